@@ -147,6 +147,15 @@ impl Gpu {
         self.queue.write_buffer(&slice.buffer, slice.offset, bytemuck::cast_slice(data));
     }
 
+    /// A buffer of its own with the same contents.
+    pub fn copy(&self, label: &str, from: &Slice) -> Result<Slice> {
+        let to = self.buffer(label, from.words())?;
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.size);
+        self.queue.submit([encoder.finish()]);
+        Ok(to)
+    }
+
     pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> wgpu::Buffer {
         self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: Some(label),
