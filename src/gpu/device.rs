@@ -53,6 +53,8 @@ pub struct Gpu {
     pub info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
     pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
+    /// Sources compiled in the place of a kernel's own, by its name.
+    replaced: RefCell<HashMap<&'static str, String>>,
     layouts: RefCell<HashMap<(usize, usize), wgpu::BindGroupLayout>>,
     /// First uncaptured error or loss; the next wait reports it.
     failure: Arc<Mutex<Option<Error>>>,
@@ -94,6 +96,7 @@ impl Gpu {
             info: adapter.get_info(),
             limits,
             pipelines: RefCell::default(),
+            replaced: RefCell::default(),
             layouts: RefCell::default(),
             failure,
         })
@@ -239,6 +242,13 @@ impl Gpu {
         layout.clone()
     }
 
+    /// From now on compiles `source` where `kernel` is asked for. The tests' negative controls break
+    /// kernels with it and see that the comparison with the CPU twin notices.
+    pub fn replace_source(&self, kernel: &Kernel, source: String) {
+        self.pipelines.borrow_mut().retain(|key, _| key.0 != kernel.name);
+        self.replaced.borrow_mut().insert(kernel.name, source);
+    }
+
     /// The pipeline of a kernel with these override constants, compiled at its first use.
     pub(crate) fn pipeline(
         &self,
@@ -250,9 +260,11 @@ impl Gpu {
         if let Some(pipeline) = self.pipelines.borrow().get(&key) {
             return pipeline.clone();
         }
+        let replaced = self.replaced.borrow();
+        let source = replaced.get(kernel.name).map_or(kernel.source, String::as_str);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(kernel.source.into()),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
         });
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(kernel.name),

@@ -1,9 +1,25 @@
 //! One file per kernel: its uniforms, how it is dispatched, and its CPU twin, beside the WGSL in
 //! `shaders/` of the same name. Twins run the same loops in f32 and are what the tests compare with.
 
+mod adamw;
+mod attention;
+mod cross_entropy;
+mod embedding;
+mod grad_norm;
 mod rmsnorm;
+mod rope;
+mod step;
+mod swiglu;
 
+pub use adamw::*;
+pub use attention::*;
+pub use cross_entropy::*;
+pub use embedding::*;
+pub use grad_norm::*;
 pub use rmsnorm::*;
+pub use rope::*;
+pub use step::*;
+pub use swiglu::*;
 
 /// A compute shader and how many buffers it binds: the uniform at 0, then the read-only inputs, then
 /// the read-write outputs. Its entry point is `main`.
