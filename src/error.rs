@@ -1,0 +1,51 @@
+//! The one error type of the library. Every variant has a stable [`Error::name`] that the page turns
+//! into help text; messages name the file, the field and the remedy.
+
+/// What can go wrong, from a broken file to a lost device.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or one of its fields is not what the format asks for.
+    #[error("{file}: {field}: {message}. {remedy}")]
+    Format { file: String, field: String, message: String, remedy: String },
+    /// A setting is outside what can be run.
+    #[error("setting {field}: {message}. {remedy}")]
+    Setting { field: &'static str, message: String, remedy: String },
+    /// The model or the file asks for something Driftscope does not implement.
+    #[error("{feature} is not supported. {remedy}")]
+    Unsupported { feature: String, remedy: String },
+    /// Operands of an operation do not fit each other.
+    #[error("{op}: {message}")]
+    Shape { op: &'static str, message: String },
+    /// No adapter, a refused limit, a validation error or a lost device.
+    #[error("WebGPU: {0}")]
+    Gpu(String),
+    /// The device was lost; what was not read back is gone.
+    #[error("the GPU device was lost: {0}")]
+    DeviceLost(String),
+    /// The plan needs more memory than this adapter has.
+    #[error("this needs {needed} bytes of GPU memory in one buffer, the adapter allows {limit}. {remedy}")]
+    OutOfMemory { needed: u64, limit: u64, remedy: String },
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// A name that never changes, for help texts and tests.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Format { .. } => "format",
+            Self::Setting { .. } => "setting",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Shape { .. } => "shape",
+            Self::Gpu(_) => "gpu",
+            Self::DeviceLost(_) => "device-lost",
+            Self::OutOfMemory { .. } => "out-of-memory",
+            Self::Tokenizer(_) => "tokenizer",
+            Self::Candle(_) => "cpu-engine",
+        }
+    }
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
