@@ -16,7 +16,7 @@ export function makeCharts(/** @type {import("./store.js").Store} */ store) {
 function lineFigure(store, name) {
   const figure = find(`[data-figure="${name}"]`);
   const spec = FIGURES[name];
-  const chart = new LineChart(find(".plot", figure), store, { write: spec.write, high: name === "recall" ? 104 : undefined });
+  const chart = new LineChart(find(".plot", figure), store, { write: spec.axis, high: name === "recall" ? 104 : undefined });
   const drawTable = tableOf(figure, store, spec);
   let drawn = -1;
   const draw = () => {
@@ -25,7 +25,7 @@ function lineFigure(store, name) {
     if (drawn !== store.version) chart.draw(lines.map(({ now, ...line }) => line), x, values, lastStep(store));
     else chart.moveCursor();
     drawn = store.version;
-    drawLegend(find(".legend", figure), lines, spec.write === FIGURES.recall.write ? percentNow : spec.write);
+    drawLegend(find(".legend", figure), lines, spec.write);
     setText(find("figcaption", figure), spec.caption(store));
     drawTable();
   };
@@ -40,7 +40,7 @@ function shareFigure(store) {
   const drawTable = tableOf(figure, store, spec);
   const charts = ["lora", "full"].map((arm) => {
     const host = find(`[data-share="${arm}"]`, figure);
-    return { arm, host, chart: new LineChart(find(".plot", host), store, { write: spec.write, high: 100, height: 180 }) };
+    return { arm, host, chart: new LineChart(find(".plot", host), store, { write: spec.axis, high: 100, height: 180 }) };
   });
   const key = CLASSES.map((name) => el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), name));
   find(".legend", figure).replaceChildren(...key);
@@ -52,7 +52,7 @@ function shareFigure(store) {
       const { lines, x, values } = shareLines(store, arm);
       if (drawn !== store.version) chart.draw(lines.map(({ now, ...line }) => line), x, values, lastStep(store));
       else chart.moveCursor();
-      const now = lines.toReversed().map((line) => percentNow(line.now));
+      const now = lines.toReversed().map((line) => spec.write(line.now));
       setText(find(".share-now", host), `${ARM_LABEL[arm]}: ${now.join(" / ")}`);
     }
     drawn = store.version;
@@ -61,8 +61,6 @@ function shareFigure(store) {
   });
   return { redraw: () => charts.forEach(({ chart }) => chart.redraw()) };
 }
-
-const percentNow = (value) => (Number.isFinite(value) ? `${value.toFixed(1)} %` : "–");
 
 /** The charts keep their width from the first step on. */
 function lastStep(store) {

@@ -1,6 +1,6 @@
 /** The sticky bar: Play/Pause, Step, Reset, the arms, the slider and the counters. */
 import { find, setText } from "./dom.js";
-import { count, fixed } from "./format.js";
+import { count, fixed, perArm } from "./format.js";
 
 const MODE_TEXT = { loading: "engine loading", live: "", playback: "playback only" };
 
@@ -54,11 +54,15 @@ function drawCounters(store) {
   counter.dataset.step = String(store.step);
   setText(counter, count(store.step));
   setText(find("#steps-total"), count(steps));
-  const recent = store.armNames.map((arm) => store.recent(arm, 10));
-  setText(find("#tokens"), count(recent.reduce((sum, { tokens }) => sum + tokens, 0)));
-  const speed = recent.map(({ steps: last }) => last.reduce((sum, entry) => sum + entry.ms, 0) / last.length);
-  setText(find("#speed"), speed.map((ms) => fixed(ms, ms < 100 ? 1 : 0)).join(" | ") || "–");
-  setText(find("#speed-arms"), store.armNames.map((arm) => ({ lora: "LoRA", full: "full" })[arm]).join(" | "));
+  let tokens = 0;
+  const speed = {};
+  for (const arm of store.armNames) {
+    const recent = store.recent(arm, 10);
+    tokens += recent.tokens;
+    speed[arm] = recent.steps.reduce((sum, entry) => sum + entry.ms, 0) / recent.steps.length;
+  }
+  setText(find("#tokens"), count(tokens));
+  setText(find("#speed"), perArm(store.armNames, (arm) => fixed(speed[arm], speed[arm] < 100 ? 1 : 0)) || "–");
 }
 
 function drawSource(store, control) {

@@ -41,7 +41,7 @@ export class Engine {
       } catch (error) {
         return stop(String(error));
       }
-      this.worker.onerror = (event) => stop(event.message || "its file could not be loaded");
+      this.worker.onerror = (event) => stop(event.message || "the engine could not be loaded");
       this.worker.onmessage = ({ data }) => {
         if (data?.type === "error") return stop(data.message);
         if (data?.type !== "listening") return;

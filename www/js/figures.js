@@ -17,6 +17,11 @@ function column(x, entries, pick) {
   return x.map((step) => (Number.isFinite(at.get(step)) ? at.get(step) : null));
 }
 
+/** A share that is in percent already. */
+function percentNow(value) {
+  return percent(value / 100);
+}
+
 function stepsOf(store, keys) {
   const all = new Set([0]);
   for (const arm of store.armNames) for (const key of keys) for (const { step } of store.arms.get(arm)[key]) all.add(step);
@@ -36,8 +41,11 @@ function measured(store, pick, level) {
   return { lines, x, values };
 }
 
+const plain = (value) => String(Number(value.toPrecision(3)));
+
 const loss = {
   write: nats,
+  axis: plain,
   lines(store) {
     const x = stepsOf(store, ["steps", "measures"]);
     const lines = [];
@@ -70,7 +78,8 @@ const loss = {
 };
 
 const recall = {
-  write: (value) => `${value} %`,
+  write: percentNow,
+  axis: (value) => `${value} %`,
   choice: { split: "kept", form: "cloze" },
   /** The recall figures that this run has. */
   choices(store) {
@@ -109,6 +118,7 @@ const recall = {
 
 const kl = {
   write: nats,
+  axis: plain,
   lines: (store) => measured(store, (m) => m?.shift.kl, 0),
   caption(store) {
     const n = store.measure(store.armNames[0])?.shift.n;
@@ -133,7 +143,8 @@ export function shareLines(store, arm) {
 }
 
 const shares = {
-  write: (value) => `${value} %`,
+  write: percentNow,
+  axis: (value) => `${value} %`,
   caption(store) {
     const now = perArm(store.armNames, (arm) => CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "));
     return `Unshifted / marginal / shifted tokens after ${count(store.step)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;

@@ -25,16 +25,16 @@ export function nats(value) {
   return fixed(value, Math.abs(value) < 1 ? 3 : 2);
 }
 
-/** A share from 0 to 1: "82.5 %". */
+/** A share from 0 to 1: "82.5 %", with a space that does not break. */
 export function percent(share, decimals = 1) {
-  return isNumber(share) ? `${(100 * share).toFixed(decimals)} %` : NONE;
+  return isNumber(share) ? `${(100 * share).toFixed(decimals)}\u00a0%` : NONE;
 }
 
 /** A probability from its logarithm: "0.03 %" keeps small ones visible. */
 export function probability(logprob) {
   if (!isNumber(logprob)) return NONE;
   const p = Math.exp(logprob);
-  if (p > 0 && p < 0.0001) return "< 0.01 %";
+  if (p > 0 && p < 0.0001) return "<\u00a00.01\u00a0%";
   return percent(p, p < 0.1 ? 2 : 1);
 }
 
@@ -53,9 +53,11 @@ export function bytes(value) {
   return `${(value / 1e6).toFixed(1)} MB`;
 }
 
-/** "calling_code" -> "calling code" */
+const LONGER = { number: "atomic number", year: "discovery year" };
+
+/** A relation as a reader names it: "calling_code" -> "calling code". */
 export function words(name) {
-  return name.replaceAll("_", " ");
+  return Object.hasOwn(LONGER, name) ? LONGER[name] : name.replaceAll("_", " ");
 }
 
 /** "LoRA 0.14, Full 0.20" */

@@ -35,7 +35,6 @@ export class LineChart {
     if (key !== this.key) this.build(lines);
     this.key = key;
     this.plot.setData([x, ...values]);
-    this.moveCursor();
   }
 
   /** @private */
@@ -49,7 +48,8 @@ export class LineChart {
         height: this.options.height ?? HEIGHT,
         cursor: { show: false },
         legend: { show: false },
-        padding: [10, 8, 0, 0],
+        padding: [10, 18, 0, 0],
+        hooks: { draw: [() => this.moveCursor()] }, // the scales are only known once it has drawn
         scales: {
           x: { time: false, range: () => [0, this.lastStep] },
           y: { range: (_, low, high) => [Math.min(0, low ?? 0), this.options.high ?? niceTop(high)] },
@@ -98,7 +98,7 @@ export class LineChart {
 
   /** Puts the cursor where the store is. */
   moveCursor() {
-    if (!this.plot) return;
+    if (!this.line) return;
     const left = this.plot.valToPos(this.store.step, "x");
     this.line.style.transform = `translateX(${left}px)`;
     this.later.style.left = `${left}px`;
@@ -118,7 +118,6 @@ export class LineChart {
   resize() {
     if (!this.plot || this.plot.width === this.width()) return;
     this.plot.setSize({ width: this.width(), height: this.plot.height });
-    this.moveCursor();
   }
 }
 
@@ -153,6 +152,7 @@ function drawMarkers(plot, index, first, last, line) {
   ctx.fillStyle = color("paper");
   ctx.strokeStyle = color(line.color);
   ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.setLineDash([]);
   for (const i of known.filter((_, n) => n % every === 0)) {
     const x = plot.valToPos(plot.data[0][i], "x", true);
     const y = plot.valToPos(values[i], "y", true);

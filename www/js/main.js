@@ -208,7 +208,7 @@ function wire() {
   makeArmTable(store, () => parameters);
   makeFileTools(store, { onImport: () => control.leave(), settings: () => form.settings, backend: () => backend, post: (command) => engine.post(command) });
   const drawBar = makeControlBar(store, control, { arms: () => form.settings.arms, setArms: (arms) => form.set({ ...form.settings, arms }) });
-  addView(find("#bar"), () => drawControls(drawBar));
+  addView(find("#play"), () => drawControls(drawBar));
   store.subscribe(() => invalidate());
   onThemeChange(() => {
     charts.forEach((chart) => chart.redraw());

@@ -1,6 +1,6 @@
 /** Recorded runs over several seeds: the table of a `summary` event and its verdict. */
 import { el, find, setText } from "./dom.js";
-import { ARM_LABEL, count, fixed, nats, rate } from "./format.js";
+import { ARM_LABEL, count, fixed, nats, percent, rate } from "./format.js";
 import { addView } from "./frame.js";
 
 const COLUMNS = [
@@ -15,14 +15,13 @@ const COLUMNS = [
 ];
 
 function percentage(share) {
-  return `${fixed(100 * share, 1)} %`;
+  return percent(share);
 }
 
-/** "82.5 ± 3.1 %" */
+/** "82.5 ± 3.1 %": both with the decimals of the mean. */
 function spread({ mean, sd }, write) {
-  const unit = write === percentage ? " %" : "";
-  const bare = (value) => write(value).replace(/ %$/, "");
-  return `${bare(mean)} ± ${bare(sd)}${unit}`;
+  if (write === percentage) return `${fixed(100 * mean, 1)} ± ${percentage(sd)}`;
+  return `${nats(mean)} ± ${fixed(sd, Math.abs(mean) < 1 ? 3 : 2)}`;
 }
 
 /** Prepares the section; it is hidden while no record has a summary. */
@@ -56,5 +55,5 @@ function asTable(summary) {
       COLUMNS.map(([, name, write]) => el("td", {}, spread(row[name], write))),
     ),
   );
-  return el("table", {}, el("caption", {}, summary.title), el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rows));
+  return el("table", {}, el("caption", { class: "hidden" }, summary.title), el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rows));
 }

@@ -116,7 +116,7 @@ export class Walls {
       const errors = store.measure(arm)?.errors;
       if (!errors) return "–";
       const wrong = errors.borrowed + errors.other + errors.malformed;
-      const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} would be by chance)` : "";
+      const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
       return `got ${count(wrong)} of ${count(errors.n)} kept facts wrong, ${count(errors.borrowed)} of them borrowed${chance}`;
     };
     setText(find("#walls-caption"), `After ${count(store.step)} steps: ${perArm(store.armNames, write)}.`);
