@@ -1,8 +1,12 @@
 //! One file per kernel: its uniforms, how it is dispatched, and its CPU twin, beside the WGSL in
 //! `shaders/` of the same name. Twins run the same loops in f32 and are what the tests compare with.
 
+mod lora;
+mod matmul;
 mod rmsnorm;
 
+pub use lora::*;
+pub use matmul::*;
 pub use rmsnorm::*;
 
 /// A compute shader and how many buffers it binds: the uniform at 0, then the read-only inputs, then
