@@ -9,6 +9,8 @@ mod fill;
 mod gather;
 mod grad_norm;
 mod kv_cache;
+mod lora;
+mod matmul;
 mod rmsnorm;
 mod rope;
 mod select;
