@@ -1,0 +1,3 @@
+//! What every training loop shares.
+
+pub mod schedule;
