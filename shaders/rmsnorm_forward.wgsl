@@ -1,5 +1,6 @@
 // y[n,c] = x[n,c] * rstd[n] * w[c],  rstd[n] = 1 / sqrt(mean_c x[n,c]^2 + eps)
-// x, y (N,C); w (C); rstd (N), kept for the backward pass. One thread per row n.
+// residual[n,c] = x[n,c]: the block behind the norm adds its output there, and x stays for the backward pass.
+// x, y, residual (N,C); w (C); rstd (N), also kept for the backward pass. One thread per row n.
 
 struct Uniforms {
     rows: u32,
@@ -12,6 +13,7 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;
+@group(0) @binding(5) var<storage, read_write> residual: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -25,6 +27,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let r = inverseSqrt(sum / f32(u.width) + u.eps);
     rstd[n] = r;
     for (var c = 0u; c < u.width; c++) {
-        y[row + c] = x[row + c] * r * w[c];
+        let v = x[row + c];
+        y[row + c] = v * r * w[c];
+        residual[row + c] = v;
     }
 }

@@ -42,7 +42,7 @@ impl Example {
 
     /// Prompt and response as the chat template renders them, cut to `max_len` tokens.
     pub fn tokenize(&self, tokenizer: &Tokenizer, max_len: usize) -> Result<Sequence> {
-        let (prompt, response) = tokenizer.example(&self.prompt, &self.answer)?;
+        let (prompt, response) = tokenizer.exchange(&self.prompt, &self.answer)?;
         Ok(Sequence::new(&prompt, &response, max_len))
     }
 

@@ -60,7 +60,7 @@ impl CpuModel {
             }
         };
         let training = Training {
-            optimizer: AdamW::new(optimizer.into()),
+            optimizer: AdamW::new(optimizer.reference()),
             metrics: Vec::new(),
             gradients: None,
         };
@@ -109,20 +109,22 @@ impl CpuModel {
 
     pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let logits = self.forward(&batch.tokens, batch.rows)?;
-        Ok(CrossEntropy::new(batch.tokens.len(), self.config.vocab_size).forward_cpu(&logits, &batch.targets))
+        let op = CrossEntropy { rows: batch.tokens.len() as u32, vocab: self.config.vocab_size as u32 };
+        Ok(op.forward_cpu(&logits, &batch.targets))
     }
 
     pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
         let (tuned, base) =
             (self.forward(&batch.tokens, batch.rows)?, base.forward(&batch.tokens, batch.rows)?);
-        let op = Shift::new(batch.tokens.len(), self.config.vocab_size);
+        let op = Shift { rows: batch.tokens.len() as u32, vocab: self.config.vocab_size as u32 };
         Ok(op.record_cpu(&tuned, &base, &batch.targets).chunks_exact(4).map(TokenShift::from_words).collect())
     }
 
     pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {
         let logits = self.forward(tokens, 1)?;
         let k = TOP_K.min(self.config.vocab_size);
-        let (ids, logprobs) = TopK::new(tokens.len(), self.config.vocab_size, k).record_cpu(&logits);
+        let op = TopK { rows: tokens.len() as u32, vocab: self.config.vocab_size as u32, k: k as u32 };
+        let (ids, logprobs) = op.record_cpu(&logits);
         let rows = ids.chunks(k).zip(logprobs.chunks(k));
         Ok(rows.map(|(i, l)| i.iter().copied().zip(l.iter().copied()).collect()).collect())
     }

@@ -5,21 +5,37 @@ mod adamw;
 mod attention;
 mod cross_entropy;
 mod embedding;
+mod fill;
+mod gather;
 mod grad_norm;
+mod kv_cache;
+mod lora;
+mod matmul;
 mod rmsnorm;
 mod rope;
+mod select;
+mod shift;
 mod step;
 mod swiglu;
+mod top_k;
 
 pub use adamw::*;
 pub use attention::*;
 pub use cross_entropy::*;
 pub use embedding::*;
+pub use fill::*;
+pub use gather::*;
 pub use grad_norm::*;
+pub use kv_cache::*;
+pub use lora::*;
+pub use matmul::*;
 pub use rmsnorm::*;
 pub use rope::*;
+pub use select::*;
+pub use shift::*;
 pub use step::*;
 pub use swiglu::*;
+pub use top_k::*;
 
 /// A compute shader and how many buffers it binds: the uniform at 0, then the read-only inputs, then
 /// the read-write outputs. Its entry point is `main`.

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(RMSNORM_FORWARD, "rmsnorm_forward", 2, 2);
+kernel!(RMSNORM_FORWARD, "rmsnorm_forward", 2, 3);
 kernel!(RMSNORM_BACKWARD, "rmsnorm_backward", 4, 1);
 kernel!(RMSNORM_BACKWARD_WEIGHT, "rmsnorm_backward_weight", 3, 1);
 
@@ -22,9 +22,19 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// `y = x * rstd * w`; x, y (N,C), w (C), rstd (N).
-    pub fn forward(self, plan: &mut PlanBuilder, x: &Slice, w: &Slice, y: &Slice, rstd: &Slice) {
-        plan.dispatch(&RMSNORM_FORWARD, &[], &self, &[x, w], &[y, rstd], grid(self.rows));
+    /// `y = x * rstd * w`, and x itself into `residual`, where the block behind the norm adds its output;
+    /// x, y, residual (N,C), w (C), rstd (N).
+    #[allow(clippy::too_many_arguments)] // the operands of the formula
+    pub fn forward(
+        self,
+        plan: &mut PlanBuilder,
+        x: &Slice,
+        w: &Slice,
+        y: &Slice,
+        rstd: &Slice,
+        residual: &Slice,
+    ) {
+        plan.dispatch(&RMSNORM_FORWARD, &[], &self, &[x, w], &[y, rstd, residual], grid(self.rows));
     }
 
     /// CPU twin of `rmsnorm_forward.wgsl`: (y, rstd).

@@ -4,7 +4,7 @@ use web_time::Instant;
 
 use super::event::*;
 use super::probes::Probes;
-use super::settings::{ArmName, Schedule, Settings};
+use super::settings::{ArmName, Settings};
 use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
 use crate::data::instructions::{self, Example};
@@ -13,7 +13,7 @@ use crate::engine::{Model, Tuning};
 use crate::error::{Error, Result};
 use crate::measure::borrowed::Rows;
 use crate::model::tokenizer::Tokenizer;
-use crate::train::{Lora, Optimizer, schedule};
+use crate::train::{Lora, Optimizer};
 
 /// What all runs share: the base and what it was pre-trained to know.
 pub struct Lab {
@@ -56,7 +56,7 @@ impl Run {
     /// Learning rate of step `index`, from 0.
     fn lr(&self, peak: f32, index: u32) -> f32 {
         let s = &self.settings;
-        schedule::rate(s.schedule, peak, s.warmup, s.steps, index)
+        s.schedule.over(peak, s.warmup, s.steps).rate(index as usize) as f32
     }
 }
 
@@ -100,7 +100,7 @@ impl Lab {
                 remedy: "Raise max_len or shorten the prompt".into(),
             });
         }
-        let question = |e: &Example| Ok((e.question().to_string(), self.tokenizer.prompt_of(&e.prompt)?));
+        let question = |e: &Example| Ok((e.question().to_string(), self.tokenizer.prompt(&e.prompt)?));
         let rows = Rows::new(examples, &self.facts);
         let probes = Probes::draw(&self.facts, &rows, &settings, &self.tokenizer)?;
         let arms = settings.arms.iter().map(|&name| self.arm(name, &settings)).collect::<Result<_>>()?;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::train::schedule::{Decay, Schedule};
 
 /// The seven linear layers of a Llama block, in the order the engine keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,10 +55,22 @@ pub enum ArmName {
 /// Learning-rate schedules of Hugging Face's `get_*_schedule_with_warmup`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Schedule {
+pub enum ScheduleKind {
     Constant,
     Linear,
     Cosine,
+}
+
+impl ScheduleKind {
+    /// The rates of a run of `steps` steps that rise to `peak` in the first `warmup`.
+    pub fn over(self, peak: f32, warmup: u32, steps: u32) -> Schedule {
+        let decay = match self {
+            Self::Constant => Decay::Constant,
+            Self::Linear => Decay::Linear { floor: 0.0 },
+            Self::Cosine => Decay::Cosine { floor: 0.0 },
+        };
+        Schedule { peak: f64::from(peak), warmup: warmup as usize, steps: steps as usize, decay }
+    }
 }
 
 /// Every choice of a run. Fields that are absent in JSON take the default.
@@ -86,7 +99,7 @@ pub struct Settings {
     pub lr_full: f32,
     /// Steps of linear warm-up.
     pub warmup: u32,
-    pub schedule: Schedule,
+    pub schedule: ScheduleKind,
     /// AdamW's decoupled weight decay, on all but norms.
     pub weight_decay: f32,
     /// Largest global gradient norm; 0 does not clip.
@@ -119,7 +132,7 @@ impl Default for Settings {
             lr_lora: 1e-3,
             lr_full: 1e-3,
             warmup: 10,
-            schedule: Schedule::Constant,
+            schedule: ScheduleKind::Constant,
             weight_decay: 0.0,
             clip: 1.0,
             examples: 0,

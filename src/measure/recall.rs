@@ -5,7 +5,7 @@ use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
 use crate::engine::Model;
 use crate::error::Result;
-use crate::model::tokenizer::Tokenizer;
+use crate::model::tokenizer::{Message, Tokenizer};
 
 /// Sequences whose likelihood is computed in one batch.
 const ROWS: usize = 16;
@@ -48,7 +48,7 @@ impl Probe {
         let object = tokenizer.encode(&format!(" {}", cloze.object))?;
         Ok(Self {
             cloze: Sequence::new(&prompt, &object, usize::MAX),
-            asked: tokenizer.prompt(&fact.asked().prompt)?,
+            asked: tokenizer.prompt(&[Message::user(&fact.asked().prompt)])?,
             fact: fact.clone(),
             candidates,
         })

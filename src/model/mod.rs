@@ -1,4 +1,6 @@
-//! What a model is: its configuration, its tensors and where they lie.
+//! What a model is: its configuration, its tensors and where they lie, its tokenizer.
 
 pub mod config;
 pub mod layout;
+pub mod tokenizer;
+pub mod weights;

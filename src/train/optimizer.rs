@@ -1,6 +1,7 @@
 //! AdamW's constants and the values of one step.
 
 use crate::kernels::Step;
+use crate::reference::adamw::AdamWConfig;
 
 /// Decoupled AdamW (Loshchilov & Hutter, arXiv 1711.05101) with clipping of the global gradient norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +21,17 @@ impl Default for Optimizer {
 }
 
 impl Optimizer {
+    /// As the CPU engine takes them.
+    pub fn reference(&self) -> AdamWConfig {
+        AdamWConfig {
+            beta1: f64::from(self.beta1),
+            beta2: f64::from(self.beta2),
+            eps: f64::from(self.eps),
+            weight_decay: f64::from(self.weight_decay),
+            clip: f64::from(self.max_norm),
+        }
+    }
+
     /// The numbers of step `index` (from 0) over a batch of `targets` response tokens.
     pub fn step(&self, index: u32, lr: f32, targets: usize) -> Step {
         // In f64: 0.999^t is too close to 1 for f32 in the first steps.

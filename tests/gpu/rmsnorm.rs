@@ -10,11 +10,13 @@ pub fn forward(gpu: &Gpu) {
         let op = RmsNorm { rows, width, eps: 1e-5 };
         let (x, w) = (values(1, (rows * width) as usize), values(2, width as usize));
         let (xs, ws) = (upload(gpu, &x), upload(gpu, &w));
-        let (y, rstd) = (dirty(gpu, x.len()), dirty(gpu, rows as usize));
-        let got = run(gpu, &[&y, &rstd], |plan| op.forward(plan, &xs, &ws, &y, &rstd));
+        let (y, rstd, residual) = (dirty(gpu, x.len()), dirty(gpu, rows as usize), dirty(gpu, x.len()));
+        let outputs = [&y, &rstd, &residual];
+        let got = run(gpu, &outputs, |plan| op.forward(plan, &xs, &ws, &y, &rstd, &residual));
         let (want_y, want_rstd) = op.forward_cpu(&x, &w);
         assert_close("y", &got[0], &want_y, 1e-5);
         assert_close("rstd", &got[1], &want_rstd, 1e-5);
+        assert_eq!(got[2], x, "residual");
     }
 }
 

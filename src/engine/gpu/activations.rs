@@ -35,6 +35,8 @@ pub struct Activations {
     pub x: Slice,
     pub rstd: Slice,
     pub normed: Slice,
+    /// Where the last norm, which no block follows, leaves its copy of x.
+    pub unused: Slice,
     /// (N,V); the training plan overwrites them with their gradient.
     pub logits: Slice,
 }
@@ -75,6 +77,7 @@ impl Activations {
             x,
             rstd: buffer("rstd", 1)?,
             normed: buffer("normed", c.hidden_size)?,
+            unused: buffer("unused", c.hidden_size)?,
             logits: buffer("logits", c.vocab_size)?,
         })
     }

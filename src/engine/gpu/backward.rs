@@ -82,9 +82,9 @@ impl Backward<'_> {
         if full {
             let dtable = self.out.sub(layout.embedding.start, layout.embedding.len());
             if layout.embedding != layout.head {
-                Fill::new(layout.embedding.len()).record(plan, &dtable);
+                Fill { len: layout.embedding.len() as u32 }.record(plan, &dtable);
             }
-            let embedding = EmbeddingBackward { rows: n, width, ..bytemuck::Zeroable::zeroed() };
+            let embedding = EmbeddingBackward { rows: n, width };
             let index = self.index;
             embedding.backward(plan, &index.order, &index.starts, &index.ids, &g.dx, &dtable);
         }
@@ -95,7 +95,7 @@ impl Backward<'_> {
         let n = self.shape.tokens();
         let l: &Layer = &self.acts.layers[i];
         self.linear(plan, i, Stack::Down, &l.hidden, &l.xa[3], &g.dx, Some(&g.dhidden));
-        let swiglu = SwiGlu { rows: n as u32, width: c.intermediate_size as u32, ..bytemuck::Zeroable::zeroed() };
+        let swiglu = SwiGlu { rows: n as u32, width: c.intermediate_size as u32 };
         swiglu.backward(plan, &l.gate_up, &g.dhidden, &g.dgate_up);
         self.linear(plan, i, Stack::GateUp, &l.normed2, &l.xa[2], &g.dgate_up, Some(&g.dnormed));
         let norms = &self.net.layout.layers[i].norms;
@@ -105,7 +105,7 @@ impl Backward<'_> {
         let attention = self.net.attention(self.shape);
         attention.backward_q(plan, &l.qkv, &l.attention, &g.dattention, &l.lse, &g.dqkv, &g.delta);
         attention.backward_kv(plan, &l.qkv, &g.dattention, &l.lse, &g.delta, &g.dqkv);
-        self.net.rope(self.shape, -1.0).record(plan, self.net.rope, self.position, &g.dqkv);
+        self.net.rope(self.shape, true).record(plan, self.net.rope, self.position, &g.dqkv);
         // Below the first layer there is nothing that LoRA trains.
         let last = i == 0 && self.net.adapter.is_some();
         self.linear(plan, i, Stack::Qkv, &l.normed1, &l.xa[0], &g.dqkv, (!last).then_some(&g.dnormed));

@@ -39,9 +39,9 @@ impl Decoder {
         let position = gpu.buffer("position", 1)?;
         let mut plan = PlanBuilder::new(gpu);
         net.forward(&mut plan, shape, &acts, &current, &position, Some(&cache));
-        Select::new(rows, time, c.vocab_size)
-            .record(&mut plan, &acts.logits, &forced, &position, &tokens, &current);
-        Advance::record(&mut plan, &position);
+        let select = Select { batch: rows as u32, kv_time: time as u32, vocab: c.vocab_size as u32 };
+        select.record(&mut plan, &acts.logits, &forced, &position, &tokens, &current);
+        Advance { by: 1 }.record(&mut plan, &position);
         Ok(Self { rows, time, forced, tokens, current, position, plan: plan.finish("decode") })
     }
 

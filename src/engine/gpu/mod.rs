@@ -175,7 +175,7 @@ impl GpuModel {
         net.forward(&mut plan, shape, &acts, &tokens, &position, None);
         let plan = plan.finish("forward");
         let mut builder = PlanBuilder::new(gpu);
-        let op = CrossEntropy::new(n, self.config.vocab_size);
+        let op = CrossEntropy { rows: n as u32, vocab: self.config.vocab_size as u32 };
         op.forward(&mut builder, &acts.logits, &targets, &nll);
         Ok(Forward { tokens, targets, logits: acts.logits, nll, plan, nll_plan: builder.finish("nll") })
     }
@@ -194,7 +194,7 @@ impl GpuModel {
             let (tuned, base) = (&self.forwards[&shape], &base.forwards[&shape]);
             let out = self.gpu.buffer("shift", shape.tokens() * 4)?;
             let mut builder = PlanBuilder::new(&self.gpu);
-            let op = Shift::new(shape.tokens(), self.config.vocab_size);
+            let op = Shift { rows: shape.tokens() as u32, vocab: self.config.vocab_size as u32 };
             op.record(&mut builder, &tuned.logits, &base.logits, &tuned.targets, &out);
             self.shifts.insert(shape, ShiftPlan { out, plan: builder.finish("shift") });
         }
@@ -228,7 +228,8 @@ impl GpuModel {
         let ids = self.gpu.buffer("top ids", rows * k)?;
         let logprobs = self.gpu.buffer("top log-probabilities", rows * k)?;
         let mut builder = PlanBuilder::new(&self.gpu);
-        TopK::new(rows, self.config.vocab_size, k).record(&mut builder, logits, &ids, &logprobs);
+        let op = TopK { rows: rows as u32, vocab: self.config.vocab_size as u32, k: k as u32 };
+        op.record(&mut builder, logits, &ids, &logprobs);
         builder.finish("top-k").submit(&self.gpu);
         let words = self.gpu.read_many::<u32>(&[&ids, &logprobs]).await?;
         let pairs = words[0].chunks(k).zip(words[1].chunks(k));

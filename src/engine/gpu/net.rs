@@ -90,9 +90,17 @@ impl Net<'_> {
         })
     }
 
-    pub fn rope(&self, shape: Shape, sign: f32) -> Rope {
+    pub fn rope(&self, shape: Shape, backward: bool) -> Rope {
         let c = self.config;
-        Rope::new(shape.rows, shape.time, c.num_attention_heads, c.num_key_value_heads, c.head_dim, sign)
+        Rope {
+            batch: shape.rows as u32,
+            time: shape.time as u32,
+            heads: c.num_attention_heads as u32,
+            kv_heads: c.num_key_value_heads as u32,
+            head_dim: c.head_dim as u32,
+            stride: Stack::Qkv.outputs(c) as u32,
+            backward: u32::from(backward),
+        }
     }
 
     /// Attention of whole sequences: q, k and v from one (N, (H+2KV)D) buffer.
@@ -112,7 +120,6 @@ impl Net<'_> {
             v_offset: ((heads + kv_heads) * d) as u32,
             kv_time: shape.time as u32,
             scale: 1.0 / (d as f32).sqrt(),
-            ..bytemuck::Zeroable::zeroed()
         }
     }
 
@@ -143,14 +150,14 @@ impl Net<'_> {
     ) {
         let c = self.config;
         let n = shape.tokens();
-        let embedding = Embedding { rows: n as u32, width: c.hidden_size as u32, vocab: c.vocab_size as u32, ..bytemuck::Zeroable::zeroed() };
+        let embedding = Embedding { rows: n as u32, width: c.hidden_size as u32, vocab: c.vocab_size as u32 };
         embedding.forward(plan, tokens, &self.weight(&self.layout.embedding), &acts.layers[0].x);
         for (i, layer) in acts.layers.iter().enumerate() {
             self.attention_block(plan, i, shape, layer, position, cache);
             let next = acts.layers.get(i + 1).map_or(&acts.x, |l| &l.x);
             self.mlp_block(plan, i, n, layer, next);
         }
-        self.norm(n).forward(plan, &acts.x, &self.weight(&self.layout.norm), &acts.normed, &acts.rstd, None);
+        self.norm(n).forward(plan, &acts.x, &self.weight(&self.layout.norm), &acts.normed, &acts.rstd, &acts.unused);
         Matmul::new(Product::Nt, n as u32, c.vocab_size as u32, c.hidden_size as u32).record(
             plan,
             &acts.normed,
@@ -171,10 +178,10 @@ impl Net<'_> {
         let c = self.config;
         let rows = shape.tokens();
         let norm = self.weight(&self.layout.layers[i].norms[0]);
-        self.norm(rows).forward(plan, &l.x, &norm, &l.normed1, &l.rstd1, Some(&l.mid));
+        self.norm(rows).forward(plan, &l.x, &norm, &l.normed1, &l.rstd1, &l.mid);
         let at = Linear { layer: i, stack: Stack::Qkv, rows, accumulate: false };
         self.linear(plan, at, &l.normed1, &l.xa[0], &l.qkv);
-        self.rope(shape, 1.0).record(plan, self.rope, position, &l.qkv);
+        self.rope(shape, false).record(plan, self.rope, position, &l.qkv);
         let attention = self.attention(shape);
         match cache {
             None => attention.forward(plan, &l.qkv, &l.qkv, position, &l.attention, &l.lse),
@@ -204,10 +211,10 @@ impl Net<'_> {
 
     fn mlp_block(&self, plan: &mut PlanBuilder, i: usize, rows: usize, l: &Layer, next: &Slice) {
         let norm = self.weight(&self.layout.layers[i].norms[1]);
-        self.norm(rows).forward(plan, &l.mid, &norm, &l.normed2, &l.rstd2, Some(next));
+        self.norm(rows).forward(plan, &l.mid, &norm, &l.normed2, &l.rstd2, next);
         let at = Linear { layer: i, stack: Stack::GateUp, rows, accumulate: false };
         self.linear(plan, at, &l.normed2, &l.xa[2], &l.gate_up);
-        let swiglu = SwiGlu { rows: rows as u32, width: self.config.intermediate_size as u32, ..bytemuck::Zeroable::zeroed() };
+        let swiglu = SwiGlu { rows: rows as u32, width: self.config.intermediate_size as u32 };
         swiglu.forward(plan, &l.gate_up, &l.hidden);
         let at = Linear { layer: i, stack: Stack::Down, rows, accumulate: true };
         self.linear(plan, at, &l.hidden, &l.xa[3], next);

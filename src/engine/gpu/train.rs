@@ -95,15 +95,17 @@ impl Trainer {
         let (partials, scalars) = (gpu.buffer("partials", PARTIALS as usize)?, gpu.buffer("scalars", 4)?);
         let mut plan = PlanBuilder::new(gpu);
         net.forward(&mut plan, shape, &acts, &tokens, &position, None);
-        CrossEntropy::new(n, vocab).backward(&mut plan, &targets, &self.step, &acts.logits, &nll);
+        let (rows, ring) = (n as u32, Self::RING as u32);
+        let loss = CrossEntropy { rows, vocab: vocab as u32 };
+        loss.backward(&mut plan, &targets, &self.step, &acts.logits, &nll);
         let out = &self.gradients;
         Backward { net, shape, acts: &acts, grads: &grads, out, index: &index, position: &position }
             .record(&mut plan);
-        let words = out.words();
-        SumSquares::new(words).record(&mut plan, out, &partials);
-        FinishStep::new(n, Self::RING).record(&mut plan, &partials, &nll, &self.step, &scalars, &self.ring);
-        AdamW::new(words, self.decayed)
-            .record(&mut plan, out, &self.step, &scalars, trained, &self.m, &self.v);
+        let len = out.words() as u32;
+        SumSquares { len }.record(&mut plan, out, &partials);
+        FinishStep { rows, ring }.record(&mut plan, &partials, &nll, &self.step, &scalars, &self.ring);
+        let adamw = AdamW { len, decayed: self.decayed as u32 };
+        adamw.record(&mut plan, out, &self.step, &scalars, trained, &self.m, &self.v);
         Ok(StepPlan { tokens, targets, index, plan: plan.finish("train") })
     }
 

@@ -1,0 +1,239 @@
+//! A Llama that candle can differentiate.
+//!
+//! B batch, T time, C width, H query heads, G key and value heads, D head size, F feed-forward,
+//! V vocabulary, R adapter rank. The residual stream is kept as (B * T, C).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor, Var};
+
+use super::ops::{self, Heads, Rotary};
+use crate::error::{Error, Result};
+use crate::model::config::LlamaConfig;
+use crate::model::weights::{Array, Weights};
+
+/// A linear layer's low-rank addition: y += scale * (x A^T) B^T.
+#[derive(Clone)]
+pub struct Adapter {
+    /// (R, in).
+    pub a: Var,
+    /// (out, R).
+    pub b: Var,
+    pub scale: f64,
+}
+
+/// y = x W^T, and the adapter's part.
+struct Linear {
+    /// (out, in).
+    weight: Tensor,
+    adapter: Option<Adapter>,
+}
+
+impl Linear {
+    /// x (N, in) to (N, out).
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = x.matmul(&self.weight.t()?)?;
+        let Some(Adapter { a, b, scale }) = &self.adapter else { return Ok(y) };
+        let low = x.matmul(&a.t()?)?;
+        Ok((y + (low.matmul(&b.t()?)? * *scale)?)?)
+    }
+}
+
+struct Layer {
+    input_norm: Tensor,
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    post_norm: Tensor,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+/// The model and its trainable parameters.
+pub struct Llama {
+    config: LlamaConfig,
+    embedding: Tensor,
+    layers: Vec<Layer>,
+    norm: Tensor,
+    /// (V, C); the embedding itself when tied.
+    head: Tensor,
+    /// What training changes, by Hugging Face name (adapters: `<linear>.lora_A.weight`).
+    trainable: BTreeMap<String, Var>,
+}
+
+impl Llama {
+    /// A model whose every weight is trainable.
+    pub fn full(config: &LlamaConfig, weights: &Weights) -> Result<Self> {
+        let mut vars = BTreeMap::new();
+        for (name, shape) in config.tensors() {
+            let array = find(weights, &name)?;
+            vars.insert(name, Var::from_slice(&array.data, shape, &Device::Cpu)?);
+        }
+        let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        Self::assemble(config, &tensors, &BTreeMap::new(), vars)
+    }
+
+    /// A model whose weights are fixed and whose adapters, by linear layer name such as
+    /// `model.layers.0.self_attn.q_proj`, are trainable. Without adapters: for inference.
+    pub fn adapted(
+        config: &LlamaConfig,
+        weights: &Weights,
+        adapters: &BTreeMap<String, Adapter>,
+    ) -> Result<Self> {
+        let mut tensors = BTreeMap::new();
+        for (name, shape) in config.tensors() {
+            let array = find(weights, &name)?;
+            tensors.insert(name, Tensor::from_slice(&array.data, shape, &Device::Cpu)?);
+        }
+        let mut vars = BTreeMap::new();
+        for (name, adapter) in adapters {
+            vars.insert(format!("{name}.lora_A.weight"), adapter.a.clone());
+            vars.insert(format!("{name}.lora_B.weight"), adapter.b.clone());
+        }
+        Self::assemble(config, &tensors, adapters, vars)
+    }
+
+    fn assemble(
+        config: &LlamaConfig,
+        tensors: &BTreeMap<String, Tensor>,
+        adapters: &BTreeMap<String, Adapter>,
+        trainable: BTreeMap<String, Var>,
+    ) -> Result<Self> {
+        let tensor = |name: &str| {
+            tensors.get(name).cloned().ok_or_else(|| missing(name))
+        };
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for index in 0..config.num_hidden_layers {
+            let prefix = format!("model.layers.{index}");
+            let linear = |name: &str| -> Result<Linear> {
+                let name = format!("{prefix}.{name}");
+                let weight = tensor(&format!("{name}.weight"))?;
+                Ok(Linear { weight, adapter: adapters.get(&name).cloned() })
+            };
+            layers.push(Layer {
+                input_norm: tensor(&format!("{prefix}.input_layernorm.weight"))?,
+                q: linear("self_attn.q_proj")?,
+                k: linear("self_attn.k_proj")?,
+                v: linear("self_attn.v_proj")?,
+                o: linear("self_attn.o_proj")?,
+                post_norm: tensor(&format!("{prefix}.post_attention_layernorm.weight"))?,
+                gate: linear("mlp.gate_proj")?,
+                up: linear("mlp.up_proj")?,
+                down: linear("mlp.down_proj")?,
+            });
+        }
+        let embedding = tensor("model.embed_tokens.weight")?;
+        let head = if config.tie_word_embeddings { embedding.clone() } else { tensor("lm_head.weight")? };
+        let norm = tensor("model.norm.weight")?;
+        Ok(Llama { config: config.clone(), embedding, layers, norm, head, trainable })
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
+    }
+
+    /// What training changes, by name.
+    pub fn trainable(&self) -> &BTreeMap<String, Var> {
+        &self.trainable
+    }
+
+    /// Logits (B, T, V) of `ids`, which is B rows of T tokens.
+    pub fn forward(&self, ids: &[u32], batch: usize) -> Result<Tensor> {
+        let hidden = self.hidden(ids, batch)?;
+        let logits = self.logits(&hidden)?;
+        Ok(logits.reshape((batch, ids.len() / batch.max(1), self.config.vocab_size))?)
+    }
+
+    /// Logits (N, V) of rows of [`Llama::hidden`].
+    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        Ok(hidden.matmul(&self.head.t()?)?)
+    }
+
+    /// The normalised residual stream (B * T, C) after the last layer.
+    pub fn hidden(&self, ids: &[u32], batch: usize) -> Result<Tensor> {
+        let time = self.check(ids, batch)?;
+        let tokens = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
+        self.run_layers(self.embedding.index_select(&tokens, 0)?, batch, time)
+    }
+
+    /// As [`Llama::hidden`] for embedded inputs x (B * T, C), so that a caller can add noise to them.
+    pub fn run_layers(&self, embedded: Tensor, batch: usize, time: usize) -> Result<Tensor> {
+        let config = &self.config;
+        let eps = config.rms_norm_eps as f32;
+        let rotary = Some(Arc::new(Rotary::new(time, config.head_dim, config.rope_theta)));
+        let head_dim = config.head_dim;
+        let queries = Heads { batch, time, heads: config.num_attention_heads, head_dim, rotary };
+        let mut x = embedded;
+        for layer in &self.layers {
+            let normed = ops::rms_norm(&x, &layer.input_norm, eps)?;
+            x = (x + layer.attention(&normed, &queries, config.num_key_value_heads)?)?;
+            let normed = ops::rms_norm(&x, &layer.post_norm, eps)?;
+            x = (x + layer.feed_forward(&normed)?)?;
+        }
+        Ok(ops::rms_norm(&x, &self.norm, eps)?)
+    }
+
+    /// The embeddings (B * T, C) of `ids`.
+    pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        let tokens = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
+        Ok(self.embedding.index_select(&tokens, 0)?)
+    }
+
+    fn check(&self, ids: &[u32], batch: usize) -> Result<usize> {
+        let shape = |message: String| Err(Error::Shape { op: "llama", message });
+        if batch == 0 || ids.is_empty() || !ids.len().is_multiple_of(batch) {
+            return shape(format!("{} tokens are not {batch} equal rows", ids.len()));
+        }
+        let time = ids.len() / batch;
+        if time > self.config.max_position_embeddings {
+            let longest = self.config.max_position_embeddings;
+            return shape(format!("{time} positions, the model has {longest}"));
+        }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= self.config.vocab_size) {
+            return shape(format!("token {id} of a vocabulary of {}", self.config.vocab_size));
+        }
+        Ok(time)
+    }
+}
+
+impl Layer {
+    /// x (B * T, C) to (B * T, C).
+    fn attention(&self, x: &Tensor, queries: &Heads, groups: usize) -> Result<Tensor> {
+        let Heads { batch, time, heads, head_dim, .. } = *queries;
+        let keys = Heads { heads: groups, ..queries.clone() };
+        let values = Heads { rotary: None, ..keys.clone() };
+        // Query heads that share a key head are stacked in its rows: nothing is repeated.
+        let stacked = (batch * groups, heads / groups * time, head_dim);
+        let q = queries.split(&self.q.forward(x)?)?.reshape(stacked)?;
+        let k = keys.split(&self.k.forward(x)?)?.reshape((batch * groups, time, head_dim))?;
+        let v = values.split(&self.v.forward(x)?)?.reshape((batch * groups, time, head_dim))?;
+        let scores = q.matmul(&k.t()?)?; // (B G, H/G T, T)
+        let p = ops::causal_softmax(&scores, 1.0 / (head_dim as f32).sqrt())?;
+        let y = p.matmul(&v)?.reshape((batch, heads, time, head_dim))?;
+        let plain = Heads { rotary: None, ..queries.clone() };
+        self.o.forward(&plain.merge(&y)?)
+    }
+
+    /// x (B * T, C) to (B * T, C).
+    fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
+        let gated = ops::swiglu(&self.gate.forward(x)?, &self.up.forward(x)?)?;
+        self.down.forward(&gated)
+    }
+}
+
+fn find<'a>(weights: &'a Weights, name: &str) -> Result<&'a Array> {
+    weights.get(name).ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Error {
+    Error::Format {
+        file: "model.safetensors".to_string(),
+        field: name.to_string(),
+        message: "missing".to_string(),
+        remedy: "use weights that belong to this config.json".to_string(),
+    }
+}
