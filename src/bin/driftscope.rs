@@ -1,21 +1,10 @@
-use clap::{Parser, Subcommand};
-use driftscope::cli;
+//! The native command line; see `driftscope::cli`.
 
-#[derive(Parser)]
-#[command(version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Trains the built-in base model from its facts and glosses.
-    Pretrain(cli::pretrain::Args),
-}
-
+#[cfg(not(target_arch = "wasm32"))]
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Pretrain(args) => cli::pretrain::run(args),
-    }
+    driftscope::cli::run()
 }
+
+/// `cargo test` builds every binary, for wasm32 too, where this one has nothing to do.
+#[cfg(target_arch = "wasm32")]
+fn main() {}
