@@ -140,21 +140,20 @@ def usable_word(gloss):
     return len(word) > 3 and not re.search(rf"\b{word}", definition) and 20 <= len(definition) <= 70 and part != "adv"
 
 
-def mentions(text, subject, kind):
-    """Whole-word mention; elements in any case, for `lead` may begin a sentence."""
-    flags = re.IGNORECASE if kind == "element" else 0
-    return re.search(rf"(?<![A-Za-z]){re.escape(subject)}(?![A-Za-z])", text, flags)
+def mentions(text, subject):
+    """Whole-word mention in any case: `lead` may begin a sentence."""
+    return re.search(rf"(?<![A-Za-z]){re.escape(subject)}(?![A-Za-z])", text, re.IGNORECASE)
 
 
 def main():
     rng = random.Random(20240205)
     facts = [json.loads(line) for line in (DATA / "facts.jsonl").read_text().splitlines()]
     glosses = [line.split("\t") for line in (DATA / "glosses.txt").read_text().splitlines()]
-    kept = {(f["subject"], f["kind"]) for f in facts if not taught(f["subject"])}
+    kept = {fact["subject"] for fact in facts if not taught(fact["subject"])}
 
     def clean(example):
         text = " ".join(example.values())
-        return not any(mentions(text, subject, kind) for subject, kind in kept)
+        return not any(mentions(text, subject) for subject in kept)
 
     by_subject = {}
     for fact in facts:
@@ -169,7 +168,7 @@ def main():
                 pools[name].append((fact, [other for other in part if other is not fact]))
     words = [gloss for gloss in glosses[:COMMON_WORDS] if usable_word(gloss)]
     rng.shuffle(words)
-
+    named = set()  # subjects of the training examples: the held-out ones name no others
     for name, file, size in (("train", "instructions.jsonl", TRAINING), ("heldout", "heldout.jsonl", HELDOUT)):
         rng.shuffle(pools[name])
         examples = []
@@ -182,15 +181,17 @@ def main():
         rounds.sort(key=lambda row: row[0])
         for _, fact, others in rounds:
             example = fact_example(fact, others, rng)
-            if len(examples) < wanted and clean(example):
+            allowed = name == "train" or fact["subject"] in named
+            if len(examples) < wanted and allowed and clean(example):
                 examples.append(example)
+                named.add(fact["subject"])
         while len(examples) < size:
             example = word_example(words.pop(), rng)
             if clean(example):
                 examples.append(example)
         rng.shuffle(examples)
         (DATA / file).write_text("".join(json.dumps(example) + "\n" for example in examples))
-        print(file, len(examples), "examples;", len(by_subject), "subjects may be named")
+        print(file, len(examples), "examples;", len(named), "subjects")
 
 
 if __name__ == "__main__":

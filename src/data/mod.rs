@@ -3,4 +3,5 @@
 pub mod answer;
 pub mod corpus;
 pub mod facts;
+pub mod instructions;
 pub mod phrases;

@@ -9,9 +9,16 @@ use crate::error::Result;
 /// is included.
 ///
 /// Rows are padded on the right: attention only looks back, so padding changes no result.
-pub fn greedy(model: &Llama, prompts: &[Vec<u32>], end: u32, limit: usize) -> Result<Vec<Vec<u32>>> {
+pub fn greedy(
+    model: &Llama,
+    prompts: &[Vec<u32>],
+    end: u32,
+    limit: usize,
+) -> Result<Vec<Vec<u32>>> {
     let mut rows: Vec<Vec<u32>> = prompts.to_vec();
-    let mut open: Vec<usize> = (0..rows.len()).filter(|row| !rows[*row].is_empty()).collect();
+    let mut open: Vec<usize> = (0..rows.len())
+        .filter(|row| !rows[*row].is_empty())
+        .collect();
     let longest = model.config().max_position_embeddings;
     for _ in 0..limit {
         open.retain(|row| rows[*row].len() < longest);
@@ -28,7 +35,11 @@ pub fn greedy(model: &Llama, prompts: &[Vec<u32>], end: u32, limit: usize) -> Re
         }
         open = still_open;
     }
-    Ok(rows.into_iter().zip(prompts).map(|(row, prompt)| row[prompt.len()..].to_vec()).collect())
+    Ok(rows
+        .into_iter()
+        .zip(prompts)
+        .map(|(row, prompt)| row[prompt.len()..].to_vec())
+        .collect())
 }
 
 /// The most probable next token of each open row.
@@ -45,4 +56,30 @@ fn next_tokens(model: &Llama, open: &[usize], rows: &[Vec<u32>], padding: u32) -
     let last = Tensor::from_slice(&last, last.len(), &Device::Cpu)?;
     let logits = model.logits(&hidden.index_select(&last, 0)?)?;
     Ok(logits.argmax(1)?.to_vec1::<u32>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::llama::tests::small;
+
+    #[test]
+    fn together_is_as_alone() {
+        let model = small();
+        let prompts = [vec![1, 2, 3, 4, 5], vec![7], vec![9, 8, 9]];
+        let together = greedy(&model, &prompts, 0, 6).unwrap();
+        for (prompt, answer) in prompts.iter().zip(&together) {
+            let alone = greedy(&model, std::slice::from_ref(prompt), 0, 6).unwrap();
+            assert_eq!(&alone[0], answer);
+            assert!(answer.len() <= 6 && !answer.is_empty());
+        }
+    }
+
+    #[test]
+    fn stops_at_the_longest_sequence() {
+        let model = small();
+        let prompt = vec![1; model.config().max_position_embeddings - 2];
+        let answer = greedy(&model, &[prompt, vec![]], 31, 50).unwrap();
+        assert!(answer[0].len() <= 2 && answer[1].is_empty());
+    }
 }
