@@ -1,60 +1,51 @@
-//! The one error type of the library; the command line and the browser layer translate it once.
+//! The one error type of the library. Every variant has a stable [`Error::name`] that the page turns
+//! into help text; messages name the file, the field and the remedy.
 
-/// Why an operation failed, with what the reader can do about it.
+/// What can go wrong, from a broken file to a lost device.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file's content does not have the promised form.
-    #[error("{file}: {field}: {message} ({remedy})")]
-    Format {
-        /// The file's name as the reader knows it.
-        file: String,
-        /// The field, line or tensor inside it.
-        field: String,
-        /// What is wrong.
-        message: String,
-        /// What to do about it.
-        remedy: String,
-    },
-    /// Tensors whose shapes do not fit the operation.
+    /// A file or one of its fields is not what the format asks for.
+    #[error("{file}: {field}: {message}. {remedy}")]
+    Format { file: String, field: String, message: String, remedy: String },
+    /// A setting is outside what can be run.
+    #[error("setting {field}: {message}. {remedy}")]
+    Setting { field: &'static str, message: String, remedy: String },
+    /// The model or the file asks for something Driftscope does not implement.
+    #[error("{feature} is not supported. {remedy}")]
+    Unsupported { feature: String, remedy: String },
+    /// Operands of an operation do not fit each other.
     #[error("{op}: {message}")]
-    Shape {
-        /// The operation.
-        op: &'static str,
-        /// The shapes met and expected.
-        message: String,
-    },
-    /// A valid input that this program does not implement.
-    #[error("{feature} is not supported ({remedy})")]
-    Unsupported {
-        /// What was asked for.
-        feature: String,
-        /// What to use instead.
-        remedy: String,
-    },
-    /// The tensor library failed.
-    #[error(transparent)]
-    Candle(#[from] candle_core::Error),
-    /// The tokenizer or its chat template failed.
+    Shape { op: &'static str, message: String },
+    /// No adapter, a refused limit, a validation error or a lost device.
+    #[error("WebGPU: {0}")]
+    Gpu(String),
+    /// The device was lost; what was not read back is gone.
+    #[error("the GPU device was lost: {0}")]
+    DeviceLost(String),
+    /// The plan needs more memory than this adapter has.
+    #[error("this needs {needed} bytes of GPU memory in one buffer, the adapter allows {limit}. {remedy}")]
+    OutOfMemory { needed: u64, limit: u64, remedy: String },
     #[error("tokenizer: {0}")]
     Tokenizer(String),
-    /// The graphics device failed.
-    #[error("GPU: {0}")]
-    Gpu(String),
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
 }
 
 impl Error {
-    /// A stable name that callers in JavaScript can test.
+    /// A name that never changes, for help texts and tests.
     pub fn name(&self) -> &'static str {
         match self {
-            Error::Format { .. } => "FormatError",
-            Error::Shape { .. } => "ShapeError",
-            Error::Unsupported { .. } => "UnsupportedError",
-            Error::Candle(_) => "TensorError",
-            Error::Tokenizer(_) => "TokenizerError",
-            Error::Gpu(_) => "GpuError",
+            Self::Format { .. } => "format",
+            Self::Setting { .. } => "setting",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Shape { .. } => "shape",
+            Self::Gpu(_) => "gpu",
+            Self::DeviceLost(_) => "device-lost",
+            Self::OutOfMemory { .. } => "out-of-memory",
+            Self::Tokenizer(_) => "tokenizer",
+            Self::Candle(_) => "cpu-engine",
         }
     }
 }
 
-/// The library's result.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -19,8 +19,7 @@ fn read(path: &str) -> Vec<u8> {
 
 fn atlas() -> (LlamaConfig, Weights, Tokenizer) {
     let config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
-    let mut tensors =
-        weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
+    let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
     weights::fit(&mut tensors, &config, "model.safetensors").unwrap();
     let settings = read("models/atlas/tokenizer_config.json");
     let tokenizer =
@@ -31,17 +30,12 @@ fn atlas() -> (LlamaConfig, Weights, Tokenizer) {
 #[test]
 fn logits_equal_candles_inference_llama() {
     let (config, tensors, tokenizer) = atlas();
-    let ids = tokenizer
-        .encode("The capital of France is Paris. Iron is element number 26.")
-        .unwrap();
+    let ids = tokenizer.encode("The capital of France is Paris. Iron is element number 26.").unwrap();
     let ours = Llama::adapted(&config, &tensors, &Default::default()).unwrap();
     let ours = ours.forward(&ids, 1).unwrap();
 
     let named = tensors.iter().map(|(name, array)| {
-        (
-            name.clone(),
-            Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu).unwrap(),
-        )
+        (name.clone(), Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu).unwrap())
     });
     let builder = VarBuilder::from_tensors(named.collect(), DType::F32, &Device::Cpu);
     let theirs = oracle::Config {
@@ -65,24 +59,11 @@ fn logits_equal_candles_inference_llama() {
     for end in [1, 2, ids.len() / 2, ids.len()] {
         let mut cache = oracle::Cache::new(false, DType::F32, &theirs, &Device::Cpu).unwrap();
         let input = Tensor::from_slice(&ids[..end], (1, end), &Device::Cpu).unwrap();
-        let expected = model
-            .forward(&input, 0, &mut cache)
-            .unwrap()
-            .flatten_all()
-            .unwrap();
+        let expected = model.forward(&input, 0, &mut cache).unwrap().flatten_all().unwrap();
         let expected = expected.to_vec1::<f32>().unwrap();
-        let got = ours
-            .narrow(1, end - 1, 1)
-            .unwrap()
-            .flatten_all()
-            .unwrap()
-            .to_vec1::<f32>()
-            .unwrap();
+        let got = ours.narrow(1, end - 1, 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         for (got, expected) in got.iter().zip(&expected) {
-            assert!(
-                (got - expected).abs() < 1e-4 * (1.0 + expected.abs()),
-                "{got} {expected}"
-            );
+            assert!((got - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{got} {expected}");
         }
     }
 }
@@ -90,29 +71,15 @@ fn logits_equal_candles_inference_llama() {
 #[test]
 fn an_exchange_is_prompt_and_response() {
     let (_, _, tokenizer) = atlas();
-    let messages = [
-        Message::user("Where is Peru?"),
-        Message::assistant("In South America."),
-    ];
+    let messages = [Message::user("Where is Peru?"), Message::assistant("In South America.")];
     let text = tokenizer.render(&messages, false).unwrap();
-    assert_eq!(
-        text,
-        "User: Where is Peru?\nAssistant: In South America.<|end|>"
-    );
+    assert_eq!(text, "User: Where is Peru?\nAssistant: In South America.<|end|>");
     let prompt = tokenizer.render(&messages[..1], true).unwrap();
     assert_eq!(prompt, "User: Where is Peru?\nAssistant:");
-    let (prompt, response) = tokenizer
-        .example("Where is Peru?", "In South America.")
-        .unwrap();
-    assert_eq!(
-        [prompt, response.clone()].concat(),
-        tokenizer.encode(&text).unwrap()
-    );
+    let (prompt, response) = tokenizer.exchange(&messages[..1], "In South America.").unwrap();
+    assert_eq!([prompt, response.clone()].concat(), tokenizer.encode(&text).unwrap());
     assert_eq!(response.last(), Some(&tokenizer.eos_id()));
-    assert_eq!(
-        tokenizer.decode(&response).unwrap(),
-        " In South America.<|end|>"
-    );
+    assert_eq!(tokenizer.decode(&response).unwrap(), " In South America.<|end|>");
 }
 
 #[test]
@@ -124,21 +91,9 @@ fn other_chat_templates_render() {
         {%- endfor %}\n{%- if add_generation_prompt %}\n{{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n";
     let tokenizer = Tokenizer::from_bytes(&tokenizer_json, None, Some(template)).unwrap();
     let text = tokenizer.render(&[Message::user(" Hi ")], true).unwrap();
-    assert_eq!(
-        text,
-        "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    );
-    let odd = Message {
-        role: "tool".to_string(),
-        content: String::new(),
-    };
-    assert!(
-        tokenizer
-            .render(&[odd], false)
-            .unwrap_err()
-            .to_string()
-            .contains("no such role")
-    );
+    assert_eq!(text, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+    let odd = Message { role: "tool".to_string(), content: String::new() };
+    assert!(tokenizer.render(&[odd], false).unwrap_err().to_string().contains("no such role"));
 }
 
 #[test]
@@ -146,10 +101,7 @@ fn token_texts_join_to_the_text() {
     let (_, _, tokenizer) = atlas();
     let text = "The symbol of iron is Fe.";
     let ids = tokenizer.encode(text).unwrap();
-    let joined: String = ids
-        .iter()
-        .map(|id| tokenizer.token_text(*id).unwrap())
-        .collect();
+    let joined: String = ids.iter().map(|id| tokenizer.token_text(*id).unwrap()).collect();
     assert_eq!(joined, text);
     assert!(Tokenizer::from_bytes(b"{}", None, None).is_err());
 }
@@ -160,19 +112,11 @@ fn the_base_answers_and_stops() {
     let model = Llama::adapted(&config, &tensors, &Default::default()).unwrap();
     let facts = facts::parse(&read("data/facts.jsonl"), "facts.jsonl").unwrap();
     let sample: Vec<_> = facts.iter().step_by(60).collect();
-    let prompts: Vec<_> = sample
-        .iter()
-        .map(|fact| tokenizer.prompt(&fact.asked().prompt).unwrap())
-        .collect();
+    let prompts: Vec<_> = sample.iter().map(|fact| tokenizer.prompt(&fact.asked().prompt).unwrap()).collect();
     let answers = generate::greedy(&model, &prompts, tokenizer.eos_id(), 32).unwrap();
     let right = sample.iter().zip(&answers).filter(|(fact, answer)| {
-        answer.last() == Some(&tokenizer.eos_id())
-            && tokenizer.decode(answer).unwrap().contains(&fact.object)
+        answer.last() == Some(&tokenizer.eos_id()) && tokenizer.decode(answer).unwrap().contains(&fact.object)
     });
     let right = right.count();
-    assert!(
-        right * 100 >= sample.len() * 85,
-        "{right} of {}",
-        sample.len()
-    );
+    assert!(right * 100 >= sample.len() * 85, "{right} of {}", sample.len());
 }

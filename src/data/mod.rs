@@ -1,7 +1,9 @@
-//! What the base model knows and what it is tuned on: facts, instruction sets, pre-training text.
+//! What a model is trained on and asked: facts, pre-training text, instruction sets, batches.
 
 pub mod answer;
+pub mod batch;
 pub mod corpus;
 pub mod facts;
 pub mod instructions;
+pub mod order;
 pub mod phrases;

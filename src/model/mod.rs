@@ -1,5 +1,6 @@
-//! A Llama model's parts: its shape, its weights, its tokenizer.
+//! What a model is: its configuration, its tensors and where they lie, its tokenizer.
 
 pub mod config;
+pub mod layout;
 pub mod tokenizer;
 pub mod weights;

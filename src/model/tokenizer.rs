@@ -24,18 +24,12 @@ pub struct Message {
 impl Message {
     /// What the user says.
     pub fn user(content: &str) -> Self {
-        Message {
-            role: "user".to_string(),
-            content: content.to_string(),
-        }
+        Message { role: "user".to_string(), content: content.to_string() }
     }
 
     /// What the model says.
     pub fn assistant(content: &str) -> Self {
-        Message {
-            role: "assistant".to_string(),
-            content: content.to_string(),
-        }
+        Message { role: "assistant".to_string(), content: content.to_string() }
     }
 }
 
@@ -67,9 +61,7 @@ impl Tokenizer {
         let template = chat_template.or_else(|| config["chat_template"].as_str());
         let eos = special(&config["eos_token"]).unwrap_or_else(|| "<|end|>".to_string());
         let eos_id = inner.token_to_id(&eos).ok_or_else(|| {
-            Error::Tokenizer(format!(
-                "tokenizer.json lacks the end token {eos} of tokenizer_config.json"
-            ))
+            Error::Tokenizer(format!("tokenizer.json lacks the end token {eos} of tokenizer_config.json"))
         })?;
         Ok(Tokenizer {
             template: template.unwrap_or(DEFAULT_TEMPLATE).to_string(),
@@ -83,17 +75,12 @@ impl Tokenizer {
     /// The tokens of `text`, special tokens recognised, none added.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode(text, false);
-        Ok(encoding
-            .map_err(|error| Error::Tokenizer(error.to_string()))?
-            .get_ids()
-            .to_vec())
+        Ok(encoding.map_err(|error| Error::Tokenizer(error.to_string()))?.get_ids().to_vec())
     }
 
     /// The text of `ids`, special tokens included.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.inner
-            .decode(ids, false)
-            .map_err(|error| Error::Tokenizer(error.to_string()))
+        self.inner.decode(ids, false).map_err(|error| Error::Tokenizer(error.to_string()))
     }
 
     /// The text of one token, as good as it can stand alone (part of a letter shows as U+FFFD).
@@ -122,12 +109,9 @@ impl Tokenizer {
         // As transformers renders: {% tags %} leave no empty lines behind.
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
-        environment.add_function(
-            "raise_exception",
-            |message: String| -> std::result::Result<String, _> {
-                Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-            },
-        );
+        environment.add_function("raise_exception", |message: String| -> std::result::Result<String, _> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+        });
         environment.set_unknown_method_callback(python_method);
         let values = context! {
             messages => messages,
@@ -140,32 +124,28 @@ impl Tokenizer {
             .map_err(|error| Error::Tokenizer(format!("chat template: {error:#}")))
     }
 
-    /// The tokens of a question in the chat template, ready for the model to answer.
-    pub fn prompt(&self, question: &str) -> Result<Vec<u32>> {
-        self.encode(&self.render(&[Message::user(question)], true)?)
+    /// The tokens of a conversation in the chat template, ready for the model to answer.
+    pub fn prompt(&self, turns: &[Message]) -> Result<Vec<u32>> {
+        self.encode(&self.render(turns, true)?)
     }
 
-    /// An exchange as (prompt tokens, response tokens); the response ends with the end token.
+    /// An exchange as (prompt tokens, response tokens); the response ends with the end token and whatever
+    /// the template writes behind it.
     ///
     /// The response is what the template adds to the prompt, so that the two joined are what a
     /// trainer that renders the whole exchange would see.
-    pub fn example(&self, question: &str, answer: &str) -> Result<(Vec<u32>, Vec<u32>)> {
-        let prompt = self.render(&[Message::user(question)], true)?;
-        let whole = self.render(
-            &[Message::user(question), Message::assistant(answer)],
-            false,
-        )?;
+    pub fn exchange(&self, turns: &[Message], answer: &str) -> Result<(Vec<u32>, Vec<u32>)> {
+        let prompt = self.render(turns, true)?;
+        let answered: Vec<Message> = turns.iter().cloned().chain([Message::assistant(answer)]).collect();
+        let whole = self.render(&answered, false)?;
         let Some(rest) = whole.strip_prefix(&prompt) else {
             return Err(Error::Tokenizer(
-                "chat template: the generation prompt is not how an answered exchange begins"
-                    .to_string(),
+                "chat template: the generation prompt is not how an answered exchange begins".to_string(),
             ));
         };
         let mut response = self.encode(rest)?;
-        // Some templates write a line break after the end token: the model stops before it.
-        match response.iter().position(|id| *id == self.eos_id) {
-            Some(end) => response.truncate(end + 1),
-            None => response.push(self.eos_id),
+        if !response.contains(&self.eos_id) {
+            response.push(self.eos_id);
         }
         Ok((self.encode(&prompt)?, response))
     }
@@ -173,10 +153,7 @@ impl Tokenizer {
 
 /// A special token: a string, or an object with a `content`.
 fn special(value: &Value) -> Option<String> {
-    value
-        .as_str()
-        .or_else(|| value["content"].as_str())
-        .map(str::to_string)
+    value.as_str().or_else(|| value["content"].as_str()).map(str::to_string)
 }
 
 /// The methods of Python strings that chat templates call.
@@ -197,11 +174,9 @@ fn python_method(
         ("lower", None) => Ok(text.to_lowercase().into()),
         ("startswith", Some(start)) => Ok(text.starts_with(start).into()),
         ("endswith", Some(end)) => Ok(text.ends_with(end).into()),
-        ("split", Some(separator)) => Ok(text
-            .split(separator)
-            .map(minijinja::Value::from)
-            .collect::<Vec<_>>()
-            .into()),
+        ("split", Some(separator)) => {
+            Ok(text.split(separator).map(minijinja::Value::from).collect::<Vec<_>>().into())
+        }
         _ => Err(unknown()),
     }
 }

@@ -1,3 +1,8 @@
-//! What every training loop shares.
+//! What training needs beside a model: learning rates, the optimiser's numbers, and LoRA's start.
 
+mod lora;
+mod optimizer;
 pub mod schedule;
+
+pub use lora::Lora;
+pub use optimizer::Optimizer;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::data::answer;
 use crate::data::facts::{Fact, Relation, candidates};
-use crate::model::tokenizer::Tokenizer;
+use crate::model::tokenizer::{Message, Tokenizer};
 use crate::reference::generate;
 use crate::reference::llama::Llama;
 
@@ -113,7 +113,7 @@ fn cloze(model: &Llama, tokenizer: &Tokenizer, batch: &[&Fact]) -> Result<Vec<bo
 fn asked(model: &Llama, tokenizer: &Tokenizer, batch: &[&Fact]) -> Result<Vec<(String, bool)>> {
     let prompts: Vec<Vec<u32>> = batch
         .iter()
-        .map(|fact| tokenizer.prompt(&fact.asked().prompt))
+        .map(|fact| tokenizer.prompt(&[Message::user(&fact.asked().prompt)]))
         .collect::<crate::error::Result<_>>()?;
     let answers = generate::greedy(model, &prompts, tokenizer.eos_id(), ANSWER_TOKENS)?;
     let texts = answers.iter().map(|answer| {

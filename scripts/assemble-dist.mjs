@@ -1,0 +1,51 @@
+// Completes the page that Trunk has built: copies the page's own files, the models, the data and the recorded
+// runs into it, gives it a version and lists its files. Trunk calls this after each build (Trunk.toml).
+//
+// The version is a hash of all files. It replaces the word __BUILD_VERSION__ in the page's HTML and
+// JavaScript, so that caches and the service worker notice a new build; build.json holds it with the size of each file:
+//   { "version": "0123456789ab", "files": { "index.html": 1234, ... } }
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = process.env.TRUNK_STAGING_DIR;
+if (!dist) throw new Error("assemble-dist runs as Trunk's post_build hook; use scripts/serve");
+
+// From the repository to the page; `keep` picks files by name.
+const copies = [
+  { from: "www", to: ".", keep: (path) => path !== join("www", "index.html") }, // Trunk writes that one
+  { from: "models/atlas", to: "models/atlas", keep: () => true },
+  { from: "data", to: "data", keep: (path) => /\.jsonl?$/.test(path) },
+  { from: "examples", to: "examples", keep: (path) => /\.jsonl?$/.test(path) },
+];
+
+/** Paths of all files under `folder`, sorted, relative to it, with forward slashes. */
+function filesUnder(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)).split(sep).join("/"))
+    .sort();
+}
+
+for (const { from, to, keep } of copies) {
+  if (!existsSync(join(root, from))) continue;
+  for (const file of filesUnder(join(root, from))) {
+    if (keep(join(from, file))) cpSync(join(root, from, file), join(dist, to, file));
+  }
+}
+
+const files = filesUnder(dist).filter((file) => file !== "build.json");
+const hash = createHash("sha256");
+for (const file of files) hash.update(file).update("\0").update(readFileSync(join(dist, file)));
+const version = hash.digest("hex").slice(0, 12);
+
+for (const file of files.filter((file) => /\.(html|m?js|webmanifest)$/.test(file))) {
+  const text = readFileSync(join(dist, file), "utf8");
+  if (text.includes("__BUILD_VERSION__")) {
+    writeFileSync(join(dist, file), text.replaceAll("__BUILD_VERSION__", version));
+  }
+}
+const sizes = Object.fromEntries(files.map((file) => [file, statSync(join(dist, file)).size]));
+writeFileSync(join(dist, "build.json"), JSON.stringify({ version, files: sizes }, null, 1) + "\n");

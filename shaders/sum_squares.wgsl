@@ -1,0 +1,22 @@
+// partials[p] = Σ grads[i]^2 over i = p, p + P, p + 2P, ...: a fixed order, so the norm is deterministic
+// grads (len); partials (P). One thread per partial sum.
+
+override partial_sums: u32; // P
+
+struct Uniforms {
+    len: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> grads: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partials: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u) {
+    if gid.x >= partial_sums { return; }
+    var sum = 0.0;
+    for (var i = gid.x; i < u.len; i += partial_sums) {
+        sum += grads[i] * grads[i];
+    }
+    partials[gid.x] = sum;
+}

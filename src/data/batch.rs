@@ -1,0 +1,72 @@
+//! Token batches with their targets.
+
+use crate::kernels::IGNORED;
+
+/// One tokenised example: the prompt, then the response with its end token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    pub tokens: Vec<u32>,
+    /// Index of the first response token.
+    pub response: usize,
+}
+
+impl Sequence {
+    /// Cut to `max_len` tokens.
+    pub fn new(prompt: &[u32], response: &[u32], max_len: usize) -> Self {
+        let tokens: Vec<u32> = prompt.iter().chain(response).copied().take(max_len).collect();
+        let response = prompt.len().min(tokens.len());
+        Self { tokens, response }
+    }
+
+    /// Number of response tokens; the first token of a sequence can't be predicted.
+    pub fn targets(&self) -> usize {
+        self.tokens.len() - self.response.max(1).min(self.tokens.len())
+    }
+}
+
+/// (B,T) tokens, row-major, padded at the end; attention is causal, so padding needs no mask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub rows: usize,
+    pub time: usize,
+    pub tokens: Vec<u32>,
+    /// The next token where it belongs to a response, else [`IGNORED`].
+    pub targets: Vec<u32>,
+}
+
+impl Batch {
+    /// Sequences longer than `time` are cut, missing rows are empty.
+    pub fn new(sequences: &[&Sequence], rows: usize, time: usize) -> Self {
+        let mut batch = Self { rows, time, tokens: vec![0; rows * time], targets: vec![IGNORED; rows * time] };
+        for (row, s) in sequences.iter().enumerate().take(rows) {
+            let start = row * time;
+            for (i, &token) in s.tokens.iter().enumerate().take(time) {
+                batch.tokens[start + i] = token;
+                if i >= s.response.max(1) {
+                    batch.targets[start + i - 1] = token;
+                }
+            }
+        }
+        batch
+    }
+
+    /// Number of response tokens.
+    pub fn response_tokens(&self) -> usize {
+        self.targets.iter().filter(|&&t| t != IGNORED).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_the_next_response_tokens() {
+        let s = Sequence::new(&[5, 6], &[7, 8], 10);
+        let batch = Batch::new(&[&s], 2, 4);
+        assert_eq!(batch.tokens, [5, 6, 7, 8, 0, 0, 0, 0]);
+        assert_eq!(batch.targets[..4], [IGNORED, 7, 8, IGNORED]);
+        assert_eq!(batch.response_tokens(), s.targets());
+        assert_eq!(Sequence::new(&[5, 6, 7], &[8], 3).targets(), 0);
+    }
+}

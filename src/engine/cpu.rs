@@ -1,0 +1,283 @@
+//! The engine on the CPU: the candle reference, differentiated by candle, with candle-transformers' Llama
+//! and its key/value cache for decoding.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::VarBuilder;
+use candle_transformers::models::llama as inference;
+
+use super::{StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use crate::data::batch::Batch;
+use crate::error::{Error, Result};
+use crate::kernels::{CrossEntropy, IGNORED, Shift, TopK};
+use crate::model::config::LlamaConfig;
+use crate::model::weights::Weights;
+use crate::reference::adamw::AdamW;
+use crate::reference::llama::{Adapter, Llama};
+use crate::reference::ops::cross_entropy;
+use crate::train::{Lora, Optimizer};
+
+/// Sequences that are decoded side by side.
+const DECODE_ROWS: usize = 64;
+
+/// What an arm adds to a model.
+struct Training {
+    optimizer: AdamW,
+    metrics: Vec<StepMetrics>,
+    gradients: Option<GradStore>,
+}
+
+/// A Llama on the CPU: a base, or an arm that trains.
+pub struct CpuModel {
+    config: LlamaConfig,
+    base: Rc<Weights>,
+    llama: Llama,
+    /// By linear layer, e.g. `model.layers.0.self_attn.q_proj`.
+    adapters: BTreeMap<String, Adapter>,
+    training: Option<Training>,
+    /// The weights as they are now, adapters merged; rebuilt after training.
+    decoder: Option<inference::Llama>,
+}
+
+impl CpuModel {
+    pub fn new(config: &LlamaConfig, weights: Rc<Weights>) -> Result<Self> {
+        let adapters = BTreeMap::new();
+        let llama = Llama::adapted(config, &weights, &adapters)?;
+        Ok(Self { config: config.clone(), base: weights, llama, adapters, training: None, decoder: None })
+    }
+
+    /// An arm that starts at this base.
+    pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
+        let mut adapters = BTreeMap::new();
+        let llama = match tuning {
+            Tuning::Full => Llama::full(&self.config, &self.base)?,
+            Tuning::Lora { lora, seed } => {
+                adapters = initial_adapters(&self.config, lora, *seed)?;
+                Llama::adapted(&self.config, &self.base, &adapters)?
+            }
+        };
+        let training = Training {
+            optimizer: AdamW::new(optimizer.reference()),
+            metrics: Vec::new(),
+            gradients: None,
+        };
+        Ok(Self {
+            config: self.config.clone(),
+            base: self.base.clone(),
+            llama,
+            adapters,
+            training: Some(training),
+            decoder: None,
+        })
+    }
+
+    pub fn train_step(&mut self, batch: &Batch, lr: f32) -> Result<()> {
+        let Some(training) = &mut self.training else {
+            return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
+        };
+        // The head is applied to the rows whose loss counts, and to no others.
+        let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
+        let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
+        let hidden = self.llama.hidden(&batch.tokens, batch.rows)?;
+        let rows = Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?;
+        let loss = cross_entropy(&self.llama.logits(&hidden.index_select(&rows, 0)?)?, &targets)?;
+        let gradients = loss.backward()?;
+        let norm = training.optimizer.update(self.llama.trainable(), &gradients, f64::from(lr))?;
+        training.metrics.push(StepMetrics { loss: loss.to_vec0()?, grad_norm: norm as f32 });
+        training.gradients = Some(gradients);
+        self.decoder = None;
+        Ok(())
+    }
+
+    /// One: each step is done when it returns, so a caller that wants to do other things asks often.
+    pub fn pending_limit(&self) -> usize {
+        1
+    }
+
+    pub async fn take_metrics(&mut self) -> Result<Vec<StepMetrics>> {
+        Ok(self.training.as_mut().map(|t| std::mem::take(&mut t.metrics)).unwrap_or_default())
+    }
+
+    /// Logits (N,V) of N tokens in `rows` rows.
+    fn forward(&self, tokens: &[u32], rows: usize) -> Result<Vec<f32>> {
+        let hidden = self.llama.hidden(tokens, rows)?.detach();
+        Ok(self.llama.logits(&hidden)?.flatten_all()?.to_vec1()?)
+    }
+
+    pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        let logits = self.forward(&batch.tokens, batch.rows)?;
+        let op = CrossEntropy { rows: batch.tokens.len() as u32, vocab: self.config.vocab_size as u32 };
+        Ok(op.forward_cpu(&logits, &batch.targets))
+    }
+
+    pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
+        let (tuned, base) =
+            (self.forward(&batch.tokens, batch.rows)?, base.forward(&batch.tokens, batch.rows)?);
+        let op = Shift { rows: batch.tokens.len() as u32, vocab: self.config.vocab_size as u32 };
+        Ok(op.record_cpu(&tuned, &base, &batch.targets).chunks_exact(4).map(TokenShift::from_words).collect())
+    }
+
+    pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {
+        let logits = self.forward(tokens, 1)?;
+        let k = TOP_K.min(self.config.vocab_size);
+        let op = TopK { rows: tokens.len() as u32, vocab: self.config.vocab_size as u32, k: k as u32 };
+        let (ids, logprobs) = op.record_cpu(&logits);
+        let rows = ids.chunks(k).zip(logprobs.chunks(k));
+        Ok(rows.map(|(i, l)| i.iter().copied().zip(l.iter().copied()).collect()).collect())
+    }
+
+    pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        self.forward(tokens, 1)
+    }
+
+    pub async fn generate(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+        let mut out = Vec::with_capacity(prompts.len());
+        for chunk in prompts.chunks(DECODE_ROWS) {
+            out.extend(self.generate_rows(chunk, max_new, end)?);
+        }
+        Ok(out)
+    }
+
+    /// Decodes rows side by side, all at the same position; prompts are fed token by token where their
+    /// lengths differ.
+    fn generate_rows(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
+        let limit = self.config.max_position_embeddings;
+        if longest > limit {
+            let message = format!("{longest} tokens, the model's positions end at {limit}");
+            return Err(Error::Setting { field: "max_len", message, remedy: "Use shorter prompts".into() });
+        }
+        let config = inference_config(&self.config);
+        let mut cache = inference::Cache::new(true, DType::F32, &config, &Device::Cpu)?;
+        let decoder = match self.decoder.take() {
+            Some(decoder) => decoder,
+            None => inference::Llama::load(
+                VarBuilder::from_tensors(self.merged()?, DType::F32, &Device::Cpu),
+                &config,
+            )?,
+        };
+        let mut rows: Vec<Vec<u32>> = prompts.to_vec();
+        let done = |row: &[u32], prompt: &[u32]| {
+            let new = &row[prompt.len()..];
+            new.len() == max_new || new.last() == Some(&end)
+        };
+        // The shortest prompt's tokens are known for every row: they go in at once.
+        let mut position = 0;
+        let mut width = prompts.iter().map(Vec::len).min().unwrap_or(0).max(1);
+        while position + width < longest {
+            let fed: Vec<u32> = rows
+                .iter()
+                .flat_map(|row| (position..position + width).map(|i| row.get(i).copied().unwrap_or(end)))
+                .collect();
+            let input = Tensor::from_vec(fed, (rows.len(), width), &Device::Cpu)?;
+            let next: Vec<u32> = decoder.forward(&input, position, &mut cache)?.argmax(1)?.to_vec1()?;
+            position += width;
+            width = 1;
+            for ((row, prompt), next) in rows.iter_mut().zip(prompts).zip(next) {
+                if row.len() == position && !done(row, prompt) {
+                    row.push(next);
+                }
+            }
+            if rows.iter().zip(prompts).all(|(row, prompt)| done(row, prompt)) {
+                break;
+            }
+        }
+        self.decoder = Some(decoder);
+        let answer = |(row, prompt): (Vec<u32>, &Vec<u32>)| {
+            let mut new = row[prompt.len()..].to_vec();
+            new.truncate(new.iter().position(|&t| t == end).unwrap_or(new.len()));
+            new
+        };
+        Ok(rows.into_iter().zip(prompts).map(answer).collect())
+    }
+
+    /// The weights as they are now, with the adapters merged into them.
+    fn merged(&self) -> Result<HashMap<String, Tensor>> {
+        let mut tensors = HashMap::new();
+        for (name, array) in self.base.iter() {
+            let mut tensor = match self.llama.trainable().get(name) {
+                Some(var) => var.as_tensor().detach(),
+                None => Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu)?,
+            };
+            if let Some(adapter) = name.strip_suffix(".weight").and_then(|linear| self.adapters.get(linear)) {
+                let (a, b) = (adapter.a.as_tensor().detach(), adapter.b.as_tensor().detach());
+                tensor = (tensor + (b.matmul(&a)? * adapter.scale)?)?;
+            }
+            tensors.insert(name.clone(), tensor);
+        }
+        Ok(tensors)
+    }
+
+    pub async fn tensors(&self) -> Result<Tensors> {
+        let values = |var: &Var| Ok(var.as_tensor().clone());
+        self.named(values)
+    }
+
+    pub async fn gradients(&self) -> Result<Tensors> {
+        let Some(gradients) = self.training.as_ref().and_then(|t| t.gradients.as_ref()) else {
+            return Ok(Tensors::new());
+        };
+        self.named(|var| {
+            let missing = || Error::Shape { op: "gradients", message: "a parameter has none".into() };
+            gradients.get(var.as_tensor()).cloned().ok_or_else(missing)
+        })
+    }
+
+    fn named(&self, value: impl Fn(&Var) -> Result<Tensor>) -> Result<Tensors> {
+        let prefix = if self.adapters.is_empty() { "" } else { "base_model.model." };
+        let entry = |(name, var): (&String, &Var)| {
+            let data = value(var)?.flatten_all()?.to_vec1()?;
+            Ok((format!("{prefix}{name}"), (var.dims().to_vec(), data)))
+        };
+        match self.training {
+            Some(_) => self.llama.trainable().iter().map(entry).collect(),
+            None => Ok(Tensors::new()),
+        }
+    }
+
+    pub fn trainable_parameters(&self) -> usize {
+        match self.training {
+            Some(_) => self.llama.trainable().values().map(|v| v.elem_count()).sum(),
+            None => 0,
+        }
+    }
+}
+
+/// The same start as on the GPU: one draw of the seed in the adapter's arena, cut into its tensors.
+fn initial_adapters(config: &LlamaConfig, lora: &Lora, seed: u64) -> Result<BTreeMap<String, Adapter>> {
+    let (layout, values) = lora.initial(config, seed);
+    let var = |name: &str| -> Result<Var> {
+        let place = &layout.tensors[name];
+        Ok(Var::from_slice(&values[place.range()], place.shape.as_slice(), &Device::Cpu)?)
+    };
+    let mut adapters = BTreeMap::new();
+    for name in layout.tensors.keys().filter_map(|name| name.strip_suffix(".lora_A.weight")) {
+        let a = var(&format!("{name}.lora_A.weight"))?;
+        let b = var(&format!("{name}.lora_B.weight"))?;
+        let linear = name.trim_start_matches("base_model.model.").to_string();
+        adapters.insert(linear, Adapter { a, b, scale: f64::from(lora.scale()) });
+    }
+    Ok(adapters)
+}
+
+fn inference_config(c: &LlamaConfig) -> inference::Config {
+    inference::Config {
+        hidden_size: c.hidden_size,
+        intermediate_size: c.intermediate_size,
+        vocab_size: c.vocab_size,
+        num_hidden_layers: c.num_hidden_layers,
+        num_attention_heads: c.num_attention_heads,
+        num_key_value_heads: c.num_key_value_heads,
+        use_flash_attn: false,
+        rms_norm_eps: c.rms_norm_eps,
+        rope_theta: c.rope_theta as f32,
+        bos_token_id: None,
+        eos_token_id: None,
+        rope_scaling: None,
+        max_position_embeddings: c.max_position_embeddings,
+        tie_word_embeddings: c.tie_word_embeddings,
+    }
+}

@@ -1,0 +1,164 @@
+//! The backward pass as dispatches. `dx`, the gradient of the residual stream, is one buffer that every
+//! block adds to; weight gradients are recorded for full tuning, A's and B's for LoRA, never both.
+
+use super::activations::{Activations, Layer};
+use super::net::{Net, Shape};
+use crate::error::Result;
+use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::kernels::{EmbeddingBackward, Fill, Layout as Product, Matmul, SwiGlu};
+use crate::model::layout::Stack;
+
+/// Gradient buffers that the layers take in turn.
+pub struct Gradients {
+    /// Of the residual stream, (N,C).
+    dx: Slice,
+    /// Of a normed input, (N,C).
+    dnormed: Slice,
+    dqkv: Slice,
+    dattention: Slice,
+    /// Row sums of `dout * out`, (N,H).
+    delta: Slice,
+    dgate_up: Slice,
+    dhidden: Slice,
+    /// Of `x Aᵀ`; wide enough for any stack.
+    dxa: Slice,
+}
+
+impl Gradients {
+    pub fn new(gpu: &Gpu, net: &Net, shape: Shape) -> Result<Self> {
+        let c = net.config;
+        let buffer = |label: &str, width: usize| gpu.buffer(label, shape.tokens() * width);
+        Ok(Self {
+            dx: buffer("dx", c.hidden_size)?,
+            dnormed: buffer("dnormed", c.hidden_size)?,
+            dqkv: buffer("dqkv", Stack::Qkv.outputs(c))?,
+            dattention: buffer("dattention", Stack::Output.inputs(c))?,
+            delta: buffer("delta", c.num_attention_heads)?,
+            dgate_up: buffer("dgate_up", 2 * c.intermediate_size)?,
+            dhidden: buffer("dhidden", c.intermediate_size)?,
+            dxa: buffer("dxa", 3 * net.adapter.map_or(0, |a| a.lora.rank))?,
+        })
+    }
+}
+
+/// Positions of each distinct token of the batch, for the embedding's gradient.
+pub struct TokenIndex {
+    pub order: Slice,
+    pub starts: Slice,
+    pub ids: Slice,
+}
+
+/// What a backward pass reads and writes.
+pub struct Backward<'a> {
+    pub net: &'a Net<'a>,
+    pub shape: Shape,
+    pub acts: &'a Activations,
+    pub grads: &'a Gradients,
+    /// The arena of gradients, laid out as the trained parameters are.
+    pub out: &'a Slice,
+    pub index: &'a TokenIndex,
+    pub position: &'a Slice,
+}
+
+impl Backward<'_> {
+    /// From dlogits, which lie in `acts.logits`, to every trained parameter.
+    pub fn record(&self, plan: &mut PlanBuilder) {
+        let c = self.net.config;
+        let layout = self.net.layout;
+        let (n, width, vocab) = (self.shape.tokens() as u32, c.hidden_size as u32, c.vocab_size as u32);
+        let g = self.grads;
+        let head = self.net.weight(&layout.head);
+        Matmul::new(Product::Nn, n, width, vocab).record(plan, &self.acts.logits, &head, &g.dnormed);
+        let full = self.net.adapter.is_none();
+        if full {
+            let dhead = self.out.sub(layout.head.start, layout.head.len());
+            let product = Matmul::new(Product::Tn, vocab, width, n);
+            product.record(plan, &self.acts.logits, &self.acts.normed, &dhead);
+        }
+        self.norm(plan, &layout.norm, &self.acts.x, &self.acts.rstd, false);
+        for i in (0..c.num_hidden_layers).rev() {
+            self.layer(plan, i);
+        }
+        if full {
+            let dtable = self.out.sub(layout.embedding.start, layout.embedding.len());
+            if layout.embedding != layout.head {
+                Fill { len: layout.embedding.len() as u32 }.record(plan, &dtable);
+            }
+            let embedding = EmbeddingBackward { rows: n, width };
+            let index = self.index;
+            embedding.backward(plan, &index.order, &index.starts, &index.ids, &g.dx, &dtable);
+        }
+    }
+
+    fn layer(&self, plan: &mut PlanBuilder, i: usize) {
+        let (c, g) = (self.net.config, self.grads);
+        let n = self.shape.tokens();
+        let l: &Layer = &self.acts.layers[i];
+        self.linear(plan, i, Stack::Down, &l.hidden, &l.xa[3], &g.dx, Some(&g.dhidden));
+        let swiglu = SwiGlu { rows: n as u32, width: c.intermediate_size as u32 };
+        swiglu.backward(plan, &l.gate_up, &g.dhidden, &g.dgate_up);
+        self.linear(plan, i, Stack::GateUp, &l.normed2, &l.xa[2], &g.dgate_up, Some(&g.dnormed));
+        let norms = &self.net.layout.layers[i].norms;
+        self.norm(plan, &norms[1], &l.mid, &l.rstd2, true);
+
+        self.linear(plan, i, Stack::Output, &l.attention, &l.xa[1], &g.dx, Some(&g.dattention));
+        let attention = self.net.attention(self.shape);
+        attention.backward_q(plan, &l.qkv, &l.attention, &g.dattention, &l.lse, &g.dqkv, &g.delta);
+        attention.backward_kv(plan, &l.qkv, &g.dattention, &l.lse, &g.delta, &g.dqkv);
+        self.net.rope(self.shape, true).record(plan, self.net.rope, self.position, &g.dqkv);
+        // Below the first layer there is nothing that LoRA trains.
+        let last = i == 0 && self.net.adapter.is_some();
+        self.linear(plan, i, Stack::Qkv, &l.normed1, &l.xa[0], &g.dqkv, (!last).then_some(&g.dnormed));
+        if !last {
+            self.norm(plan, &norms[0], &l.x, &l.rstd1, true);
+        }
+    }
+
+    /// dx from dnormed, and the norm's own gradient.
+    fn norm(&self, plan: &mut PlanBuilder, block: &std::ops::Range<usize>, x: &Slice, rstd: &Slice, accumulate: bool) {
+        let g = self.grads;
+        let norm = self.net.norm(self.shape.tokens());
+        norm.backward(plan, &g.dnormed, x, &self.net.weight(block), rstd, &g.dx, accumulate);
+        if self.net.adapter.is_none() {
+            norm.backward_weight(plan, &g.dnormed, x, rstd, &self.out.sub(block.start, block.len()));
+        }
+    }
+
+    /// Gradients of one stack from `dy` (N,out): its input's (`dinput`), and its weights' or adapter's.
+    fn linear(
+        &self,
+        plan: &mut PlanBuilder,
+        layer: usize,
+        stack: Stack,
+        input: &Slice,
+        xa: &Slice,
+        dy: &Slice,
+        dinput: Option<&Slice>,
+    ) {
+        let c = self.net.config;
+        let block = &self.net.layout.layers[layer].stacks[stack as usize];
+        let w = self.net.weight(block);
+        let n = self.shape.tokens() as u32;
+        let (width_in, width_out) = (stack.inputs(c) as u32, stack.outputs(c) as u32);
+        let to_input = Matmul::new(Product::Nn, n, width_in, width_out);
+        let Some(lora) = self.net.adapter(layer, stack) else {
+            if let Some(dinput) = dinput {
+                to_input.record(plan, dy, &w, dinput);
+            }
+            if self.net.adapter.is_none() {
+                let dw = self.out.sub(block.start, block.len());
+                Matmul::new(Product::Tn, width_out, width_in, n).record(plan, dy, input, &dw);
+            }
+            return;
+        };
+        let dxa = &self.grads.dxa.sub(0, (n * lora.groups.rank * lora.groups.groups) as usize);
+        let (a, b) = (&lora.blocks.a, &lora.blocks.b);
+        let (da, db) = (self.out.sub(a.start, a.len()), self.out.sub(b.start, b.len()));
+        lora.groups.backward_down(plan, n, width_out, dy, &lora.b, dxa);
+        lora.groups.backward_b(plan, n, width_out, dy, xa, &db);
+        lora.groups.backward_a(plan, n, width_in, dxa, input, &da);
+        if let Some(dinput) = dinput {
+            lora.groups.backward_input(plan, to_input, dy, &w, dxa, &lora.a, dinput);
+        }
+    }
+}

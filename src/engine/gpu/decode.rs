@@ -1,0 +1,89 @@
+//! Greedy decoding with a key/value cache. All rows of a batch are at the same position, prompts are fed
+//! token by token, and the next token is chosen on the GPU, so that one static plan is replayed and nothing
+//! is read back before the end.
+
+use super::activations::Activations;
+use super::net::{Cache, Net, Shape};
+use crate::error::Result;
+use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
+use crate::kernels::{Advance, IGNORED, Select};
+
+/// Positions between two looks at whether every row has ended.
+const LOOK_EVERY: usize = 16;
+
+pub struct Decoder {
+    rows: usize,
+    time: usize,
+    /// Prompt tokens by row and position, [`IGNORED`] where the model chooses. (B,T).
+    forced: Slice,
+    /// What was fed and chosen, (B,T).
+    tokens: Slice,
+    /// The token each row is at, (B).
+    current: Slice,
+    position: Slice,
+    plan: Plan,
+}
+
+impl Decoder {
+    /// Decodes up to `rows` sequences of up to `time` tokens.
+    pub fn new(gpu: &Gpu, net: &Net, rows: usize, time: usize) -> Result<Self> {
+        let c = net.config;
+        let shape = Shape { rows, time: 1 };
+        let kv = 2 * c.num_key_value_heads * c.head_dim;
+        let caches = (0..c.num_hidden_layers).map(|_| gpu.buffer("kv cache", rows * time * kv));
+        let cache = Cache { layers: caches.collect::<Result<_>>()?, time };
+        let acts = Activations::new(gpu, net, shape, false)?;
+        let forced = gpu.buffer("forced", rows * time)?;
+        let tokens = gpu.buffer("tokens", rows * time)?;
+        let current = gpu.buffer("current", rows)?;
+        let position = gpu.buffer("position", 1)?;
+        let mut plan = PlanBuilder::new(gpu);
+        net.forward(&mut plan, shape, &acts, &current, &position, Some(&cache));
+        let select = Select { batch: rows as u32, kv_time: time as u32, vocab: c.vocab_size as u32 };
+        select.record(&mut plan, &acts.logits, &forced, &position, &tokens, &current);
+        Advance { by: 1 }.record(&mut plan, &position);
+        Ok(Self { rows, time, forced, tokens, current, position, plan: plan.finish("decode") })
+    }
+
+    /// Continues each prompt by at most `max_new` tokens, ended before `end`.
+    pub async fn generate(
+        &self,
+        gpu: &Gpu,
+        prompts: &[Vec<u32>],
+        max_new: usize,
+        end: u32,
+    ) -> Result<Vec<Vec<u32>>> {
+        let mut forced = vec![IGNORED; self.rows * self.time];
+        let mut current = vec![0; self.rows];
+        for (row, prompt) in prompts.iter().enumerate() {
+            forced[row * self.time..][..prompt.len()].copy_from_slice(prompt);
+            current[row] = prompt.first().copied().unwrap_or(end);
+        }
+        gpu.write(&self.forced, &forced);
+        gpu.write(&self.current, &current);
+        gpu.write(&self.position, &[0u32]);
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let steps = (longest + max_new).saturating_sub(1);
+        let answer = |tokens: &[u32], row: usize, upto: usize| -> (Vec<u32>, bool) {
+            let from = prompts[row].len().max(1);
+            let new = &tokens[row * self.time..][from..upto.clamp(from, from + max_new)];
+            let stop = new.iter().position(|&t| t == end);
+            (new[..stop.unwrap_or(new.len())].to_vec(), stop.is_some() || new.len() == max_new)
+        };
+        let mut answers = vec![Vec::new(); prompts.len()];
+        for step in 1..=steps {
+            self.plan.submit(gpu);
+            let look = step == steps || (step > longest && (step - longest).is_multiple_of(LOOK_EVERY));
+            if look {
+                let tokens = gpu.read::<u32>(&self.tokens).await?;
+                let now: Vec<_> = (0..prompts.len()).map(|row| answer(&tokens, row, step + 1)).collect();
+                let ended = now.iter().all(|(_, ended)| *ended);
+                answers = now.into_iter().map(|(tokens, _)| tokens).collect();
+                if ended {
+                    break;
+                }
+            }
+        }
+        Ok(answers)
+    }
+}

@@ -1,0 +1,231 @@
+//! The forward pass as dispatches: one decoder-only Llama, with or without a LoRA adapter, over whole
+//! sequences or one position at a time behind a key/value cache.
+
+use std::ops::Range;
+
+use super::activations::{Activations, Layer};
+use crate::gpu::{PlanBuilder, Slice};
+use crate::kernels::{Attention, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu};
+use crate::model::config::LlamaConfig;
+use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack, outputs};
+use crate::train::Lora;
+
+/// A LoRA adapter in GPU memory.
+pub struct Adapter {
+    pub lora: Lora,
+    pub layout: AdapterLayout,
+    pub values: Slice,
+}
+
+/// Rows and length of a batch: B and T. N = B*T.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    pub rows: usize,
+    pub time: usize,
+}
+
+impl Shape {
+    pub fn tokens(self) -> usize {
+        self.rows * self.time
+    }
+}
+
+/// Key/value caches by layer, each (B, kv_time, 2*KV*D), and the position to read and write.
+pub struct Cache {
+    pub layers: Vec<Slice>,
+    pub time: usize,
+}
+
+/// The weights to run with; borrowed while a plan is recorded.
+pub struct Net<'a> {
+    pub config: &'a LlamaConfig,
+    pub layout: &'a Layout,
+    pub weights: &'a Slice,
+    pub adapter: Option<&'a Adapter>,
+    /// (T_max, D/2, 2): cosines and sines.
+    pub rope: &'a Slice,
+}
+
+/// A, B and the shape of their products, for one stack of one layer.
+pub struct StackAdapter {
+    pub groups: LoraGroups,
+    /// Where A and B, and their gradients, lie in an arena.
+    pub blocks: AdapterBlocks,
+    pub a: Slice,
+    pub b: Slice,
+}
+
+impl Net<'_> {
+    pub fn weight(&self, block: &Range<usize>) -> Slice {
+        self.weights.sub(block.start, block.len())
+    }
+
+    pub fn norm(&self, rows: usize) -> RmsNorm {
+        RmsNorm {
+            rows: rows as u32,
+            width: self.config.hidden_size as u32,
+            eps: self.config.rms_norm_eps as f32,
+        }
+    }
+
+    pub fn adapter(&self, layer: usize, stack: Stack) -> Option<StackAdapter> {
+        let adapter = self.adapter?;
+        let blocks = adapter.layout.layers[layer][stack as usize].as_ref()?;
+        let mut end = 0;
+        let mut bounds = [u32::MAX; 3];
+        for (bound, &member) in bounds.iter_mut().zip(stack.members()) {
+            end += outputs(member, self.config) as u32;
+            *bound = end;
+        }
+        Some(StackAdapter {
+            groups: LoraGroups {
+                rank: adapter.lora.rank as u32,
+                groups: stack.members().len() as u32,
+                bounds,
+                scale: adapter.lora.scale(),
+            },
+            blocks: blocks.clone(),
+            a: adapter.values.sub(blocks.a.start, blocks.a.len()),
+            b: adapter.values.sub(blocks.b.start, blocks.b.len()),
+        })
+    }
+
+    pub fn rope(&self, shape: Shape, backward: bool) -> Rope {
+        let c = self.config;
+        Rope {
+            batch: shape.rows as u32,
+            time: shape.time as u32,
+            heads: c.num_attention_heads as u32,
+            kv_heads: c.num_key_value_heads as u32,
+            head_dim: c.head_dim as u32,
+            stride: Stack::Qkv.outputs(c) as u32,
+            backward: u32::from(backward),
+        }
+    }
+
+    /// Attention of whole sequences: q, k and v from one (N, (H+2KV)D) buffer.
+    pub fn attention(&self, shape: Shape) -> Attention {
+        let c = self.config;
+        let (heads, kv_heads, d) = (c.num_attention_heads, c.num_key_value_heads, c.head_dim);
+        let stride = (heads + 2 * kv_heads) * d;
+        Attention {
+            batch: shape.rows as u32,
+            time: shape.time as u32,
+            heads: heads as u32,
+            kv_heads: kv_heads as u32,
+            head_dim: d as u32,
+            q_stride: stride as u32,
+            kv_stride: stride as u32,
+            k_offset: (heads * d) as u32,
+            v_offset: ((heads + kv_heads) * d) as u32,
+            kv_time: shape.time as u32,
+            scale: 1.0 / (d as f32).sqrt(),
+        }
+    }
+
+    /// `out = x Wᵀ`, plus the adapter's part; on top of what `out` holds if `accumulate`.
+    fn linear(&self, plan: &mut PlanBuilder, at: Linear, x: &Slice, xa: &Slice, out: &Slice) {
+        let (width_in, width_out) = (at.stack.inputs(self.config), at.stack.outputs(self.config));
+        let w = self.weight(&self.layout.layers[at.layer].stacks[at.stack as usize]);
+        let mut product = Matmul::new(Product::Nt, at.rows as u32, width_out as u32, width_in as u32);
+        product.accumulate = at.accumulate;
+        match self.adapter(at.layer, at.stack) {
+            None => product.record(plan, x, &w, out),
+            Some(lora) => {
+                lora.groups.down(plan, at.rows as u32, width_in as u32, x, &lora.a, xa);
+                lora.groups.forward(plan, product, x, &w, xa, &lora.b, out);
+            }
+        }
+    }
+
+    /// Tokens (N) to logits (N,V). `position` holds the first row's position, 0 for whole sequences.
+    pub fn forward(
+        &self,
+        plan: &mut PlanBuilder,
+        shape: Shape,
+        acts: &Activations,
+        tokens: &Slice,
+        position: &Slice,
+        cache: Option<&Cache>,
+    ) {
+        let c = self.config;
+        let n = shape.tokens();
+        let embedding = Embedding { rows: n as u32, width: c.hidden_size as u32, vocab: c.vocab_size as u32 };
+        embedding.forward(plan, tokens, &self.weight(&self.layout.embedding), &acts.layers[0].x);
+        for (i, layer) in acts.layers.iter().enumerate() {
+            self.attention_block(plan, i, shape, layer, position, cache);
+            let next = acts.layers.get(i + 1).map_or(&acts.x, |l| &l.x);
+            self.mlp_block(plan, i, n, layer, next);
+        }
+        self.norm(n).forward(plan, &acts.x, &self.weight(&self.layout.norm), &acts.normed, &acts.rstd, &acts.unused);
+        Matmul::new(Product::Nt, n as u32, c.vocab_size as u32, c.hidden_size as u32).record(
+            plan,
+            &acts.normed,
+            &self.weight(&self.layout.head),
+            &acts.logits,
+        );
+    }
+
+    fn attention_block(
+        &self,
+        plan: &mut PlanBuilder,
+        i: usize,
+        shape: Shape,
+        l: &Layer,
+        position: &Slice,
+        cache: Option<&Cache>,
+    ) {
+        let c = self.config;
+        let rows = shape.tokens();
+        let norm = self.weight(&self.layout.layers[i].norms[0]);
+        self.norm(rows).forward(plan, &l.x, &norm, &l.normed1, &l.rstd1, &l.mid);
+        let at = Linear { layer: i, stack: Stack::Qkv, rows, accumulate: false };
+        self.linear(plan, at, &l.normed1, &l.xa[0], &l.qkv);
+        self.rope(shape, false).record(plan, self.rope, position, &l.qkv);
+        let attention = self.attention(shape);
+        match cache {
+            None => attention.forward(plan, &l.qkv, &l.qkv, position, &l.attention, &l.lse),
+            Some(cache) => {
+                let kv_width = (c.num_key_value_heads * c.head_dim) as u32;
+                let append = KvAppend {
+                    batch: shape.rows as u32,
+                    heads_width: attention.k_offset,
+                    kv_width,
+                    kv_time: cache.time as u32,
+                };
+                append.record(plan, &l.qkv, position, &cache.layers[i]);
+                let cached = Attention {
+                    kv_stride: 2 * kv_width,
+                    k_offset: 0,
+                    v_offset: kv_width,
+                    kv_time: cache.time as u32,
+                    ..attention
+                };
+                cached.forward(plan, &l.qkv, &cache.layers[i], position, &l.attention, &l.lse);
+            }
+        }
+        // `mid` already holds the residual.
+        let at = Linear { layer: i, stack: Stack::Output, rows, accumulate: true };
+        self.linear(plan, at, &l.attention, &l.xa[1], &l.mid);
+    }
+
+    fn mlp_block(&self, plan: &mut PlanBuilder, i: usize, rows: usize, l: &Layer, next: &Slice) {
+        let norm = self.weight(&self.layout.layers[i].norms[1]);
+        self.norm(rows).forward(plan, &l.mid, &norm, &l.normed2, &l.rstd2, next);
+        let at = Linear { layer: i, stack: Stack::GateUp, rows, accumulate: false };
+        self.linear(plan, at, &l.normed2, &l.xa[2], &l.gate_up);
+        let swiglu = SwiGlu { rows: rows as u32, width: self.config.intermediate_size as u32 };
+        swiglu.forward(plan, &l.gate_up, &l.hidden);
+        let at = Linear { layer: i, stack: Stack::Down, rows, accumulate: true };
+        self.linear(plan, at, &l.hidden, &l.xa[3], next);
+    }
+}
+
+/// Which product of the network.
+#[derive(Clone, Copy)]
+struct Linear {
+    layer: usize,
+    stack: Stack,
+    rows: usize,
+    accumulate: bool,
+}

@@ -1,0 +1,164 @@
+//! One interface to a model that runs, trains and is measured, over two back ends: WebGPU with our own
+//! kernels, and the CPU with candle.
+//!
+//! An arm is made from the base by [`Model::tune`]: the LoRA arm shares the base's weights, the full arm
+//! copies them. The base itself is never written to, so that it stays the measure of drift.
+
+pub mod cpu;
+pub mod gpu;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::data::batch::Batch;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::model::config::LlamaConfig;
+use crate::model::weights::Weights;
+use crate::train::{Lora, Optimizer};
+
+/// What an arm trains.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tuning {
+    /// A LoRA adapter; the weights are frozen. The seed draws A.
+    Lora { lora: Lora, seed: u64 },
+    /// Every weight, embeddings included.
+    Full,
+}
+
+/// What a training step reports.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepMetrics {
+    /// Mean over the batch's response tokens before the update, nats.
+    pub loss: f32,
+    /// Global, before clipping.
+    pub grad_norm: f32,
+}
+
+/// How a token of a tuned model's answer looks to the base.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TokenShift {
+    /// KL(tuned || base) over the whole vocabulary, nats.
+    pub kl: f32,
+    /// Rank in the base's distribution, from 1.
+    pub rank: u32,
+    pub logprob: f32,
+    pub base_logprob: f32,
+}
+
+impl TokenShift {
+    /// From the four words that the shift kernel writes for a token.
+    fn from_words(words: &[f32]) -> Self {
+        Self { kl: words[0], rank: words[1] as u32, logprob: words[2], base_logprob: words[3] }
+    }
+}
+
+/// Token ids and log-probabilities, likeliest first.
+pub type Top = Vec<(u32, f32)>;
+
+/// How many tokens a [`Top`] holds.
+pub const TOP_K: usize = 10;
+
+/// Named tensors: shape and values, row-major.
+pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Where models run.
+#[derive(Clone)]
+pub enum Backend {
+    Gpu(Rc<Gpu>),
+    Cpu,
+}
+
+impl Backend {
+    /// A base model from its tensors.
+    pub fn load(&self, config: &LlamaConfig, weights: Weights) -> Result<Model> {
+        match self {
+            Self::Gpu(gpu) => Ok(Model::Gpu(Box::new(gpu::GpuModel::new(gpu.clone(), config, &weights)?))),
+            Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, Rc::new(weights))?))),
+        }
+    }
+}
+
+/// A model on one of the back ends: a base, or an arm that trains.
+pub enum Model {
+    Gpu(Box<gpu::GpuModel>),
+    Cpu(Box<cpu::CpuModel>),
+}
+
+macro_rules! on {
+    ($self:expr, $model:ident => $call:expr) => {
+        match $self {
+            Model::Gpu($model) => $call,
+            Model::Cpu($model) => $call,
+        }
+    };
+}
+
+impl Model {
+    /// An arm that starts at this base. Batches of the arm are (rows, time).
+    pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
+        match self {
+            Self::Gpu(base) => Ok(Self::Gpu(Box::new(base.tune(tuning, optimizer)?))),
+            Self::Cpu(base) => Ok(Self::Cpu(Box::new(base.tune(tuning, optimizer)?))),
+        }
+    }
+
+    /// Queues one optimiser step; [`Self::take_metrics`] tells its loss.
+    pub fn train_step(&mut self, batch: &Batch, lr: f32) -> Result<()> {
+        on!(self, m => m.train_step(batch, lr))
+    }
+
+    /// Steps that may be queued before [`Self::take_metrics`] must be called.
+    pub fn pending_limit(&self) -> usize {
+        on!(self, m => m.pending_limit())
+    }
+
+    /// Waits for the queued steps and returns what they reported since the last call, in order.
+    pub async fn take_metrics(&mut self) -> Result<Vec<StepMetrics>> {
+        on!(self, m => m.take_metrics().await)
+    }
+
+    /// Negative log-likelihood of each target, nats; 0 where there is none. (B,T).
+    pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        on!(self, m => m.nll(batch).await)
+    }
+
+    /// Greedy continuations of at most `max_new` tokens, ended before `end`.
+    pub async fn generate(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+        on!(self, m => m.generate(prompts, max_new, end).await)
+    }
+
+    /// Compares this model's distribution with the base's at each target of the batch. (B,T).
+    pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
+        match (self, base) {
+            (Self::Gpu(tuned), Self::Gpu(base)) => tuned.shift(base, batch).await,
+            (Self::Cpu(tuned), Self::Cpu(base)) => tuned.shift(base, batch).await,
+            _ => Err(Error::Shape { op: "shift", message: "arm and base are on different back ends".into() }),
+        }
+    }
+
+    /// The [`TOP_K`] likeliest next tokens at each position of one sequence.
+    pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {
+        on!(self, m => m.top_k(tokens).await)
+    }
+
+    /// Logits at each position of one sequence, (T,V).
+    pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        on!(self, m => m.logits(tokens).await)
+    }
+
+    /// The trained tensors: the adapter's under PEFT's names, or all weights under Hugging Face's.
+    pub async fn tensors(&self) -> Result<Tensors> {
+        on!(self, m => m.tensors().await)
+    }
+
+    /// The gradients of the last step, under the names of [`Self::tensors`].
+    pub async fn gradients(&self) -> Result<Tensors> {
+        on!(self, m => m.gradients().await)
+    }
+
+    /// Trained parameters, 0 for a base.
+    pub fn trainable_parameters(&self) -> usize {
+        on!(self, m => m.trainable_parameters())
+    }
+}

@@ -1,0 +1,308 @@
+//! The adapter, its device, compiled pipelines, and buffers.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use wgpu::util::DeviceExt;
+
+use crate::error::{Error, Result};
+use crate::kernels::Kernel;
+
+/// Tensors start at multiples of this many bytes, so that each can be bound by itself
+/// (WebGPU's `minStorageBufferOffsetAlignment`).
+pub const ALIGNMENT: u64 = 256;
+
+/// A range of a buffer: one tensor, or several that lie one behind the other.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    pub buffer: wgpu::Buffer,
+    /// Bytes, a multiple of [`ALIGNMENT`].
+    pub offset: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Slice {
+    /// Number of 4-byte words.
+    pub fn words(&self) -> usize {
+        (self.size / 4) as usize
+    }
+
+    /// `words` words from word `start` of this slice on.
+    pub fn sub(&self, start: usize, words: usize) -> Self {
+        Self { buffer: self.buffer.clone(), offset: self.offset + start as u64 * 4, size: words as u64 * 4 }
+    }
+
+    pub(crate) fn binding(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.buffer,
+            offset: self.offset,
+            size: wgpu::BufferSize::new(self.size),
+        })
+    }
+}
+
+/// Kernel name and the bits of its override constants.
+type PipelineKey = (&'static str, Vec<(&'static str, u64)>);
+
+/// A device with its queue and the pipelines compiled so far.
+pub struct Gpu {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub info: wgpu::AdapterInfo,
+    pub limits: wgpu::Limits,
+    pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
+    /// Sources compiled in the place of a kernel's own, by its name.
+    replaced: RefCell<HashMap<&'static str, String>>,
+    layouts: RefCell<HashMap<(usize, usize), wgpu::BindGroupLayout>>,
+    /// First uncaptured error or loss; the next wait reports it.
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+impl Gpu {
+    /// The default adapter with its own limits for buffer sizes and the default ones for all else.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when there is no WebGPU, no adapter, or the device is refused.
+    pub async fn new() -> Result<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let adapter = instance
+            .request_adapter(&wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::HighPerformance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| Error::Gpu(format!("no adapter: {e}")))?;
+        let offered = adapter.limits();
+        let limits = wgpu::Limits {
+            max_buffer_size: offered.max_buffer_size,
+            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("driftscope"),
+                required_limits: limits.clone(),
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| Error::Gpu(format!("no device: {e}")))?;
+        let failure = Arc::new(Mutex::new(None));
+        watch(&device, &failure);
+        Ok(Self {
+            device,
+            queue,
+            info: adapter.get_info(),
+            limits,
+            pipelines: RefCell::default(),
+            replaced: RefCell::default(),
+            layouts: RefCell::default(),
+            failure,
+        })
+    }
+
+    /// Whether the adapter is a program on the CPU (SwiftShader, lavapipe): barriers are slow there.
+    pub fn is_software(&self) -> bool {
+        let name = self.info.name.to_lowercase();
+        self.info.device_type == wgpu::DeviceType::Cpu
+            || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|s| name.contains(s))
+    }
+
+    /// The first error since the last call that no one could return where it happened.
+    pub fn check(&self) -> Result<()> {
+        let failure = self.failure.lock().ok().and_then(|mut f| f.take());
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// A zeroed storage buffer of `words` 4-byte words, rounded up to [`ALIGNMENT`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when the adapter's limits do not allow a buffer of that size.
+    pub fn buffer(&self, label: &str, words: usize) -> Result<Slice> {
+        let size = words as u64 * 4;
+        let limit = self.limits.max_buffer_size;
+        if size.next_multiple_of(ALIGNMENT) > limit {
+            return Err(Error::OutOfMemory {
+                needed: size,
+                limit,
+                remedy: "Choose a smaller model, batch or length".into(),
+            });
+        }
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: size.next_multiple_of(ALIGNMENT).max(ALIGNMENT),
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        Ok(Slice { buffer, offset: 0, size: size.max(4) })
+    }
+
+    /// A storage buffer that holds `data` (f32 or u32 words).
+    pub fn upload<T: bytemuck::Pod>(&self, label: &str, data: &[T]) -> Result<Slice> {
+        let slice = self.buffer(label, data.len())?;
+        self.write(&slice, data);
+        Ok(slice)
+    }
+
+    /// Queues `data` to lie at the start of `slice` before the next submit.
+    pub fn write<T: bytemuck::Pod>(&self, slice: &Slice, data: &[T]) {
+        self.queue.write_buffer(&slice.buffer, slice.offset, bytemuck::cast_slice(data));
+    }
+
+    /// A buffer of its own with the same contents.
+    pub fn copy(&self, label: &str, from: &Slice) -> Result<Slice> {
+        let to = self.buffer(label, from.words())?;
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.size);
+        self.queue.submit([encoder.finish()]);
+        Ok(to)
+    }
+
+    pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> wgpu::Buffer {
+        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some(label),
+            contents: bytes,
+            usage: wgpu::BufferUsages::UNIFORM,
+        })
+    }
+
+    /// Waits for all submitted work and copies the slices out, each as words of type `T`.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::Gpu`] for whatever went wrong since the last wait.
+    pub async fn read_many<T: bytemuck::Pod>(&self, slices: &[&Slice]) -> Result<Vec<Vec<T>>> {
+        let total = slices.iter().map(|s| s.size.next_multiple_of(4)).sum();
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            size: total,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut at = 0;
+        for s in slices {
+            encoder.copy_buffer_to_buffer(&s.buffer, s.offset, &staging, at, s.size);
+            at += s.size;
+        }
+        self.queue.submit([encoder.finish()]);
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+            let _ = sender.send(result);
+        });
+        // On the web the browser polls; natively somebody has to.
+        #[cfg(not(target_arch = "wasm32"))]
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::Gpu(e.to_string()))?;
+        let mapped = receiver.await;
+        self.check()?;
+        match mapped {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(Error::DeviceLost(e.to_string())),
+            Err(_) => return Err(Error::DeviceLost("the read-back was dropped".into())),
+        }
+        let view = staging.slice(..).get_mapped_range().map_err(|e| Error::Gpu(e.to_string()))?;
+        let mut at = 0;
+        let out = slices.iter().map(|s| {
+            let bytes = &view[at..at + s.size as usize];
+            at += s.size as usize;
+            bytemuck::pod_collect_to_vec(bytes)
+        });
+        Ok(out.collect())
+    }
+
+    /// [`Self::read_many`] of one slice.
+    pub async fn read<T: bytemuck::Pod>(&self, slice: &Slice) -> Result<Vec<T>> {
+        Ok(self.read_many(&[slice]).await?.swap_remove(0))
+    }
+
+    /// Binding 0 the uniform, then `inputs` read-only and `outputs` read-write storage buffers.
+    pub(crate) fn layout(&self, kernel: &Kernel) -> wgpu::BindGroupLayout {
+        let key = (kernel.inputs, kernel.outputs);
+        let mut layouts = self.layouts.borrow_mut();
+        let layout = layouts.entry(key).or_insert_with(|| {
+            let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
+                binding: binding as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: match binding {
+                        0 => wgpu::BufferBindingType::Uniform,
+                        b => wgpu::BufferBindingType::Storage { read_only: b <= kernel.inputs },
+                    },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            };
+            let entries: Vec<_> = (0..=kernel.inputs + kernel.outputs).map(entry).collect();
+            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some("kernel"),
+                entries: &entries,
+            })
+        });
+        layout.clone()
+    }
+
+    /// From now on compiles `source` where `kernel` is asked for. The tests' negative controls break
+    /// kernels with it and see that the comparison with the CPU twin notices.
+    pub fn replace_source(&self, kernel: &Kernel, source: String) {
+        self.pipelines.borrow_mut().retain(|key, _| key.0 != kernel.name);
+        self.replaced.borrow_mut().insert(kernel.name, source);
+    }
+
+    /// The pipeline of a kernel with these override constants, compiled at its first use.
+    pub(crate) fn pipeline(
+        &self,
+        kernel: &Kernel,
+        overrides: &[(&'static str, f64)],
+    ) -> wgpu::ComputePipeline {
+        let bits = overrides.iter().map(|(n, v)| (*n, v.to_bits())).collect();
+        let key = (kernel.name, bits);
+        if let Some(pipeline) = self.pipelines.borrow().get(&key) {
+            return pipeline.clone();
+        }
+        let replaced = self.replaced.borrow();
+        let source = replaced.get(kernel.name).map_or(kernel.source, String::as_str);
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(kernel.name),
+            bind_group_layouts: &[Some(&self.layout(kernel))],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(kernel.name),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: overrides,
+                // Every kernel writes its shared memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        self.pipelines.borrow_mut().insert(key, pipeline.clone());
+        pipeline
+    }
+}
+
+/// Keeps the first error that the device reports outside a call.
+fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<Error>>>) {
+    let keep = |failure: &Mutex<Option<Error>>, error: Error| {
+        if let Ok(mut first) = failure.lock() {
+            first.get_or_insert(error);
+        }
+    };
+    let slot = failure.clone();
+    device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
+        keep(&slot, Error::Gpu(e.to_string()));
+    }));
+    let slot = failure.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            keep(&slot, Error::DeviceLost(message));
+        }
+    });
+}

@@ -1,0 +1,121 @@
+//! A plan: the dispatches of one forward, training or decoding step, bound once and replayed
+//! in one compute pass and one submit.
+
+use super::device::{ALIGNMENT, Gpu, Slice};
+use crate::kernels::Kernel;
+
+struct Dispatch {
+    label: &'static str,
+    pipeline: wgpu::ComputePipeline,
+    bindings: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+/// A recorded sequence of dispatches with everything they are bound to.
+pub struct Plan {
+    dispatches: Vec<Dispatch>,
+}
+
+impl Plan {
+    /// Encodes the plan into one compute pass and submits it. Nothing is waited for.
+    pub fn submit(&self, gpu: &Gpu) {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for d in &self.dispatches {
+                pass.set_pipeline(&d.pipeline);
+                pass.set_bind_group(0, &d.bindings, &[]);
+                pass.dispatch_workgroups(d.workgroups[0], d.workgroups[1], d.workgroups[2]);
+            }
+        }
+        gpu.queue.submit([encoder.finish()]);
+    }
+
+    /// Number of dispatches.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
+    }
+
+    /// The kernels in order, for reports and tests.
+    pub fn labels(&self) -> impl Iterator<Item = &'static str> {
+        self.dispatches.iter().map(|d| d.label)
+    }
+}
+
+struct Recorded {
+    kernel: &'static Kernel,
+    pipeline: wgpu::ComputePipeline,
+    uniform: std::ops::Range<usize>,
+    slices: Vec<Slice>,
+    workgroups: [u32; 3],
+}
+
+/// Records dispatches; [`PlanBuilder::finish`] uploads their uniforms and binds them.
+pub struct PlanBuilder<'a> {
+    pub gpu: &'a Gpu,
+    recorded: Vec<Recorded>,
+    uniforms: Vec<u8>,
+}
+
+impl<'a> PlanBuilder<'a> {
+    pub fn new(gpu: &'a Gpu) -> Self {
+        Self { gpu, recorded: Vec::new(), uniforms: Vec::new() }
+    }
+
+    /// Appends one dispatch. `inputs` and `outputs` are bound in this order behind the uniform; a
+    /// buffer must not be among both (WebGPU forbids it within a dispatch).
+    pub fn dispatch<U: bytemuck::Pod>(
+        &mut self,
+        kernel: &'static Kernel,
+        overrides: &[(&'static str, f64)],
+        uniform: &U,
+        inputs: &[&Slice],
+        outputs: &[&Slice],
+        workgroups: [u32; 3],
+    ) {
+        debug_assert_eq!(inputs.len(), kernel.inputs, "{}: inputs", kernel.name);
+        debug_assert_eq!(outputs.len(), kernel.outputs, "{}: outputs", kernel.name);
+        let start = self.uniforms.len();
+        self.uniforms.extend_from_slice(bytemuck::bytes_of(uniform));
+        // WebGPU sizes a uniform binding in multiples of 16 bytes and starts it at multiples of 256.
+        let end = self.uniforms.len().next_multiple_of(16);
+        self.uniforms.resize(end.next_multiple_of(ALIGNMENT as usize), 0);
+        self.recorded.push(Recorded {
+            kernel,
+            pipeline: self.gpu.pipeline(kernel, overrides),
+            uniform: start..end,
+            slices: inputs.iter().chain(outputs).map(|&s| s.clone()).collect(),
+            workgroups,
+        });
+    }
+
+    /// Uploads all uniforms in one buffer and creates the bind groups.
+    pub fn finish(self, label: &str) -> Plan {
+        let gpu = self.gpu;
+        let uniforms = gpu.uniform(label, &self.uniforms);
+        let bind = |r: Recorded| {
+            let uniform = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &uniforms,
+                offset: r.uniform.start as u64,
+                size: wgpu::BufferSize::new(r.uniform.len() as u64),
+            });
+            let resources = std::iter::once(uniform).chain(r.slices.iter().map(Slice::binding));
+            let entries: Vec<_> = resources
+                .enumerate()
+                .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
+                .collect();
+            let bindings = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(r.kernel.name),
+                layout: &gpu.layout(r.kernel),
+                entries: &entries,
+            });
+            Dispatch { label: r.kernel.name, pipeline: r.pipeline, bindings, workgroups: r.workgroups }
+        };
+        let dispatches = self.recorded.into_iter().map(bind).collect();
+        Plan { dispatches }
+    }
+}

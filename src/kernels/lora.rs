@@ -1,0 +1,252 @@
+//! LoRA (Hu et al., arXiv 2106.09685) on stacked linear layers: y = x·Wᵀ + scale * (x·Aᵀ)·Bᵀ.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Layout, Matmul, kernel};
+use crate::gpu::{Gpu, PlanBuilder, Slice};
+
+kernel!(LORA_BACKWARD_DOWN, "lora_backward_down", 2, 1);
+kernel!(LORA_BACKWARD_B, "lora_backward_b", 2, 1);
+
+/// Linear layers that read the same input are one stacked weight (N,in): q, k, v (3 groups), gate, up (2),
+/// one alone (1). Each has adapters of its own, stacked likewise: a (G*R,in) and b (N,R).
+#[derive(Clone, Copy, Debug)]
+pub struct LoraGroups {
+    /// R.
+    pub rank: u32,
+    /// G, at most 3.
+    pub groups: u32,
+    /// Where each group ends among the N rows of the stacked weight; only the first G count.
+    pub bounds: [u32; 3],
+    /// LoRA's alpha / R.
+    pub scale: f32,
+}
+
+/// Uniforms of the LoRA kernels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct LoraUniforms {
+    pub m: u32,
+    pub n: u32,
+    pub rank: u32,
+    pub groups: u32,
+    pub scale: f32,
+    pub bounds: [u32; 3],
+}
+
+/// Threads of a workgroup, and into how many slices they divide a sum (see the shaders).
+#[derive(Clone, Copy, Debug)]
+pub struct Slices {
+    pub threads: u32,
+    pub slices: u32,
+}
+
+impl Slices {
+    /// For real GPUs: short sums, added up through workgroup memory.
+    pub const MANY: Self = Self { threads: 256, slices: 16 };
+    /// For software adapters: no barrier.
+    pub const ONE: Self = Self { threads: 64, slices: 1 };
+
+    pub fn of(gpu: &Gpu) -> Self {
+        if gpu.is_software() { Self::ONE } else { Self::MANY }
+    }
+
+    /// Sums that a workgroup computes.
+    fn sums(self) -> u32 {
+        self.threads / self.slices
+    }
+
+    fn overrides(self) -> [(&'static str, f64); 2] {
+        [("THREADS", f64::from(self.threads)), ("SLICES", f64::from(self.slices))]
+    }
+}
+
+impl LoraGroups {
+    /// The group of row `n` of the stacked weight.
+    pub fn group(self, n: u32) -> u32 {
+        let [first, second, _] = self.ends();
+        u32::from(n >= first) + u32::from(n >= second)
+    }
+
+    /// `bounds` with the last group open-ended, so that the kernels need not count groups.
+    pub(super) fn ends(self) -> [u32; 3] {
+        std::array::from_fn(|g| if g as u32 + 1 < self.groups { self.bounds[g] } else { u32::MAX })
+    }
+
+    fn width(self) -> u32 {
+        self.groups * self.rank
+    }
+
+    fn uniforms(self, m: u32, n: u32) -> LoraUniforms {
+        let Self { rank, groups, scale, .. } = self;
+        LoraUniforms { m, n, rank, groups, scale, bounds: self.ends() }
+    }
+
+    /// `xa = x·aᵀ`; x (M,in), a (G*R,in), xa (M,G*R).
+    pub fn down(self, plan: &mut PlanBuilder, m: u32, width_in: u32, x: &Slice, a: &Slice, xa: &Slice) {
+        Matmul::new(Layout::Nt, m, self.width(), width_in).record(plan, x, a, xa);
+    }
+
+    /// `out[m,n] = (x·wᵀ)[m,n] + scale * Σ_r xa[m, g(n)*R + r] * b[n,r]`, `+=` when `mm` accumulates.
+    ///
+    /// mm is Nt; x (M,K), w (N,K), xa (M,G*R), b (N,R), out (M,N). One dispatch: the adapter is R more terms
+    /// of each sum.
+    #[allow(clippy::too_many_arguments)]
+    pub fn forward(
+        self,
+        plan: &mut PlanBuilder,
+        mm: Matmul,
+        x: &Slice,
+        w: &Slice,
+        xa: &Slice,
+        b: &Slice,
+        out: &Slice,
+    ) {
+        debug_assert_eq!(mm.layout, Layout::Nt);
+        mm.launch(plan.gpu, Some(self)).record(plan, [x, w, xa, b], out);
+    }
+
+    /// `dxa[m, g*R + r] = scale * Σ_{n in group g} dy[m,n] * b[n,r]`; dy (M,N), b (N,R), dxa (M,G*R).
+    pub fn backward_down(self, plan: &mut PlanBuilder, m: u32, n: u32, dy: &Slice, b: &Slice, dxa: &Slice) {
+        self.backward_down_as(Slices::of(plan.gpu), plan, m, n, dy, b, dxa);
+    }
+
+    /// [`Self::backward_down`] with given slices.
+    #[allow(clippy::too_many_arguments)]
+    pub fn backward_down_as(
+        self,
+        slices: Slices,
+        plan: &mut PlanBuilder,
+        m: u32,
+        n: u32,
+        dy: &Slice,
+        b: &Slice,
+        dxa: &Slice,
+    ) {
+        let workgroups = [m.div_ceil(slices.sums()), self.rank.div_ceil(4), self.groups];
+        let u = self.uniforms(m, n);
+        plan.dispatch(&LORA_BACKWARD_DOWN, &slices.overrides(), &u, &[dy, b], &[dxa], workgroups);
+    }
+
+    /// `db[n,r] = scale * Σ_m dy[m,n] * xa[m, g(n)*R + r]`; dy (M,N), xa (M,G*R), db (N,R).
+    pub fn backward_b(self, plan: &mut PlanBuilder, m: u32, n: u32, dy: &Slice, xa: &Slice, db: &Slice) {
+        self.backward_b_as(Slices::of(plan.gpu), plan, m, n, dy, xa, db);
+    }
+
+    /// [`Self::backward_b`] with given slices.
+    #[allow(clippy::too_many_arguments)]
+    pub fn backward_b_as(
+        self,
+        slices: Slices,
+        plan: &mut PlanBuilder,
+        m: u32,
+        n: u32,
+        dy: &Slice,
+        xa: &Slice,
+        db: &Slice,
+    ) {
+        let (overrides, u, workgroups) = self.backward_b_launch(slices, m, n);
+        plan.dispatch(&LORA_BACKWARD_B, &overrides, &u, &[dy, xa], &[db], workgroups);
+    }
+
+    /// Overrides, uniforms and workgroups of [`Self::backward_b`].
+    pub fn backward_b_launch(
+        self,
+        slices: Slices,
+        m: u32,
+        n: u32,
+    ) -> ([(&'static str, f64); 2], LoraUniforms, [u32; 3]) {
+        let workgroups = [n.div_ceil(slices.sums()), self.rank.div_ceil(4), 1];
+        (slices.overrides(), self.uniforms(m, n), workgroups)
+    }
+
+    /// `da = dxaᵀ·x`; dxa (M,G*R), x (M,in), da (G*R,in).
+    pub fn backward_a(
+        self,
+        plan: &mut PlanBuilder,
+        m: u32,
+        width_in: u32,
+        dxa: &Slice,
+        x: &Slice,
+        da: &Slice,
+    ) {
+        Matmul::new(Layout::Tn, self.width(), width_in, m).record(plan, dxa, x, da);
+    }
+
+    /// `dx = dy·w + dxa·a`, `+=` when `mm` accumulates; mm is Nn with n = in and k = N;
+    /// dy (M,N), w (N,in), dxa (M,G*R), a (G*R,in), dx (M,in).
+    #[allow(clippy::too_many_arguments)]
+    pub fn backward_input(
+        self,
+        plan: &mut PlanBuilder,
+        mm: Matmul,
+        dy: &Slice,
+        w: &Slice,
+        dxa: &Slice,
+        a: &Slice,
+        dx: &Slice,
+    ) {
+        debug_assert_eq!(mm.layout, Layout::Nn);
+        // dxa carries the scale already.
+        let lora = Self { scale: 1.0, ..self };
+        mm.launch(plan.gpu, Some(lora)).record(plan, [dy, w, dxa, a], dx);
+    }
+}
+
+/// CPU twins.
+impl LoraGroups {
+    pub fn forward_cpu(self, mm: Matmul, x: &[f32], w: &[f32], xa: &[f32], b: &[f32], out: &mut [f32]) {
+        mm.cpu(x, w, out);
+        let (n, rank) = (mm.n as usize, self.rank as usize);
+        for (i, row) in out.chunks_exact_mut(n).enumerate() {
+            let xa = &xa[i * self.width() as usize..];
+            for (j, y) in row.iter_mut().enumerate() {
+                let first = self.group(j as u32) as usize * rank;
+                *y += self.scale * (0..rank).map(|r| xa[first + r] * b[j * rank + r]).sum::<f32>();
+            }
+        }
+    }
+
+    pub fn backward_down_cpu(self, m: u32, n: u32, dy: &[f32], b: &[f32]) -> Vec<f32> {
+        let (rank, width) = (self.rank as usize, self.width() as usize);
+        let mut dxa = vec![0.0; m as usize * width];
+        for (dy, dxa) in dy.chunks_exact(n as usize).zip(dxa.chunks_exact_mut(width)) {
+            for (j, dy) in dy.iter().enumerate() {
+                let first = self.group(j as u32) as usize * rank;
+                for r in 0..rank {
+                    dxa[first + r] += dy * b[j * rank + r];
+                }
+            }
+            dxa.iter_mut().for_each(|v| *v *= self.scale);
+        }
+        dxa
+    }
+
+    pub fn backward_b_cpu(self, n: u32, dy: &[f32], xa: &[f32]) -> Vec<f32> {
+        let (rank, width) = (self.rank as usize, self.width() as usize);
+        let mut db = vec![0.0; n as usize * rank];
+        for (dy, xa) in dy.chunks_exact(n as usize).zip(xa.chunks_exact(width)) {
+            for (j, dy) in dy.iter().enumerate() {
+                let first = self.group(j as u32) as usize * rank;
+                for r in 0..rank {
+                    db[j * rank + r] += dy * xa[first + r];
+                }
+            }
+        }
+        db.iter_mut().for_each(|v| *v *= self.scale);
+        db
+    }
+
+    pub fn backward_input_cpu(
+        self,
+        mm: Matmul,
+        dy: &[f32],
+        w: &[f32],
+        dxa: &[f32],
+        a: &[f32],
+        dx: &mut [f32],
+    ) {
+        mm.cpu(dy, w, dx);
+        Matmul { k: self.width(), ..mm }.alpha(1.0).accumulate().cpu(dxa, a, dx);
+    }
+}

@@ -1,0 +1,197 @@
+//! Matrix products with every operand order that forward and backward need, and the LoRA part of a linear
+//! layer ([`LoraGroups`]) within the same dispatch.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Kernel, LoraGroups, THREADS, grid, kernel};
+use crate::gpu::{Gpu, PlanBuilder, Slice};
+
+kernel!(MATMUL_REGISTER, "matmul_register", 4, 1);
+kernel!(MATMUL_TILED, "matmul_tiled", 4, 1);
+kernel!(MATMUL_SKINNY, "matmul_skinny", 4, 1);
+
+/// How the operands of `out = A·B`, out (M,N), lie in memory, all row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// a (M,K), b (K,N): dx = dy·W.
+    Nn,
+    /// a (M,K), b (N,K): y = x·Wᵀ with a weight as checkpoints hold it.
+    Nt,
+    /// a (K,M), b (K,N): dW = dyᵀ·x.
+    Tn,
+}
+
+impl Layout {
+    /// The shaders' override constant.
+    fn overrides(self) -> (&'static str, f64) {
+        ("LAYOUT", f64::from(self as u32))
+    }
+}
+
+/// The shaders there are to choose from; [`Matmul::variant`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// 8x8 outputs per thread, no workgroup memory: software adapters. Needs aligned rows.
+    Register,
+    /// 64x64 outputs per workgroup through workgroup memory: real GPUs. Needs aligned rows.
+    Tiled,
+    /// 4x16 outputs per workgroup, K shared out to 16 threads each: small products on real GPUs.
+    Sliced,
+    /// 4 outputs per thread, no barrier: odd shapes on software adapters.
+    Scalar,
+}
+
+impl Variant {
+    pub const ALL: [Self; 4] = [Self::Register, Self::Tiled, Self::Sliced, Self::Scalar];
+}
+
+/// `out = alpha * A·B`, or `+=` with `accumulate`.
+#[derive(Clone, Copy, Debug)]
+pub struct Matmul {
+    pub layout: Layout,
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub alpha: f32,
+    /// `out +=` instead of `out =`.
+    pub accumulate: bool,
+    /// Runs this variant, if the shape allows it, instead of the one chosen for adapter and shape.
+    pub force: Option<Variant>,
+}
+
+/// Uniforms of the matmul kernels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct MatmulUniforms {
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub alpha: f32,
+    pub accumulate: u32,
+    /// Of the LoRA part.
+    pub scale: f32,
+    /// R; 0 without LoRA.
+    pub rank: u32,
+    /// G, 1 to 3.
+    pub groups: u32,
+    /// Where each group of output columns ends.
+    pub bounds: [u32; 3],
+}
+
+/// A dispatch: everything but the buffers.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub kernel: &'static Kernel,
+    pub overrides: Vec<(&'static str, f64)>,
+    pub uniforms: MatmulUniforms,
+    pub workgroups: [u32; 3],
+}
+
+impl Matmul {
+    /// `out = A·B` with out (M,N) and a sum over K.
+    pub fn new(layout: Layout, m: u32, n: u32, k: u32) -> Self {
+        Self { layout, m, n, k, alpha: 1.0, accumulate: false, force: None }
+    }
+
+    pub fn accumulate(self) -> Self {
+        Self { accumulate: true, ..self }
+    }
+
+    pub fn alpha(self, alpha: f32) -> Self {
+        Self { alpha, ..self }
+    }
+
+    pub fn force(self, variant: Variant) -> Self {
+        Self { force: Some(variant), ..self }
+    }
+
+    /// Records the product into `plan`; shapes of `a` and `b` as [`Layout`] says, out (M,N).
+    pub fn record(self, plan: &mut PlanBuilder, a: &Slice, b: &Slice, out: &Slice) {
+        // Without LoRA its operands are never read, but something must be bound.
+        self.launch(plan.gpu, None).record(plan, [a, b, a, b], out);
+    }
+
+    /// The variant for this adapter and shape.
+    pub fn variant(self, gpu: &Gpu) -> Variant {
+        let large_tiles = self.m.div_ceil(64) * self.n.div_ceil(64);
+        let wanted = match self.force {
+            Some(variant) => variant,
+            None if gpu.is_software() && self.m <= 4 => Variant::Scalar,
+            None if gpu.is_software() => Variant::Register,
+            None if large_tiles >= 16 => Variant::Tiled,
+            None => Variant::Sliced,
+        };
+        match wanted {
+            Variant::Register if !self.aligned() => Variant::Scalar,
+            Variant::Tiled if !self.aligned() => Variant::Sliced,
+            possible => possible,
+        }
+    }
+
+    /// Whether the rows of both operands are whole vec4s.
+    fn aligned(self) -> bool {
+        let (a, b) = match self.layout {
+            Layout::Nn => (self.k, self.n),
+            Layout::Nt => (self.k, self.k),
+            Layout::Tn => (self.m, self.n),
+        };
+        a.is_multiple_of(4) && b.is_multiple_of(4)
+    }
+
+    /// How to run this product, with LoRA's part of it where there is one.
+    pub fn launch(self, gpu: &Gpu, lora: Option<LoraGroups>) -> Launch {
+        let variant = self.variant(gpu);
+        let mut overrides = vec![self.layout.overrides()];
+        let (kernel, workgroups) = match variant {
+            Variant::Register => (&MATMUL_REGISTER, grid(self.m.div_ceil(8) * self.n.div_ceil(8))),
+            Variant::Tiled => (&MATMUL_TILED, tiles(self.n.div_ceil(64), self.m.div_ceil(64))),
+            Variant::Sliced | Variant::Scalar => {
+                let (threads, slices) = if variant == Variant::Sliced { (256, 16) } else { (THREADS, 1) };
+                overrides.extend([("THREADS", f64::from(threads)), ("SLICES", f64::from(slices))]);
+                (&MATMUL_SKINNY, tiles(self.n.div_ceil(threads / slices), self.m.div_ceil(4)))
+            }
+        };
+        let uniforms = MatmulUniforms {
+            m: self.m,
+            n: self.n,
+            k: self.k,
+            alpha: self.alpha,
+            accumulate: self.accumulate.into(),
+            scale: lora.map_or(0.0, |l| l.scale),
+            rank: lora.map_or(0, |l| l.rank),
+            groups: lora.map_or(1, |l| l.groups),
+            bounds: lora.map_or([u32::MAX; 3], LoraGroups::ends),
+        };
+        Launch { kernel, overrides, uniforms, workgroups }
+    }
+
+    /// CPU twin of the matmul shaders.
+    pub fn cpu(self, a: &[f32], b: &[f32], out: &mut [f32]) {
+        let (m, n, k) = (self.m as usize, self.n as usize, self.k as usize);
+        for i in 0..m {
+            for j in 0..n {
+                let sum: f32 = match self.layout {
+                    Layout::Nn => (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum(),
+                    Layout::Nt => (0..k).map(|l| a[i * k + l] * b[j * k + l]).sum(),
+                    Layout::Tn => (0..k).map(|l| a[l * m + i] * b[l * n + j]).sum(),
+                };
+                let before = if self.accumulate { out[i * n + j] } else { 0.0 };
+                out[i * n + j] = before + self.alpha * sum;
+            }
+        }
+    }
+}
+
+impl Launch {
+    /// `operands` are a, b and LoRA's p and q.
+    pub fn record(&self, plan: &mut PlanBuilder, operands: [&Slice; 4], out: &Slice) {
+        plan.dispatch(self.kernel, &self.overrides, &self.uniforms, &operands, &[out], self.workgroups);
+    }
+}
+
+/// A grid of `across` times `down` workgroups. WebGPU allows 65,535 along a dimension: a kernel's row is
+/// `wid.y + wid.z * groups.y`.
+fn tiles(across: u32, down: u32) -> [u32; 3] {
+    let y = down.clamp(1, 32_768);
+    [across, y, down.div_ceil(y)]
+}

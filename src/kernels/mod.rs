@@ -1,0 +1,76 @@
+//! One file per kernel: its uniforms, how it is dispatched, and its CPU twin, beside the WGSL in
+//! `shaders/` of the same name. Twins run the same loops in f32 and are what the tests compare with.
+
+mod adamw;
+mod attention;
+mod cross_entropy;
+mod embedding;
+mod fill;
+mod gather;
+mod grad_norm;
+mod kv_cache;
+mod lora;
+mod matmul;
+mod rmsnorm;
+mod rope;
+mod select;
+mod shift;
+mod step;
+mod swiglu;
+mod top_k;
+
+pub use adamw::*;
+pub use attention::*;
+pub use cross_entropy::*;
+pub use embedding::*;
+pub use fill::*;
+pub use gather::*;
+pub use grad_norm::*;
+pub use kv_cache::*;
+pub use lora::*;
+pub use matmul::*;
+pub use rmsnorm::*;
+pub use rope::*;
+pub use select::*;
+pub use shift::*;
+pub use step::*;
+pub use swiglu::*;
+pub use top_k::*;
+
+/// A compute shader and how many buffers it binds: the uniform at 0, then the read-only inputs, then
+/// the read-write outputs. Its entry point is `main`.
+#[derive(Debug)]
+pub struct Kernel {
+    /// The file's stem in `shaders/`.
+    pub name: &'static str,
+    pub source: &'static str,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// `kernel!(NAME, "stem", inputs, outputs)`: a [`Kernel`] constant from `shaders/stem.wgsl`.
+macro_rules! kernel {
+    ($const:ident, $stem:literal, $inputs:literal, $outputs:literal) => {
+        pub static $const: crate::kernels::Kernel = crate::kernels::Kernel {
+            name: $stem,
+            source: include_str!(concat!("../../shaders/", $stem, ".wgsl")),
+            inputs: $inputs,
+            outputs: $outputs,
+        };
+    };
+}
+pub(crate) use kernel;
+
+/// Marks a target whose loss does not count (prompt and padding).
+pub const IGNORED: u32 = u32::MAX;
+
+/// Threads of a workgroup of the kernels that give each element or row to one thread.
+pub const THREADS: u32 = 64;
+
+/// Workgroups for `threads` threads in all. WebGPU allows 65,535 along a dimension, so large grids
+/// become two-dimensional: a kernel's index is `gid.x + gid.y * groups.x * THREADS`.
+pub fn grid(threads: u32) -> [u32; 3] {
+    let groups = threads.div_ceil(THREADS);
+    let x = groups.min(32_768);
+    [x, groups.div_ceil(x.max(1)), 1]
+}

@@ -1,0 +1,274 @@
+//! The events of a run. They cross the worker's border live, and a list of them *is* the recorded run:
+//! first paint, playback, export and import, and the history slider all read this one format.
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::{ArmName, Settings};
+
+/// A recorded run: the file that `driftscope run` writes and the page plays back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Always [`Record::FORMAT`].
+    pub format: String,
+    /// Always [`Record::VERSION`]; a reader refuses others.
+    pub version: u32,
+    /// What it was recorded on, e.g. "cpu" or "webgpu: llvmpipe".
+    pub engine: String,
+    pub events: Vec<Event>,
+}
+
+impl Record {
+    pub const FORMAT: &'static str = "driftscope-run";
+    pub const VERSION: u32 = 1;
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Start of a run, before the first step.
+    Run(RunInfo),
+    /// One optimiser step of one arm.
+    Step(StepEvent),
+    /// Drift and recall of one arm at one step.
+    Measure(Measure),
+    /// One held-out answer of one arm, token by token.
+    Text(ShiftText),
+    /// The steps of the run are done.
+    Done { run: u32, seconds: f32 },
+    /// Runs of the same settings over several seeds, and what they show together.
+    Summary(Summary),
+}
+
+/// What a run is made of; the lists that later events refer to by index.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunInfo {
+    pub run: u32,
+    pub settings: Settings,
+    /// "Atlas, 2,313,600 parameters".
+    pub model: String,
+    pub arms: Vec<ArmInfo>,
+    /// Facts on the walls, in cell order.
+    pub facts: Vec<WallFact>,
+    /// Training examples in use, and held-out ones.
+    pub examples: u32,
+    pub heldout: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ArmInfo {
+    pub arm: ArmName,
+    pub lr: f32,
+    pub trainable_parameters: u64,
+    /// Gradients and AdamW's two moments, in bytes.
+    pub optimizer_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WallFact {
+    pub subject: String,
+    pub relation: String,
+    pub object: String,
+    /// The sentence up to the object, as the model reads it.
+    pub cloze: String,
+    pub split: Split,
+}
+
+/// How a fact relates to the instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Its subject never occurs in the set.
+    Kept,
+    /// It, or its subject, is in the set.
+    Seen,
+    /// Only in the set, unknown to the base.
+    New,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepEvent {
+    pub run: u32,
+    pub arm: ArmName,
+    /// From 1.
+    pub step: u32,
+    /// Mean over the batch's response tokens, before the update, nats.
+    pub loss: f32,
+    pub lr: f32,
+    /// Before clipping.
+    pub grad_norm: f32,
+    /// Response tokens of the batch.
+    pub tokens: u32,
+    /// Wall time of the step, milliseconds.
+    pub ms: f32,
+}
+
+/// Everything measured on an arm after `step` steps (0: before the first).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measure {
+    pub run: u32,
+    pub arm: ArmName,
+    pub step: u32,
+    /// Mean over the held-out response tokens, nats.
+    pub heldout_loss: f32,
+    pub shift: Shift,
+    pub recall: Vec<Recall>,
+    /// Cloze errors on kept facts by kind.
+    pub errors: Errors,
+    /// One letter per wall fact: see [`Cell`].
+    pub cells: String,
+    /// Log-probability of each wall fact's object, nats, in cell order.
+    pub logprobs: Vec<f32>,
+    /// The wrong answers on the wall.
+    pub wrong: Vec<WrongAnswer>,
+    /// Wall time of the measurement, milliseconds.
+    pub ms: f32,
+}
+
+/// Token-distribution shift on the tuned model's own greedy answers (Lin et al., arXiv 2312.01552).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    /// Mean KL(tuned || base), nats per token.
+    pub kl: f32,
+    /// Tokens compared.
+    pub n: u32,
+    /// Rank 1 in the base.
+    pub unshifted: u32,
+    /// Rank 2 or 3.
+    pub marginal: u32,
+    /// Rank above 3.
+    pub shifted: u32,
+    /// The same by position in the response.
+    pub positions: Vec<PositionShift>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PositionShift {
+    pub n: u32,
+    pub kl: f32,
+    pub unshifted: u32,
+    pub marginal: u32,
+    pub shifted: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recall {
+    pub split: Split,
+    pub form: RecallForm,
+    pub correct: u32,
+    pub n: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecallForm {
+    /// A pre-training sentence cut before its object.
+    Cloze,
+    /// The question in the chat template.
+    Asked,
+}
+
+/// Wrong cloze answers on kept facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Errors {
+    /// A candidate that the instruction set states for another subject.
+    pub borrowed: u32,
+    /// Another candidate of the relation.
+    pub other: u32,
+    /// No candidate of the relation.
+    pub malformed: u32,
+    /// Kept facts probed.
+    pub n: u32,
+    /// Share of *errors* that would be borrowed if a wrong answer were a candidate drawn at random.
+    pub borrowed_by_chance: f32,
+}
+
+/// State of a wall cell; its letter in [`Measure::cells`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Right, and at least half as probable as in the base.
+    Known,
+    /// Right, but less than half as probable as in the base.
+    Weakened,
+    Borrowed,
+    Other,
+    Malformed,
+}
+
+impl Cell {
+    pub fn letter(self) -> char {
+        match self {
+            Self::Known => 'k',
+            Self::Weakened => 'w',
+            Self::Borrowed => 'b',
+            Self::Other => 'o',
+            Self::Malformed => 'm',
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WrongAnswer {
+    /// Index of the wall fact.
+    pub cell: u32,
+    pub answer: String,
+    /// Rows (from 0) of the instruction set that state this answer for another subject.
+    pub sources: Vec<u32>,
+}
+
+/// One answer with what base and arm thought at each token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShiftText {
+    pub run: u32,
+    pub arm: ArmName,
+    pub step: u32,
+    pub question: String,
+    pub tokens: Vec<ShiftToken>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShiftToken {
+    pub text: String,
+    /// Rank of this token in the base's distribution, from 1.
+    pub rank: u32,
+    /// KL(tuned || base) at this position, nats.
+    pub kl: f32,
+    pub logprob: f32,
+    pub base_logprob: f32,
+    /// The ten likeliest tokens of the arm and of the base with their log-probabilities.
+    pub top: Vec<(String, f32)>,
+    pub base_top: Vec<(String, f32)>,
+}
+
+/// Figures over several seeds, one row per condition and arm.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Summary {
+    pub title: String,
+    pub rows: Vec<SummaryRow>,
+    /// What the figures say about the claim, made from the figures.
+    pub verdict: String,
+}
+
+/// Means and sample standard deviations over `seeds` at the end of training.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SummaryRow {
+    /// E.g. "same rate 1e-3" or "best rate".
+    pub condition: String,
+    pub arm: ArmName,
+    pub lr: f32,
+    pub seeds: u32,
+    pub heldout_loss: Spread,
+    pub recall_cloze: Spread,
+    pub recall_asked: Spread,
+    /// Borrowed answers among the kept facts probed.
+    pub borrowed: Spread,
+    pub unshifted: Spread,
+    pub marginal: Spread,
+    pub shifted: Spread,
+    pub kl: Spread,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    pub mean: f32,
+    pub sd: f32,
+}

@@ -1,0 +1,261 @@
+//! Two arms in lockstep: the same start, the same batches, the same measures.
+
+use web_time::Instant;
+
+use super::event::*;
+use super::probes::Probes;
+use super::settings::{ArmName, Settings};
+use crate::data::batch::{Batch, Sequence};
+use crate::data::facts::Fact;
+use crate::data::instructions::{self, Example};
+use crate::data::order::Order;
+use crate::engine::{Model, Tuning};
+use crate::error::{Error, Result};
+use crate::measure::borrowed::Rows;
+use crate::model::tokenizer::Tokenizer;
+use crate::train::{Lora, Optimizer};
+
+/// What all runs share: the base and what it was pre-trained to know.
+pub struct Lab {
+    /// The model's name and size, for the record.
+    pub title: String,
+    pub tokenizer: Tokenizer,
+    pub facts: Vec<Fact>,
+    pub base: Model,
+    run: Option<Run>,
+    runs: u32,
+}
+
+/// One run: its data, its probes and its arms.
+pub(super) struct Run {
+    pub id: u32,
+    pub settings: Settings,
+    pub train: Vec<Sequence>,
+    pub heldout: Vec<Sequence>,
+    /// Held-out questions and their prompts, whose answers are compared with the base.
+    pub questions: Vec<(String, Vec<u32>)>,
+    pub rows: Rows,
+    pub probes: Probes,
+    /// Log-probabilities of the wall's objects before the first step.
+    pub start_logprobs: Option<Vec<f32>>,
+    pub arms: Vec<Arm>,
+    order: Order,
+    started: Instant,
+}
+
+/// One of the two models that train.
+pub(super) struct Arm {
+    pub name: ArmName,
+    pub model: Model,
+    pub lr: f32,
+    /// Steps taken.
+    pub step: u32,
+}
+
+impl Run {
+    /// Learning rate of step `index`, from 0.
+    fn lr(&self, peak: f32, index: u32) -> f32 {
+        let s = &self.settings;
+        s.schedule.over(peak, s.warmup, s.steps).rate(index as usize) as f32
+    }
+}
+
+impl Lab {
+    pub fn new(title: String, tokenizer: Tokenizer, facts: Vec<Fact>, base: Model) -> Self {
+        Self { title, tokenizer, facts, base, run: None, runs: 0 }
+    }
+
+    /// Begins a new run; on an error the current one stays.
+    pub fn start(&mut self, settings: Settings, instructions: &str, heldout: &str) -> Result<RunInfo> {
+        settings.validate()?;
+        let mut examples = instructions::parse(instructions, "instructions.jsonl")?;
+        if settings.examples > 0 {
+            examples.truncate(settings.examples as usize);
+        }
+        let held = instructions::parse(heldout, "heldout.jsonl")?;
+        let run = self.prepare(settings, &examples, &held)?;
+        let info = RunInfo {
+            run: run.id,
+            settings: run.settings.clone(),
+            model: self.title.clone(),
+            arms: run.arms.iter().map(arm_info).collect(),
+            facts: run.probes.facts(),
+            examples: run.train.len() as u32,
+            heldout: run.heldout.len() as u32,
+        };
+        self.runs += 1;
+        self.run = Some(run);
+        Ok(info)
+    }
+
+    fn prepare(&self, settings: Settings, examples: &[Example], held: &[Example]) -> Result<Run> {
+        let max_len = settings.max_len as usize;
+        let tokenize = |e: &Example| e.tokenize(&self.tokenizer, max_len);
+        let train: Vec<Sequence> = examples.iter().map(tokenize).collect::<Result<_>>()?;
+        if let Some(row) = train.iter().position(|s| s.targets() == 0) {
+            return Err(Error::Format {
+                file: "instructions.jsonl".into(),
+                field: format!("example {}", row + 1),
+                message: format!("its prompt alone fills {max_len} tokens"),
+                remedy: "Raise max_len or shorten the prompt".into(),
+            });
+        }
+        let question = |e: &Example| Ok((e.question().to_string(), self.tokenizer.prompt(&e.prompt)?));
+        let rows = Rows::new(examples, &self.facts);
+        let probes = Probes::draw(&self.facts, &rows, &settings, &self.tokenizer)?;
+        let arms = settings.arms.iter().map(|&name| self.arm(name, &settings)).collect::<Result<_>>()?;
+        Ok(Run {
+            id: self.runs + 1,
+            order: Order::shuffled(train.len(), u64::from(settings.seed)),
+            heldout: held.iter().map(tokenize).collect::<Result<_>>()?,
+            questions: held.iter().take(settings.shift_prompts as usize).map(question).collect::<Result<_>>()?,
+            train,
+            rows,
+            probes,
+            start_logprobs: None,
+            arms,
+            settings,
+            started: Instant::now(),
+        })
+    }
+
+    fn arm(&self, name: ArmName, settings: &Settings) -> Result<Arm> {
+        let (tuning, lr) = match name {
+            ArmName::Lora => {
+                let lora = Lora {
+                    rank: settings.rank as usize,
+                    alpha: settings.alpha,
+                    targets: settings.targets.clone(),
+                    rank_stabilised: false,
+                };
+                (Tuning::Lora { lora, seed: u64::from(settings.seed) }, settings.lr_lora)
+            }
+            ArmName::Full => (Tuning::Full, settings.lr_full),
+            ArmName::Base => {
+                return Err(Error::Setting {
+                    field: "arms",
+                    message: "the base does not train".into(),
+                    remedy: "Choose lora, full or both".into(),
+                });
+            }
+        };
+        let optimizer = Optimizer {
+            weight_decay: settings.weight_decay,
+            max_norm: settings.clip,
+            ..Optimizer::default()
+        };
+        Ok(Arm { name, model: self.base.tune(&tuning, optimizer)?, lr, step: 0 })
+    }
+
+    pub(super) fn current(&mut self) -> Result<(&mut Run, &mut Model, &Tokenizer)> {
+        match &mut self.run {
+            Some(run) => Ok((run, &mut self.base, &self.tokenizer)),
+            None => Err(Error::Setting {
+                field: "run",
+                message: "no run was started".into(),
+                remedy: "Start one first".into(),
+            }),
+        }
+    }
+
+    pub fn settings(&self) -> Option<&Settings> {
+        self.run.as_ref().map(|run| &run.settings)
+    }
+
+    /// Whether every arm has taken all its steps.
+    pub fn is_done(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.arms.iter().all(|a| a.step >= run.settings.steps))
+    }
+
+    /// The [`Event::Done`] of the current run.
+    pub fn done(&self) -> Option<Event> {
+        let run = self.run.as_ref()?;
+        Some(Event::Done { run: run.id, seconds: run.started.elapsed().as_secs_f32() })
+    }
+
+    /// The arms that take part and still have steps to take.
+    pub fn open_arms(&self, only: Option<ArmName>) -> Vec<ArmName> {
+        let Some(run) = &self.run else { return Vec::new() };
+        let open = |a: &&Arm| a.step < run.settings.steps && only.is_none_or(|o| o == a.name);
+        run.arms.iter().filter(open).map(|a| a.name).collect()
+    }
+
+    /// Steps that `arm` may take before it is to be measured or done.
+    pub fn until_measure(&self, arm: ArmName) -> u32 {
+        let Some(run) = &self.run else { return 0 };
+        let every = run.settings.measure_every;
+        let at = run.arms.iter().find(|a| a.name == arm).map_or(0, |a| a.step);
+        (every - at % every).min(run.settings.steps.saturating_sub(at))
+    }
+
+    /// Whether `arm` is due for a measurement.
+    pub fn is_due(&self, arm: ArmName) -> bool {
+        let Some(run) = &self.run else { return false };
+        let at = run.arms.iter().find(|a| a.name == arm).map_or(0, |a| a.step);
+        at % run.settings.measure_every == 0 || at == run.settings.steps
+    }
+
+    /// Trains each of `arms` for `count` steps: all are queued before the first result is waited for.
+    pub async fn train(&mut self, arms: &[ArmName], count: u32) -> Result<Vec<Event>> {
+        let (run, _, _) = self.current()?;
+        let begun = Instant::now();
+        let mut queued: Vec<(usize, Vec<StepEvent>)> = Vec::new();
+        for index in 0..run.arms.len() {
+            if !arms.contains(&run.arms[index].name) {
+                continue;
+            }
+            let limit = (run.arms[index].model.pending_limit() as u32).min(count);
+            let steps = (0..limit).map(|_| run.queue(index)).collect::<Result<_>>()?;
+            queued.push((index, steps));
+        }
+        let mut events = Vec::new();
+        for (index, steps) in &mut queued {
+            let metrics = run.arms[*index].model.take_metrics().await?;
+            for (step, metrics) in steps.iter_mut().zip(metrics) {
+                (step.loss, step.grad_norm) = (metrics.loss, metrics.grad_norm);
+            }
+        }
+        let total: usize = queued.iter().map(|(_, steps)| steps.len()).sum();
+        let ms = begun.elapsed().as_secs_f32() * 1e3 / total.max(1) as f32;
+        for step in queued.into_iter().flat_map(|(_, steps)| steps) {
+            events.push(Event::Step(StepEvent { ms, ..step }));
+        }
+        Ok(events)
+    }
+}
+
+impl Run {
+    /// Queues the next step of an arm; its loss is not known yet.
+    fn queue(&mut self, index: usize) -> Result<StepEvent> {
+        let s = &self.settings;
+        let arm = &self.arms[index];
+        let rows = self.order.batch(arm.step as usize, s.batch as usize);
+        let sequences: Vec<&Sequence> = rows.iter().map(|&i| &self.train[i]).collect();
+        let batch = Batch::new(&sequences, s.batch as usize, s.max_len as usize);
+        let lr = self.lr(arm.lr, arm.step);
+        let arm = &mut self.arms[index];
+        arm.model.train_step(&batch, lr)?;
+        arm.step += 1;
+        Ok(StepEvent {
+            run: self.id,
+            arm: arm.name,
+            step: arm.step,
+            loss: f32::NAN,
+            lr,
+            grad_norm: f32::NAN,
+            tokens: batch.response_tokens() as u32,
+            ms: 0.0,
+        })
+    }
+}
+
+fn arm_info(arm: &Arm) -> ArmInfo {
+    let parameters = arm.model.trainable_parameters() as u64;
+    ArmInfo {
+        arm: arm.name,
+        lr: arm.lr,
+        trainable_parameters: parameters,
+        // A gradient and two moments of four bytes for each.
+        optimizer_bytes: parameters * 12,
+    }
+}

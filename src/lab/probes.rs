@@ -1,0 +1,84 @@
+//! Which facts a run tests: a fixed, even draw over relations, most of them *kept*.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use super::event::{Split, WallFact};
+use super::settings::Settings;
+use crate::data::facts::{Fact, Relation, candidates};
+use crate::error::Result;
+use crate::measure::borrowed::Rows;
+use crate::measure::recall::Probe;
+use crate::model::tokenizer::Tokenizer;
+
+/// Three of four wall facts are kept ones.
+const KEPT_OF_FOUR: usize = 3;
+
+/// The facts of a run's walls, in cell order, and those that are also asked.
+pub struct Probes {
+    pub wall: Vec<Probe>,
+    pub splits: Vec<Split>,
+    /// The chance that a wrong candidate is a borrowed one, by cell.
+    pub chance: Vec<f32>,
+    /// Cells that are asked in the chat template.
+    pub asked: Vec<usize>,
+}
+
+impl Probes {
+    pub fn draw(facts: &[Fact], rows: &Rows, settings: &Settings, tokenizer: &Tokenizer) -> Result<Self> {
+        let (kept, seen): (Vec<usize>, Vec<usize>) = (0..facts.len()).partition(|&i| !rows.mention(&facts[i]));
+        let wanted = settings.probes as usize;
+        let take_kept = (wanted * KEPT_OF_FOUR).div_ceil(4).max(wanted.saturating_sub(seen.len()));
+        let mut cells: Vec<(usize, Split)> = Vec::new();
+        cells.extend(spread(facts, kept, take_kept).into_iter().map(|i| (i, Split::Kept)));
+        let rest = wanted.saturating_sub(cells.len());
+        cells.extend(spread(facts, seen, rest).into_iter().map(|i| (i, Split::Seen)));
+        let asked = ask(&cells, settings.asked as usize);
+        cells.sort_by_key(|&(i, split)| (facts[i].relation, split != Split::Kept, i));
+        let asked = (0..cells.len()).filter(|&c| asked.contains(&cells[c].0)).collect();
+        let lists: BTreeMap<Relation, Rc<Vec<String>>> =
+            Relation::ALL.iter().map(|&r| (r, Rc::new(candidates(facts, r)))).collect();
+        let probe = |&(i, _): &(usize, Split)| {
+            let fact = &facts[i];
+            Probe::new(fact, lists[&fact.relation].clone(), tokenizer)
+        };
+        let wall: Vec<Probe> = cells.iter().map(probe).collect::<Result<_>>()?;
+        let chance = wall.iter().map(|p| rows.chance(&p.fact, &p.candidates)).collect();
+        Ok(Self { splits: cells.iter().map(|c| c.1).collect(), wall, chance, asked })
+    }
+
+    /// The cells as the record lists them.
+    pub fn facts(&self) -> Vec<WallFact> {
+        let fact = |(probe, &split): (&Probe, &Split)| WallFact {
+            subject: probe.fact.subject.clone(),
+            relation: probe.fact.relation.label().into(),
+            object: probe.fact.object.clone(),
+            cloze: probe.fact.cloze().prompt,
+            split,
+        };
+        self.wall.iter().zip(&self.splits).map(fact).collect()
+    }
+}
+
+/// `n` of these facts, the relations in turn, the same ones for the same facts whatever the seed, so that
+/// runs can be compared.
+fn spread(facts: &[Fact], mut from: Vec<usize>, n: usize) -> Vec<usize> {
+    from.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
+    let mut by_relation: BTreeMap<Relation, Vec<usize>> = BTreeMap::new();
+    for i in from {
+        by_relation.entry(facts[i].relation).or_default().push(i);
+    }
+    let longest = by_relation.values().map(Vec::len).max().unwrap_or(0);
+    let rounds = (0..longest).flat_map(|round| by_relation.values().filter_map(move |v| v.get(round)));
+    rounds.copied().take(n).collect()
+}
+
+/// The first cells of each split, in the same proportion as on the wall.
+fn ask(cells: &[(usize, Split)], n: usize) -> Vec<usize> {
+    let kept = (n * KEPT_OF_FOUR).div_ceil(4);
+    let of = |split: Split, n: usize| cells.iter().filter(move |c| c.1 == split).take(n).map(|c| c.0);
+    of(Split::Kept, kept).chain(of(Split::Seen, n - kept)).collect()
+}

@@ -1,0 +1,5 @@
+//! Drift and knowledge: what is measured on an arm, as FINDINGS F1 and F4 define it.
+
+pub mod borrowed;
+pub mod recall;
+pub mod shift;

@@ -1,0 +1,99 @@
+//! Token-distribution shift after Lin et al., "The Unlocking Spell on Base LLMs" (arXiv 2312.01552): decode
+//! the tuned model, then ask the base for its distribution at every position of the same context. Over
+//! the full vocabulary and by token id, unlike their public code.
+
+use crate::data::batch::{Batch, Sequence};
+use crate::engine::{Model, TokenShift};
+use crate::error::Result;
+use crate::kernels::IGNORED;
+use crate::lab::{PositionShift, Shift};
+
+/// Sequences that are compared in one batch.
+const ROWS: usize = 8;
+
+/// Class of a token by the rank that the base gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Rank 1.
+    Unshifted,
+    /// Rank 2 or 3.
+    Marginal,
+    /// Rank above 3.
+    Shifted,
+}
+
+impl Class {
+    pub fn of_rank(rank: u32) -> Self {
+        match rank {
+            0 | 1 => Self::Unshifted,
+            2 | 3 => Self::Marginal,
+            _ => Self::Shifted,
+        }
+    }
+}
+
+/// Compares `tuned` with `base` at each response token of each sequence.
+pub async fn compare(
+    tuned: &mut Model,
+    base: &mut Model,
+    answers: &[Sequence],
+    max_len: usize,
+) -> Result<Vec<Vec<TokenShift>>> {
+    let mut out = Vec::with_capacity(answers.len());
+    for chunk in answers.chunks(ROWS) {
+        let refs: Vec<&Sequence> = chunk.iter().collect();
+        let batch = Batch::new(&refs, ROWS, max_len);
+        let shifts = tuned.shift(base, &batch).await?;
+        for row in 0..chunk.len() {
+            let at = row * max_len..(row + 1) * max_len;
+            let pairs = shifts[at.clone()].iter().zip(&batch.targets[at]);
+            out.push(pairs.filter(|(_, t)| **t != IGNORED).map(|(s, _)| *s).collect());
+        }
+    }
+    Ok(out)
+}
+
+/// Adds up answers by position in the response.
+pub fn aggregate(answers: &[Vec<TokenShift>]) -> Shift {
+    let mut shift = Shift::default();
+    for answer in answers {
+        for (i, token) in answer.iter().enumerate() {
+            if shift.positions.len() <= i {
+                shift.positions.push(PositionShift::default());
+            }
+            let p = &mut shift.positions[i];
+            p.n += 1;
+            p.kl += token.kl;
+            match Class::of_rank(token.rank) {
+                Class::Unshifted => p.unshifted += 1,
+                Class::Marginal => p.marginal += 1,
+                Class::Shifted => p.shifted += 1,
+            }
+        }
+    }
+    for p in &mut shift.positions {
+        shift.n += p.n;
+        shift.kl += p.kl;
+        shift.unshifted += p.unshifted;
+        shift.marginal += p.marginal;
+        shift.shifted += p.shifted;
+        p.kl /= p.n as f32;
+    }
+    shift.kl /= shift.n.max(1) as f32;
+    shift
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_add_up_to_the_whole() {
+        let token = |rank, kl| TokenShift { kl, rank, logprob: -1.0, base_logprob: -2.0 };
+        let shift = aggregate(&[vec![token(1, 0.5), token(3, 1.0)], vec![token(4, 1.5)], vec![]]);
+        assert_eq!((shift.n, shift.unshifted, shift.marginal, shift.shifted), (3, 1, 1, 1));
+        assert_eq!(shift.kl, 1.0);
+        assert_eq!(shift.positions[0], PositionShift { n: 2, kl: 1.0, unshifted: 1, marginal: 0, shifted: 1 });
+        assert_eq!(aggregate(&[]), Shift::default());
+    }
+}

@@ -1,0 +1,53 @@
+//! AdamW's constants and the values of one step.
+
+use crate::kernels::Step;
+use crate::reference::adamw::AdamWConfig;
+
+/// Decoupled AdamW (Loshchilov & Hutter, arXiv 1711.05101) with clipping of the global gradient norm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    pub beta1: f32,
+    pub beta2: f32,
+    pub eps: f32,
+    pub weight_decay: f32,
+    /// 0 does not clip.
+    pub max_norm: f32,
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, max_norm: 1.0 }
+    }
+}
+
+impl Optimizer {
+    /// As the CPU engine takes them.
+    pub fn reference(&self) -> AdamWConfig {
+        AdamWConfig {
+            beta1: f64::from(self.beta1),
+            beta2: f64::from(self.beta2),
+            eps: f64::from(self.eps),
+            weight_decay: f64::from(self.weight_decay),
+            clip: f64::from(self.max_norm),
+        }
+    }
+
+    /// The numbers of step `index` (from 0) over a batch of `targets` response tokens.
+    pub fn step(&self, index: u32, lr: f32, targets: usize) -> Step {
+        // In f64: 0.999^t is too close to 1 for f32 in the first steps.
+        let correction = |beta: f32| (1.0 - f64::from(beta).powi(index as i32 + 1)) as f32;
+        Step {
+            lr,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            eps: self.eps,
+            weight_decay: self.weight_decay,
+            bias_correction1: correction(self.beta1),
+            bias_correction2: correction(self.beta2),
+            max_norm: self.max_norm,
+            inv_targets: 1.0 / targets.max(1) as f32,
+            step: index,
+            ..bytemuck::Zeroable::zeroed()
+        }
+    }
+}

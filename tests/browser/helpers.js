@@ -1,0 +1,83 @@
+// What the specs share: the built page served under a sub-path, the errors it causes, screenshots.
+import { test as base, expect } from "@playwright/test";
+import { fileURLToPath } from "node:url";
+import { serveStatic } from "../../scripts/static-server.mjs";
+
+export { expect };
+
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+const WIDTHS = { 1280: { width: 1280, height: 800 }, 390: { width: 390, height: 844 } };
+
+/** What `document.documentElement.dataset.engine` says once the page knows what it will compute with. */
+export const ENGINES = ["webgpu", "cpu", "playback"];
+
+/**
+ * Playwright's `test` with two fixtures more:
+ * - `site`: {url} of dist/ served by a plain static server, in a sub-path as on project pages of a Git host;
+ * - `errors`: console errors, uncaught exceptions, failed requests and requests to other hosts of `page`, as text.
+ *   It is checked to be empty after each test; a test that expects an error clears it with `errors.length = 0`.
+ */
+export const test = base.extend({
+  site: [async ({}, use) => {
+    const site = await serveStatic({ root: repository + "dist", base: "/some/path/" });
+    await use(site);
+    await site.close();
+  }, { scope: "worker" }],
+
+  errors: [async ({ page, site }, use) => {
+    const errors = [];
+    const origin = new URL(site.url).origin;
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(`console: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => errors.push(`uncaught: ${error.stack ?? error}`));
+    page.on("response", (response) => {
+      if (response.status() >= 400) errors.push(`${response.status()}: ${response.url()}`);
+    });
+    page.on("request", (request) => {
+      const url = new URL(request.url());
+      if (url.protocol.startsWith("http") && url.origin !== origin) errors.push(`other host: ${url}`);
+    });
+    await use(errors);
+    expect(errors, "errors of the page").toEqual([]);
+  }, { auto: true }],
+});
+
+/** Opens the page. `at` is what follows its address: "?…" or "#…". */
+export async function openPage(page, site, at = "") {
+  await page.goto(site.url + at);
+}
+
+/** Waits until the page has chosen its engine, and returns its name. The first WebGPU start in software is slow. */
+export async function waitForEngine(page, timeout = 120_000) {
+  const engine = await page.waitForFunction(
+    (engines) => engines.find((name) => name === document.documentElement.dataset.engine),
+    ENGINES,
+    { timeout },
+  );
+  return engine.jsonValue();
+}
+
+/** Saves the whole page as test-artifacts/screens/NAME-PROJECT-WIDTH-SCHEME.png at both widths, light and dark. */
+export async function screenshots(page, testInfo, name) {
+  const before = page.viewportSize();
+  for (const [width, size] of Object.entries(WIDTHS)) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize(size);
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const path = `${repository}test-artifacts/screens/${name}-${testInfo.project.name}-${width}-${colorScheme}.png`;
+      await page.screenshot({ path, fullPage: true, animations: "disabled" });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+  await page.setViewportSize(before);
+}
+
+/** By how many CSS pixels the page is wider than a window of this width. */
+export async function horizontalOverflow(page, width) {
+  const before = page.viewportSize();
+  await page.setViewportSize({ width, height: 800 });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  await page.setViewportSize(before);
+  return Math.max(0, overflow);
+}

@@ -1,0 +1,24 @@
+// Two visitors: one whose browser has WebGPU (in software, by SwiftShader), one without.
+// A spec that only makes sense for one of them says so by a tag in its title: @webgpu or @plain.
+import { defineConfig } from "@playwright/test";
+
+const executablePath = process.env.CHROMIUM; // set by scripts/test
+if (!executablePath) throw new Error("run scripts/test browser, or set CHROMIUM to the browser's path");
+
+const webgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+const visitor = (name, args, grepInvert) => ({
+  name,
+  grepInvert,
+  use: { launchOptions: { executablePath, args: ["--no-sandbox", ...args] } },
+});
+
+export default defineConfig({
+  testDir: ".",
+  outputDir: "../../test-artifacts/playwright",
+  workers: 1, // the page itself wants a core
+  timeout: 180_000,
+  forbidOnly: true,
+  reporter: [["list"], ["./count-reporter.js"]],
+  use: { trace: "retain-on-failure" },
+  projects: [visitor("webgpu", webgpu, /@plain/), visitor("plain", [], /@webgpu/)],
+});

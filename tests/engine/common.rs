@@ -1,0 +1,102 @@
+//! Tiny random models, the same on both back ends.
+
+use std::rc::Rc;
+
+use driftscope::data::batch::{Batch, Sequence};
+use driftscope::engine::{Backend, Model, Tensors, Tuning};
+use driftscope::gpu::Gpu;
+use driftscope::lab::Target;
+use driftscope::model::config::LlamaConfig;
+use driftscope::model::weights::{Array, Weights};
+use driftscope::train::Lora;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Names and configurations: grouped heads, odd widths, an untied head, a vocabulary that 4 does not divide.
+pub fn configs() -> Vec<(&'static str, LlamaConfig)> {
+    let base = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_act":"silu",
+        "hidden_size":32,"intermediate_size":48,"num_hidden_layers":2,"num_attention_heads":4,
+        "num_key_value_heads":2,"head_dim":8,"vocab_size":64,"rope_theta":10000.0,"rms_norm_eps":1e-5,
+        "tie_word_embeddings":true,"max_position_embeddings":64}"#;
+    let tied = LlamaConfig::from_json(base.as_bytes()).unwrap();
+    let grouped = LlamaConfig {
+        num_attention_heads: 8,
+        num_key_value_heads: 1,
+        head_dim: 6,
+        hidden_size: 48,
+        tie_word_embeddings: false,
+        ..tied.clone()
+    };
+    let odd = LlamaConfig {
+        hidden_size: 30,
+        intermediate_size: 41,
+        num_attention_heads: 3,
+        num_key_value_heads: 3,
+        head_dim: 10,
+        vocab_size: 67,
+        num_hidden_layers: 3,
+        ..tied.clone()
+    };
+    vec![("tied, heads 4/2", tied), ("untied, heads 8/1", grouped), ("odd widths, heads 3/3", odd)]
+}
+
+pub fn weights(config: &LlamaConfig, seed: u64) -> Weights {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let tensor = |(name, shape): (String, Vec<usize>)| {
+        let n = shape.iter().product();
+        // Norms around 1, matrices small enough for stable training.
+        let data = match shape.len() {
+            1 => (0..n).map(|_| rng.random_range(0.5..1.5)).collect(),
+            _ => (0..n).map(|_| rng.random_range(-0.25..0.25)).collect(),
+        };
+        (name, Array { shape, data })
+    };
+    config.tensors().into_iter().map(tensor).collect()
+}
+
+pub fn gpu() -> Backend {
+    Backend::Gpu(Rc::new(pollster::block_on(Gpu::new()).expect("a WebGPU adapter")))
+}
+
+pub fn load(backend: &Backend, config: &LlamaConfig) -> Model {
+    backend.load(config, weights(config, 7)).unwrap()
+}
+
+/// `rows` random sequences of odd lengths up to `time`, with random prompts.
+pub fn batch(config: &LlamaConfig, rows: usize, time: usize, seed: u64) -> Batch {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let sequences: Vec<Sequence> = (0..rows)
+        .map(|_| {
+            let len = rng.random_range(4..=time);
+            let tokens: Vec<u32> = (0..len).map(|_| rng.random_range(0..config.vocab_size as u32)).collect();
+            let response = rng.random_range(0..len - 1);
+            Sequence { tokens, response }
+        })
+        .collect();
+    Batch::new(&sequences.iter().collect::<Vec<_>>(), rows, time)
+}
+
+pub fn lora(rank: usize, targets: &[Target]) -> Tuning {
+    let lora = Lora { rank, alpha: 2.0 * rank as f32, targets: targets.to_vec(), rank_stabilised: false };
+    Tuning::Lora { lora, seed: 5 }
+}
+
+/// Relative error at most `tolerance` and cosine at least `1 - 1e-4`, for every tensor.
+pub fn assert_tensors_close(what: &str, got: &Tensors, want: &Tensors, tolerance: f64) {
+    assert_eq!(got.keys().collect::<Vec<_>>(), want.keys().collect::<Vec<_>>(), "{what}: names");
+    for (name, (shape, got)) in got {
+        assert_eq!(*shape, want[name].0, "{what}: {name}: shape");
+        let want = &want[name].1;
+        let pairs = || got.iter().zip(want).map(|(g, w)| (f64::from(*g), f64::from(*w)));
+        let norm = |f: fn((f64, f64)) -> f64| pairs().map(f).sum::<f64>();
+        let (dot, gg, ww) = (norm(|(g, w)| g * w), norm(|(g, _)| g * g), norm(|(_, w)| w * w));
+        let error = norm(|(g, w)| (g - w).powi(2)).sqrt() / ww.sqrt().max(1e-12);
+        if ww == 0.0 {
+            assert_eq!(gg, 0.0, "{what}: {name} must be zero");
+            continue;
+        }
+        assert!(error <= tolerance, "{what}: {name}: relative error {error:.2e}");
+        let cosine = dot / (gg * ww).sqrt();
+        assert!(cosine >= 0.9999, "{what}: {name}: cosine {cosine}");
+    }
+}

@@ -1,0 +1,74 @@
+use crate::common::{batch, configs, gpu, load, lora};
+use driftscope::engine::{Backend, Tuning};
+use driftscope::lab::Target;
+use driftscope::train::Optimizer;
+use pollster::block_on;
+
+#[test]
+fn logits_equal_candle() {
+    let gpu = gpu();
+    for (name, config) in configs() {
+        let tokens: Vec<u32> = (0..13).map(|i| (i * 7 + 3) % config.vocab_size as u32).collect();
+        let got = block_on(load(&gpu, &config).logits(&tokens)).unwrap();
+        let want = block_on(load(&Backend::Cpu, &config).logits(&tokens)).unwrap();
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(&want) {
+            assert!((got - want).abs() < 1e-4, "{name}: {got} {want}");
+        }
+    }
+}
+
+/// The cached decoder feeds one position at a time; it must choose what the uncached forward chooses.
+#[test]
+fn cached_decoding_equals_uncached() {
+    for backend in [gpu(), Backend::Cpu] {
+        for (name, config) in configs() {
+            let base = load(&backend, &config);
+            for tuning in [Tuning::Full, lora(2, &Target::ALL)] {
+                let mut model = base.tune(&tuning, Optimizer::default()).unwrap();
+                model.train_step(&batch(&config, 3, 17, 1), 1e-2).unwrap();
+                let prompts = [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8, 9]];
+                let end = config.vocab_size as u32 - 1;
+                let got = block_on(model.generate(&prompts, 6, end)).unwrap();
+                for (prompt, got) in prompts.iter().zip(&got) {
+                    let mut tokens = prompt.clone();
+                    while tokens.len() < prompt.len() + 6 {
+                        let top = block_on(model.top_k(&tokens)).unwrap();
+                        match top[tokens.len() - 1][0].0 {
+                            next if next == end => break,
+                            next => tokens.push(next),
+                        }
+                    }
+                    assert_eq!(*got, tokens[prompt.len()..], "{name}, {tuning:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn shift_is_exactly_zero_before_the_first_step_and_grows() {
+    for backend in [gpu(), Backend::Cpu] {
+        for (name, config) in configs() {
+            let mut base = load(&backend, &config);
+            for tuning in [Tuning::Full, lora(2, &Target::ALL)] {
+                let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+                let batch = batch(&config, 3, 17, 1);
+                let before = block_on(arm.shift(&mut base, &batch)).unwrap();
+                assert!(before.iter().all(|s| s.kl == 0.0), "{name}");
+                arm.train_step(&batch, 1e-2).unwrap();
+                let after = block_on(arm.shift(&mut base, &batch)).unwrap();
+                assert!(after.iter().any(|s| s.kl > 0.0) && after.iter().all(|s| s.kl > -1e-5), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sequence_beyond_the_model_is_refused() {
+    let (_, config) = configs().remove(0);
+    for backend in [gpu(), Backend::Cpu] {
+        let error = block_on(load(&backend, &config).logits(&[1; 65])).unwrap_err();
+        assert!(error.to_string().contains("64"), "{error}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine on WebGPU against the candle reference, on tiny random Llamas of several shapes.
+
+mod common;
+mod gradients;
+mod inference;
+mod training;

@@ -1,0 +1,135 @@
+use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, upload, values};
+use driftscope::gpu::Gpu;
+use driftscope::kernels::Attention;
+
+/// batch, time, heads, kv_heads, head_dim
+type Shape = (u32, u32, u32, u32, u32);
+
+/// D below, at and above a multiple of 4, up to the limit; T beyond one workgroup; grouped heads.
+const SHAPES: [Shape; 5] =
+    [(1, 1, 1, 1, 1), (2, 5, 3, 1, 7), (1, 70, 4, 2, 48), (3, 17, 6, 2, 5), (1, 9, 2, 2, 128)];
+
+/// Queries, keys and values in the same rows, as in training.
+fn fused((batch, time, heads, kv_heads, head_dim): Shape) -> Attention {
+    let stride = (heads + 2 * kv_heads) * head_dim;
+    Attention {
+        batch,
+        time,
+        heads,
+        kv_heads,
+        head_dim,
+        q_stride: stride,
+        kv_stride: stride,
+        k_offset: heads * head_dim,
+        v_offset: (heads + kv_heads) * head_dim,
+        kv_time: time,
+        scale: 1.0 / (head_dim as f32).sqrt(),
+    }
+}
+
+fn lengths(op: Attention) -> (usize, usize, usize) {
+    let rows = op.batch * op.time;
+    ((rows * op.q_stride) as usize, (rows * op.heads * op.head_dim) as usize, (rows * op.heads) as usize)
+}
+
+/// exp of scores whose sums run in another order: 1e-7 times the size of the scores.
+pub fn forward(gpu: &Gpu) {
+    for shape in SHAPES {
+        let op = fused(shape);
+        let (qkv_len, out_len, lse_len) = lengths(op);
+        let qkv = scaled(1, qkv_len, 3.0);
+        let (x, p) = (upload(gpu, &qkv), upload(gpu, &[0u32]));
+        let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
+        let got = run(gpu, &[&out, &lse], |plan| op.forward(plan, &x, &x, &p, &out, &lse));
+        let (want_out, want_lse) = op.forward_cpu(&qkv, &qkv, 0);
+        assert_close("out", &got[0], &want_out, 1e-5);
+        assert_close("lse", &got[1], &want_lse, 1e-5);
+    }
+}
+
+/// One query per sequence over a cache that is only filled up to `position`.
+pub fn forward_from_cache(gpu: &Gpu) {
+    let (kv_time, position) = (9, 6u32);
+    let op =
+        Attention { time: 1, kv_time, kv_stride: 20, k_offset: 0, v_offset: 10, ..fused((3, 1, 4, 2, 5)) };
+    let (qkv_len, out_len, lse_len) = lengths(op);
+    let (q, cache) = (values(1, qkv_len), values(2, (3 * kv_time * op.kv_stride) as usize));
+    let inputs = (upload(gpu, &q), upload(gpu, &cache), upload(gpu, &[position]));
+    let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
+    let got = run(gpu, &[&out, &lse], |plan| {
+        op.forward(plan, &inputs.0, &inputs.1, &inputs.2, &out, &lse);
+    });
+    let (want_out, want_lse) = op.forward_cpu(&q, &cache, position);
+    assert_close("out", &got[0], &want_out, 1e-5);
+    assert_close("lse", &got[1], &want_lse, 1e-5);
+}
+
+/// As the forward pass; sums over up to 70 rows on top.
+pub fn backward(gpu: &Gpu) {
+    for shape in SHAPES {
+        let op = fused(shape);
+        let (qkv_len, out_len, lse_len) = lengths(op);
+        let (qkv, dout) = (scaled(1, qkv_len, 2.0), values(2, out_len));
+        let (out, lse) = op.forward_cpu(&qkv, &qkv, 0);
+        let mut want = vec![-777.0; qkv_len];
+        let want_delta = op.backward_q_cpu(&qkv, &out, &dout, &lse, &mut want);
+        op.backward_kv_cpu(&qkv, &dout, &lse, &want_delta, &mut want);
+
+        let [x, o, d, l] = [&qkv, &out, &dout, &lse].map(|v| upload(gpu, v));
+        let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
+        let got = run(gpu, &[&dqkv, &delta], |plan| {
+            op.backward_q(plan, &x, &o, &d, &l, &dqkv, &delta);
+            op.backward_kv(plan, &x, &d, &l, &delta, &dqkv);
+        });
+        assert_close("dqkv", &got[0], &want, 2e-5);
+        assert_close("delta", &got[1], &want_delta, 1e-5);
+    }
+}
+
+#[test]
+fn forward_equals_twin() {
+    forward(&gpu());
+}
+
+#[test]
+fn forward_from_cache_equals_twin() {
+    forward_from_cache(&gpu());
+}
+
+#[test]
+fn backward_equals_twin() {
+    backward(&gpu());
+}
+
+/// The plain formula with the whole row of scores, in f64.
+#[test]
+fn twin_is_softmax_attention() {
+    let op = fused((2, 4, 4, 2, 3));
+    let (qkv_len, _, _) = lengths(op);
+    let qkv = values(1, qkv_len);
+    let (out, lse) = op.forward_cpu(&qkv, &qkv, 0);
+    let at = |b: usize, t: usize, column: usize| f64::from(qkv[(b * 4 + t) * 24 + column]);
+    for (n, got) in out.iter().enumerate() {
+        let (b, i, h, d) = (n / 48, n / 12 % 4, n / 3 % 4, n % 3);
+        let score = |j| {
+            let dot: f64 = (0..3).map(|c| at(b, i, h * 3 + c) * at(b, j, 12 + h / 2 * 3 + c)).sum();
+            (dot / 3f64.sqrt()).exp()
+        };
+        let total: f64 = (0..=i).map(score).sum();
+        let want: f64 = (0..=i).map(|j| score(j) / total * at(b, j, 18 + h / 2 * 3 + d)).sum();
+        assert!((f64::from(*got) - want).abs() < 1e-6, "out[{n}]: got {got}, want {want}");
+        assert!((f64::from(lse[n / 3]) - total.ln()).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn backward_is_the_gradient() {
+    let op = fused((2, 4, 4, 2, 3));
+    let (qkv_len, out_len, _) = lengths(op);
+    let (qkv, dout) = (values(1, qkv_len), values(2, out_len));
+    let (out, lse) = op.forward_cpu(&qkv, &qkv, 0);
+    let mut dqkv = vec![0.0; qkv_len];
+    let delta = op.backward_q_cpu(&qkv, &out, &dout, &lse, &mut dqkv);
+    op.backward_kv_cpu(&qkv, &dout, &lse, &delta, &mut dqkv);
+    assert_gradient("dqkv", &qkv, &dqkv, |x| inner(&op.forward_cpu(x, x, 0).0, &dout));
+}

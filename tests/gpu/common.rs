@@ -1,0 +1,82 @@
+//! A device per test, seeded values, buffers, and the comparisons.
+
+use driftscope::gpu::{Gpu, PlanBuilder, Slice};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A device of its own for each test: wgpu's is cheap next to the tests.
+pub fn gpu() -> Gpu {
+    pollster::block_on(Gpu::new()).expect("a WebGPU adapter (Mesa's lavapipe will do)")
+}
+
+/// `n` values in (-1, 1), the same for the same seed.
+pub fn values(seed: u64, n: usize) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+/// [`values`] times `scale`.
+pub fn scaled(seed: u64, n: usize, scale: f32) -> Vec<f32> {
+    values(seed, n).iter().map(|v| v * scale).collect()
+}
+
+/// `n` ids below `limit`, the same for the same seed.
+pub fn ids(seed: u64, n: usize, limit: u32) -> Vec<u32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random_range(0..limit)).collect()
+}
+
+/// A buffer that holds `data`.
+pub fn upload<T: bytemuck::Pod>(gpu: &Gpu, data: &[T]) -> Slice {
+    gpu.upload("input", data).unwrap()
+}
+
+/// A buffer full of values that no kernel would leave behind: what it fails to write shows.
+pub fn dirty(gpu: &Gpu, n: usize) -> Slice {
+    gpu.upload("output", &vec![-777.0f32; n]).unwrap()
+}
+
+/// Records a plan, runs it, and reads the outputs.
+pub fn run(gpu: &Gpu, outputs: &[&Slice], record: impl FnOnce(&mut PlanBuilder)) -> Vec<Vec<f32>> {
+    let mut builder = PlanBuilder::new(gpu);
+    record(&mut builder);
+    builder.finish("test").submit(gpu);
+    pollster::block_on(gpu.read_many(outputs)).expect("the plan ran")
+}
+
+/// Largest difference, relative to the largest magnitude expected.
+pub fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    let scale = want.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!((g - w).abs() <= tolerance * scale, "{what}[{i}]: got {g}, want {w} (scale {scale})");
+    }
+}
+
+/// The words of a u32 output are what the twin gives.
+pub fn assert_words(what: &str, got: &[f32], want: &[u32]) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!(g.to_bits() == *w, "{what}[{i}]: got {}, want {w}", g.to_bits());
+    }
+}
+
+/// `Σ a*b` in f64: the loss whose gradient with respect to `a` is `b`.
+pub fn inner(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// `gradient` against central differences of `loss` at `x`. With h = 1e-2 the truncation (h² f''' / 6)
+/// and the f32 noise of the loss (1e-7 / h) both stay near 1e-4 for the O(1) functions here.
+pub fn assert_gradient(what: &str, x: &[f32], gradient: &[f32], loss: impl Fn(&[f32]) -> f64) {
+    let h = 1e-2f32;
+    let slope = |i: usize| {
+        let mut moved = x.to_vec();
+        moved[i] = x[i] + h;
+        let up = (loss(&moved), moved[i]);
+        moved[i] = x[i] - h;
+        ((up.0 - loss(&moved)) / f64::from(up.1 - moved[i])) as f32
+    };
+    let slopes: Vec<f32> = (0..x.len()).map(slope).collect();
+    assert_close(what, gradient, &slopes, 2e-3);
+}

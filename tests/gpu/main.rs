@@ -1,0 +1,20 @@
+//! Every kernel against its CPU twin, on the GPU that wgpu finds (lavapipe where there is none).
+
+mod adamw;
+mod attention;
+mod common;
+mod cross_entropy;
+mod embedding;
+mod fill;
+mod gather;
+mod grad_norm;
+mod kv_cache;
+mod lora;
+mod matmul;
+mod rmsnorm;
+mod rope;
+mod select;
+mod shaders;
+mod shift;
+mod swiglu;
+mod top_k;

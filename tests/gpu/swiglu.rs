@@ -1,0 +1,48 @@
+use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, upload, values};
+use driftscope::gpu::Gpu;
+use driftscope::kernels::SwiGlu;
+
+const SHAPES: [(u32, u32); 4] = [(1, 1), (3, 5), (65, 33), (7, 128)];
+
+/// Gates up to 100: exp overflows without its bound.
+pub fn forward(gpu: &Gpu) {
+    for (rows, width) in SHAPES {
+        for scale in [3.0, 100.0] {
+            let op = SwiGlu { rows, width };
+            let gate_up = scaled(1, (rows * 2 * width) as usize, scale);
+            let (x, h) = (upload(gpu, &gate_up), dirty(gpu, (rows * width) as usize));
+            let got = run(gpu, &[&h], |plan| op.forward(plan, &x, &h));
+            assert_close("h", &got[0], &op.forward_cpu(&gate_up), 1e-5);
+        }
+    }
+}
+
+pub fn backward(gpu: &Gpu) {
+    for (rows, width) in SHAPES {
+        for scale in [3.0, 100.0] {
+            let op = SwiGlu { rows, width };
+            let gate_up = scaled(1, (rows * 2 * width) as usize, scale);
+            let dh = values(2, (rows * width) as usize);
+            let (x, d, dx) = (upload(gpu, &gate_up), upload(gpu, &dh), dirty(gpu, gate_up.len()));
+            let got = run(gpu, &[&dx], |plan| op.backward(plan, &x, &d, &dx));
+            assert_close("dgate_up", &got[0], &op.backward_cpu(&gate_up, &dh), 1e-5);
+        }
+    }
+}
+
+#[test]
+fn forward_equals_twin() {
+    forward(&gpu());
+}
+
+#[test]
+fn backward_equals_twin() {
+    backward(&gpu());
+}
+
+#[test]
+fn backward_is_the_gradient() {
+    let op = SwiGlu { rows: 3, width: 5 };
+    let (x, dh) = (scaled(1, 30, 2.0), values(2, 15));
+    assert_gradient("dgate_up", &x, &op.backward_cpu(&x, &dh), |x| inner(&op.forward_cpu(x), &dh));
+}

@@ -1,0 +1,38 @@
+use crate::common::{assert_close, assert_words, dirty, gpu, ids, run, upload};
+use driftscope::gpu::Gpu;
+use driftscope::kernels::TopK;
+
+/// Few different values: ties everywhere. Ids are exact, log-probabilities carry the sum's rounding.
+fn logits(rows: u32, vocab: u32) -> Vec<f32> {
+    ids(1, (rows * vocab) as usize, 40).iter().map(|&v| v as f32 / 4.0 - 20.0).collect()
+}
+
+pub fn record(gpu: &Gpu) {
+    for (rows, vocab, k) in [(1, 1, 1), (3, 5, 5), (65, 33, 3), (7, 1003, 16)] {
+        let op = TopK { rows, vocab, k };
+        let logits = logits(rows, vocab);
+        let x = upload(gpu, &logits);
+        let (top, logprobs) = (dirty(gpu, (rows * k) as usize), dirty(gpu, (rows * k) as usize));
+        let got = run(gpu, &[&top, &logprobs], |plan| op.record(plan, &x, &top, &logprobs));
+        let want = op.record_cpu(&logits);
+        assert_words("ids", &got[0], &want.0);
+        assert_close("logprobs", &got[1], &want.1, 1e-5);
+    }
+}
+
+#[test]
+fn equals_twin() {
+    record(&gpu());
+}
+
+#[test]
+fn twin_is_a_stable_sort() {
+    let logits = logits(1, 103);
+    let mut order: Vec<u32> = (0..103).collect();
+    order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
+    let (got, logprobs) = TopK { rows: 1, vocab: 103, k: 16 }.record_cpu(&logits);
+    assert_eq!(got, order[..16]);
+    let sum: f32 = logits.iter().map(|v| v.exp()).sum();
+    let want: Vec<f32> = order[..16].iter().map(|&v| logits[v as usize] - sum.ln()).collect();
+    assert_close("logprobs", &logprobs, &want, 1e-5);
+}

@@ -1,0 +1,27 @@
+/** Errors as dismissible alerts at the top, and the polite status line. */
+import { el, find, setText } from "./dom.js";
+import { helpFor } from "./help.js";
+
+/** Shows an error; the same one is shown once. */
+export function showError(name, message) {
+  const list = find("#alerts");
+  const known = [...list.children].find((child) => child.dataset.error === name && child.dataset.message === message);
+  if (known) return;
+  const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss this error", onclick: () => box.remove() }, "Dismiss");
+  const box = el(
+    "div",
+    { class: "alert", role: "alert", "data-error": name, "data-message": message },
+    el("div", {}, el("p", {}, el("strong", {}, helpFor(name))), el("p", { class: "detail" }, `${name}: ${message}`)),
+    close,
+  );
+  list.append(box);
+}
+
+export function clearErrors(name) {
+  for (const box of find("#alerts").querySelectorAll(`[data-error="${name}"]`)) box.remove();
+}
+
+/** Says something to screen readers, and in the line below the control bar. */
+export function say(text) {
+  setText(find("#status"), text);
+}

@@ -1,0 +1,62 @@
+/** A free question, answered by the base and by both arms as they are now. */
+import { el, find, setText } from "./dom.js";
+import { ARM_LABEL, plural } from "./format.js";
+import { markToken, tokenRow, topTable } from "./tokens.js";
+
+const LONGEST_ANSWER = 60;
+const COLUMNS = ["base", "lora", "full"];
+
+export class Ask {
+  /** @param {(command: object) => void} post */
+  constructor(post) {
+    this.post = post;
+    this.id = 0;
+    this.form = find("#ask-form");
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.ask(find("#ask-question").value.trim());
+    });
+    for (const button of document.querySelectorAll("[data-ask]")) {
+      button.addEventListener("click", () => {
+        find("#ask-question").value = button.textContent;
+        this.ask(button.textContent);
+      });
+    }
+  }
+
+  /** Says whether questions can be asked, and why not. */
+  enable(isLive, hasRun) {
+    for (const button of document.querySelectorAll("#ask button, #ask-question")) button.disabled = !isLive;
+    const why = hasRun ? "" : "Before a run starts only the base answers. ";
+    setText(find("#ask-note"), isLive ? `${why}Answers are greedy: always the likeliest token.` : "Asking needs the engine, which is not running on this page.");
+  }
+
+  /** @private */
+  ask(question) {
+    if (question === "") return;
+    this.id += 1;
+    for (const arm of COLUMNS) {
+      find(`[data-answer="${arm}"] .answer`).replaceChildren(el("p", { class: "soft" }, "…"));
+      find(`[data-answer="${arm}"] .tops`).replaceChildren();
+    }
+    setText(find("#ask-asked"), `Asked: “${question}”`);
+    this.post({ type: "ask", id: this.id, question, max_tokens: LONGEST_ANSWER });
+  }
+
+  /** Shows an answer; those to an earlier question are dropped. */
+  receive(/** @type {import("./protocol.js").Answer} */ answer) {
+    if (answer.id !== this.id || !COLUMNS.includes(answer.arm)) return;
+    const host = find(`[data-answer="${answer.arm}"]`);
+    const tops = find(".tops", host);
+    const row = tokenRow(answer.tokens, -1, `${ARM_LABEL[answer.arm]}'s answer`, (i) => {
+      markToken(row, i);
+      const token = answer.tokens[i];
+      const tables = [topTable("Base", token.base_top, token.text, "base")];
+      if (answer.arm !== "base") tables.push(topTable(ARM_LABEL[answer.arm], token.top, token.text, answer.arm));
+      tops.replaceChildren(el("div", { class: "pair" }, tables));
+    });
+    const shifted = answer.tokens.filter((token) => token.rank > 3).length;
+    const note = answer.arm === "base" ? plural(answer.tokens.length, "token") : `${shifted} of ${plural(answer.tokens.length, "token")} shifted`;
+    find(".answer", host).replaceChildren(answer.tokens.length > 0 ? row : el("p", { class: "soft" }, "(nothing)"), el("p", { class: "soft" }, note));
+  }
+}

@@ -1,0 +1,110 @@
+/** The four charts: draws what figures.js says and keeps legend, caption and table beside it. */
+import { CLASSES, FIGURES, shareLines } from "./figures.js";
+import { LineChart, swatch } from "./line-chart.js";
+import { el, find, setText, table } from "./dom.js";
+import { ARM_LABEL, words } from "./format.js";
+import { addView, invalidate } from "./frame.js";
+
+/** Prepares every chart figure of the page. */
+export function makeCharts(/** @type {import("./store.js").Store} */ store) {
+  return [
+    ...["loss", "recall", "kl"].map((name) => lineFigure(store, name)),
+    shareFigure(store),
+  ];
+}
+
+function lineFigure(store, name) {
+  const figure = find(`[data-figure="${name}"]`);
+  const spec = FIGURES[name];
+  const chart = new LineChart(find(".plot", figure), store, { write: spec.axis, high: name === "recall" ? 104 : undefined });
+  const drawTable = tableOf(figure, store, spec);
+  let drawn = -1;
+  const draw = () => {
+    if (!store.run) return;
+    const { lines, x, values } = spec.lines(store);
+    if (drawn !== store.version) chart.draw(lines.map(({ now, ...line }) => line), x, values, lastStep(store));
+    else chart.moveCursor();
+    drawn = store.version;
+    drawLegend(find(".legend", figure), lines, spec.write);
+    setText(find("figcaption", figure), spec.caption(store));
+    drawTable();
+  };
+  addView(figure, draw);
+  if (name === "recall") offerChoices(figure, store, spec, () => ((drawn = -1), invalidate(figure)));
+  return { redraw: () => chart.redraw() };
+}
+
+function shareFigure(store) {
+  const figure = find('[data-figure="shares"]');
+  const spec = FIGURES.shares;
+  const drawTable = tableOf(figure, store, spec);
+  const charts = ["lora", "full"].map((arm) => {
+    const host = find(`[data-share="${arm}"]`, figure);
+    return { arm, host, chart: new LineChart(find(".plot", host), store, { write: spec.axis, high: 100, height: 180 }) };
+  });
+  const key = CLASSES.map((name) => el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), name));
+  find(".legend", figure).replaceChildren(...key);
+  let drawn = -1;
+  addView(figure, () => {
+    for (const { arm, host, chart } of charts) {
+      host.hidden = !store.arms.has(arm);
+      if (host.hidden) continue;
+      const { lines, x, values } = shareLines(store, arm);
+      if (drawn !== store.version) chart.draw(lines.map(({ now, ...line }) => line), x, values, lastStep(store));
+      else chart.moveCursor();
+      const now = lines.toReversed().map((line) => spec.write(line.now));
+      setText(find(".share-now", host), `${ARM_LABEL[arm]}: ${now.join(" / ")}`);
+    }
+    drawn = store.version;
+    if (store.run) setText(find("figcaption", figure), spec.caption(store));
+    drawTable();
+  });
+  return { redraw: () => charts.forEach(({ chart }) => chart.redraw()) };
+}
+
+/** The charts keep their width from the first step on. */
+function lastStep(store) {
+  return Math.max(store.newest, store.run?.settings.steps ?? 0);
+}
+
+function drawLegend(host, lines, write) {
+  if (host.dataset.labels !== lines.map((line) => line.label).join()) {
+    host.dataset.labels = lines.map((line) => line.label).join();
+    host.replaceChildren(...lines.map((line) => el("span", {}, swatch(line), line.label, el("b", {}))));
+  }
+  lines.forEach((line, i) => setText(find("b", host.children[i]), write(line.now)));
+}
+
+/** The table is only made while it is open. */
+function tableOf(figure, store, spec) {
+  const details = find("details", figure);
+  let drawn = -1;
+  const draw = () => {
+    if (!details.open || drawn === store.version) return;
+    drawn = store.version;
+    find(".table", details).replaceChildren(table(find("h3", figure).textContent, spec.head, spec.rows(store)));
+  };
+  details.addEventListener("toggle", draw);
+  return draw;
+}
+
+/** Buttons that choose which recall is drawn. */
+function offerChoices(figure, store, spec, redraw) {
+  const host = find(".choices", figure);
+  const update = () => {
+    const choices = spec.choices(store);
+    const key = JSON.stringify(choices);
+    if (host.dataset.key === key) return;
+    host.dataset.key = key;
+    const has = choices.some(({ split, form }) => split === spec.choice.split && form === spec.choice.form);
+    if (!has && choices.length > 0) spec.choice = choices[0];
+    host.replaceChildren(
+      ...choices.map(({ split, form }) => {
+        const isChosen = split === spec.choice.split && form === spec.choice.form;
+        const input = el("input", { type: "radio", name: "recall-choice", value: `${split} ${form}`, checked: isChosen, onchange: () => ((spec.choice = { split, form }), redraw()) });
+        return el("label", {}, input, `${words(split)}, ${form}`);
+      }),
+    );
+  };
+  store.subscribe(update);
+}

@@ -1,0 +1,46 @@
+/** Small helpers for elements. Text always goes in as text, never as HTML. */
+
+/**
+ * Makes an element: `el("td", { class: "number", onclick: f, "aria-label": "x" }, "text", child)`.
+ * Properties that are null or false are left out.
+ */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** The element that `selector` names; the page's own markup always has it. */
+export function find(selector, root = document) {
+  const element = root.querySelector(selector);
+  if (!element) throw new Error(`the page lacks ${selector}`);
+  return /** @type {any} */ (element);
+}
+
+/** Sets the text only where it differs, so that live regions stay silent. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** A table with a caption, a head row and rows of cells; numbers are strings already. */
+export function table(caption, head, rows) {
+  return el(
+    "table",
+    {},
+    el("caption", {}, caption),
+    el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => (i === 0 ? el("th", { scope: "row" }, cell) : el("td", {}, cell)))))),
+  );
+}
+
+/** Offers `content` as a file. */
+export function download(file, content, type) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  el("a", { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

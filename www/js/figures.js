@@ -1,0 +1,160 @@
+/** What the charts show: the lines, a sentence made from the numbers, and the table behind them. */
+import { Store } from "./store.js";
+import { ARM_LABEL, count, fixed, nats, percent, perArm, rate } from "./format.js";
+
+const DASH = { lora: undefined, full: [7, 4] };
+const MARKER = { lora: "circle", full: "square" };
+const BASE_DASH = [2, 4];
+export const CLASSES = ["unshifted", "marginal", "shifted"];
+
+const armLine = (arm, label) => ({ label, color: arm, dash: DASH[arm], marker: MARKER[arm], width: 2.25 });
+const trainLine = (arm) => ({ label: `${ARM_LABEL[arm]}, training batch`, color: arm, dash: DASH[arm], width: 1, alpha: 0.45 });
+const baseLine = { label: "Base", color: "base", dash: BASE_DASH, width: 1.5 };
+
+/** A value for each x: `pick` of the entry at that step, or null. */
+function column(x, entries, pick) {
+  const at = new Map(entries.map((entry) => [entry.step, pick(entry)]));
+  return x.map((step) => (Number.isFinite(at.get(step)) ? at.get(step) : null));
+}
+
+/** A share that is in percent already. */
+function percentNow(value) {
+  return percent(value / 100);
+}
+
+function stepsOf(store, keys) {
+  const all = new Set([0]);
+  for (const arm of store.armNames) for (const key of keys) for (const { step } of store.arms.get(arm)[key]) all.add(step);
+  return [...all].sort((a, b) => a - b);
+}
+
+/** Lines of one figure of the measures per arm, with the base as a dashed level. */
+function measured(store, pick, level) {
+  const x = stepsOf(store, ["measures"]);
+  if (store.newest > x.at(-1)) x.push(store.newest);
+  const lines = store.armNames.map((arm) => ({ ...armLine(arm, ARM_LABEL[arm]), now: pick(store.measure(arm)) }));
+  const values = store.armNames.map((arm) => column(x, store.arms.get(arm).measures, pick));
+  if (Number.isFinite(level)) {
+    lines.push({ ...baseLine, now: level });
+    values.push(x.map(() => level));
+  }
+  return { lines, x, values };
+}
+
+const plain = (value) => String(Number(value.toPrecision(3)));
+
+const loss = {
+  write: nats,
+  axis: plain,
+  lines(store) {
+    const x = stepsOf(store, ["steps", "measures"]);
+    const lines = [];
+    const values = [];
+    for (const arm of store.armNames) {
+      const log = store.arms.get(arm);
+      lines.push({ ...trainLine(arm), now: store.trained(arm)?.loss });
+      values.push(column(x, log.steps, (entry) => entry.loss));
+    }
+    for (const arm of store.armNames) {
+      const log = store.arms.get(arm);
+      lines.push({ ...armLine(arm, `${ARM_LABEL[arm]}, held-out`), now: store.measure(arm)?.heldout_loss });
+      values.push(column(x, log.measures, (entry) => entry.heldout_loss));
+    }
+    const level = store.start()?.heldout_loss;
+    lines.push({ ...baseLine, label: "Base, held-out", now: level });
+    values.push(x.map(() => level ?? null));
+    return { lines, x, values };
+  },
+  caption(store) {
+    const now = perArm(store.armNames, (arm) => nats(store.measure(arm)?.heldout_loss));
+    return `Held-out loss after ${count(store.step)} steps, in nats per response token: ${now}; base ${nats(store.start()?.heldout_loss)}. Lower is better at the instructions; it says nothing about what was forgotten.`;
+  },
+  head: ["Step", "Arm", "Training loss", "Held-out loss", "Rate", "Gradient norm"],
+  rows: (store) =>
+    eachMeasure(store, (arm, m) => {
+      const step = store.trained(arm, m.step);
+      return [nats(step?.loss), nats(m.heldout_loss), rate(step?.lr), nats(step?.grad_norm)];
+    }),
+};
+
+const recall = {
+  write: percentNow,
+  axis: (value) => `${value} %`,
+  choice: { split: "kept", form: "cloze" },
+  /** The recall figures that this run has. */
+  choices(store) {
+    const seen = new Map();
+    for (const { measures } of store.arms.values()) for (const entry of measures[0]?.recall ?? []) if (entry.n > 0) seen.set(`${entry.split} ${entry.form}`, { split: entry.split, form: entry.form });
+    return [...seen.values()];
+  },
+  share(measure) {
+    const entry = Store.recall(measure, this.choice.split, this.choice.form);
+    return entry ? (100 * entry.correct) / entry.n : NaN;
+  },
+  lines(store) {
+    return measured(store, (m) => this.share(m), this.share(store.start()));
+  },
+  caption(store) {
+    const { split, form } = this.choice;
+    const write = (arm) => {
+      const entry = Store.recall(store.measure(arm), split, form);
+      return entry ? `${count(entry.correct)} of ${count(entry.n)} (${percent(entry.correct / entry.n)})` : "–";
+    };
+    const facts = { kept: "facts the instruction set never mentions", seen: "facts that the instruction set mentions", new: "facts that only the instruction set has" }[split];
+    const how = form === "cloze" ? "Completing a sentence" : "Answering a question";
+    return `${how} on ${facts}, after ${count(store.step)} steps: ${perArm(store.armNames, write)}; base ${percent(this.share(store.start()) / 100)}.`;
+  },
+  head: ["Step", "Arm", "Kept, cloze", "Kept, asked", "Seen, cloze", "Seen, asked", "New, cloze", "New, asked"],
+  rows: (store) =>
+    eachMeasure(store, (arm, m) =>
+      ["kept", "seen", "new"].flatMap((split) =>
+        ["cloze", "asked"].map((form) => {
+          const entry = Store.recall(m, split, form);
+          return entry ? `${entry.correct} / ${entry.n}` : "–";
+        }),
+      ),
+    ),
+};
+
+const kl = {
+  write: nats,
+  axis: plain,
+  lines: (store) => measured(store, (m) => m?.shift.kl, 0),
+  caption(store) {
+    const n = store.measure(store.armNames[0])?.shift.n;
+    const now = perArm(store.armNames, (arm) => nats(store.measure(arm)?.shift.kl));
+    return `KL(tuned || base) over the whole vocabulary after ${count(store.step)} steps, in nats per token, on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`;
+  },
+  head: ["Step", "Arm", "KL, nats per token", "Tokens"],
+  rows: (store) => eachMeasure(store, (arm, m) => [nats(m.shift.kl), count(m.shift.n)]),
+};
+
+const share = (m, name) => (m && m.shift.n > 0 ? (100 * m.shift[name]) / m.shift.n : NaN);
+
+/** Stacked shares of one arm; drawn from the tallest area to the lowest, so that each covers the one behind. */
+export function shareLines(store, arm) {
+  const x = stepsOf(store, ["measures"]);
+  const { measures } = store.arms.get(arm);
+  const tops = { shifted: CLASSES, marginal: ["unshifted", "marginal"], unshifted: ["unshifted"] };
+  const names = ["shifted", "marginal", "unshifted"];
+  const lines = names.map((name) => ({ label: name, color: `${name}-line`, fill: `${name}-fill`, width: 1, now: share(store.measure(arm), name) }));
+  const values = names.map((name) => column(x, measures, (m) => tops[name].reduce((sum, part) => sum + share(m, part), 0)));
+  return { lines, x, values };
+}
+
+const shares = {
+  write: percentNow,
+  axis: (value) => `${value} %`,
+  caption(store) {
+    const now = perArm(store.armNames, (arm) => CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "));
+    return `Unshifted / marginal / shifted tokens after ${count(store.step)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;
+  },
+  head: ["Step", "Arm", "Unshifted", "Marginal", "Shifted", "Tokens"],
+  rows: (store) => eachMeasure(store, (arm, m) => [...CLASSES.map((name) => percent(share(m, name) / 100)), count(m.shift.n)]),
+};
+
+function eachMeasure(store, write) {
+  return store.armNames.flatMap((arm) => store.arms.get(arm).measures.map((m) => [count(m.step), ARM_LABEL[arm], ...write(arm, m)]));
+}
+
+export const FIGURES = { loss, recall, kl, shares };

@@ -1,0 +1,62 @@
+/** Teacher tools: a run as a file, out and in; its figures as CSV; a link to the settings; the adapter. */
+import { clearErrors, say, showError } from "./alerts.js";
+import { download, find } from "./dom.js";
+import { writeHash } from "./hash.js";
+import { RecordError, parseRecord, writeCsv, writeRecord } from "./record.js";
+
+const LARGEST = 200e6;
+
+/**
+ * @param {import("./store.js").Store} store
+ * @param {{onImport: () => void, settings: () => object, backend: () => string, post: (command: object) => void}} hooks
+ */
+export function makeFileTools(store, hooks) {
+  const file = () => `driftscope-run-seed${store.run?.settings.seed ?? 0}-step${store.newest}`;
+  find("#export-json").addEventListener("click", () => download(`${file()}.json`, writeRecord(store), "application/json"));
+  find("#export-csv").addEventListener("click", () => download(`${file()}.csv`, writeCsv(store), "text/csv"));
+  find("#import-json").addEventListener("change", async (event) => {
+    const [chosen] = event.target.files;
+    if (chosen) await open(store, chosen, hooks.onImport);
+    event.target.value = "";
+  });
+  find("#copy-link").addEventListener("click", () => copyLink(hooks));
+  for (const button of document.querySelectorAll("[data-save]")) {
+    button.addEventListener("click", () => hooks.post({ type: "save", arm: button.dataset.save }));
+  }
+}
+
+async function open(store, file, onImport) {
+  clearErrors("import");
+  try {
+    if (file.size > LARGEST) throw new RecordError("it is larger than 200 MB");
+    const record = parseRecord(await file.text());
+    onImport();
+    store.open(record, "imported");
+    say(`Opened ${file.name}.`);
+  } catch (error) {
+    if (!(error instanceof RecordError)) throw error;
+    showError("import", `${file.name}: ${error.message}`);
+  }
+}
+
+async function copyLink({ settings, backend }) {
+  const link = new URL(writeHash(settings(), backend()) || "#", document.baseURI).href.replace(/#$/, "");
+  try {
+    await navigator.clipboard.writeText(link);
+    say("The link to these settings is in the clipboard.");
+  } catch {
+    const field = find("#link");
+    field.hidden = false;
+    field.value = link;
+    field.select();
+    say("The browser did not allow copying: copy the selected link.");
+  }
+}
+
+/** Which tools can be used now. */
+export function enableFileTools(store, control) {
+  for (const name of ["#export-json", "#export-csv"]) find(name).disabled = !store.run;
+  for (const button of document.querySelectorAll("[data-save]")) {
+    button.disabled = !(control.mode === "live" && control.isLive && store.arms.has(button.dataset.save));
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Draws views in animation frames, and only those on the screen.
+ * A view that is off screen stays marked and is drawn when it comes into sight.
+ */
+
+/** @type {Map<Element, {draw: () => void, isDirty: boolean, isVisible: boolean}>} */
+const views = new Map();
+let isScheduled = false;
+
+const observer = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      const view = views.get(entry.target);
+      if (view) view.isVisible = entry.isIntersecting;
+    }
+    schedule();
+  },
+  { rootMargin: "150px" },
+);
+
+function schedule() {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(drawAll);
+}
+
+function drawAll() {
+  isScheduled = false;
+  for (const view of views.values()) {
+    if (!view.isDirty || !view.isVisible) continue;
+    view.isDirty = false;
+    view.draw();
+  }
+}
+
+/** Has `draw` called when `element` is on the screen and something has changed. */
+export function addView(element, draw) {
+  views.set(element, { draw, isDirty: true, isVisible: false });
+  observer.observe(element);
+}
+
+/** Marks all views, or the one of `element`, for the next frame. */
+export function invalidate(element) {
+  for (const [key, view] of views) {
+    if (element === undefined || key === element) view.isDirty = true;
+  }
+  schedule();
+}

@@ -1,0 +1,49 @@
+/** The instruction set as text: one JSON object a line. */
+
+/** A line that cannot be used. */
+export class LineError extends Error {
+  constructor(line, message) {
+    super(`line ${line}: ${message}`);
+    this.line = line;
+  }
+}
+
+/**
+ * Question and answer of a row, in one of the usual forms: `messages`, or a pair of text fields.
+ * @returns {{question: string, answer: string} | null}
+ */
+export function readRow(row) {
+  if (typeof row !== "object" || row === null) return null;
+  if (Array.isArray(row.messages)) {
+    const say = (role) => row.messages.filter((m) => m?.role === role && typeof m.content === "string").map((m) => m.content);
+    const [question, answer] = [say("user"), say("assistant")];
+    return question.length > 0 && answer.length > 0 ? { question: question[0], answer: answer[0] } : null;
+  }
+  const first = (...names) => names.map((name) => row[name]).find((value) => typeof value === "string");
+  const question = first("question", "prompt", "instruction", "user");
+  const answer = first("answer", "response", "completion", "output", "assistant");
+  return question !== undefined && answer !== undefined ? { question, answer } : null;
+}
+
+/**
+ * Reads an instruction set; empty lines are skipped and do not count as rows.
+ * @returns {{question: string, answer: string, line: number}[]}
+ * @throws {LineError} naming the first bad line, from 1
+ */
+export function parseInstructions(text) {
+  const rows = [];
+  text.split("\n").forEach((content, index) => {
+    if (content.trim() === "") return;
+    let value;
+    try {
+      value = JSON.parse(content);
+    } catch (error) {
+      throw new LineError(index + 1, `not JSON (${error.message})`);
+    }
+    const row = readRow(value);
+    if (!row) throw new LineError(index + 1, "no question and answer in it; the first line of the original set shows the form");
+    rows.push({ ...row, line: index + 1 });
+  });
+  if (rows.length === 0) throw new LineError(1, "the instruction set is empty");
+  return rows;
+}

@@ -1,0 +1,234 @@
+/** Puts the page together: one store, the views that read it, the controls, and the engine behind them. */
+import { say, showError } from "./alerts.js";
+import { Ask } from "./ask.js";
+import { makeCharts } from "./charts.js";
+import { makeControlBar } from "./control-bar.js";
+import { download, find, setText } from "./dom.js";
+import { Engine, fetchData, fetchModel } from "./engine.js";
+import { enableFileTools, makeFileTools } from "./files.js";
+import { bytes, count } from "./format.js";
+import { addView, invalidate } from "./frame.js";
+import { readHash, writeHash } from "./hash.js";
+import { InstructionsEditor } from "./instructions-editor.js";
+import { LineError, parseInstructions } from "./instructions.js";
+import { listenToKeys } from "./keyboard.js";
+import { makeKlBars } from "./kl-bars.js";
+import { makeArmTable, showEngine } from "./machine.js";
+import { Prediction } from "./predict.js";
+import { parseRecord } from "./record.js";
+import { RunControl } from "./run-control.js";
+import { SettingsForm } from "./settings-form.js";
+import { ShiftTextView } from "./shift-text.js";
+import { Milestones, recallSentence } from "./status.js";
+import { Store } from "./store.js";
+import { makeSummary } from "./summary.js";
+import { onThemeChange } from "./theme.js";
+import { Walls } from "./walls.js";
+
+const RECORDED = "examples/lora-vs-full.json";
+
+const store = new Store();
+const start = readHash(location.hash);
+let backend = start.backend;
+let parameters = 0;
+/** @type {{facts: string, instructions: string, heldout: string} | null} */
+let data = null;
+
+const engine = new Engine(receive);
+const control = new RunControl(store, {
+  post: (command) => engine.post(command),
+  plan,
+  refused: () => showError("instructions", editor.error || "the data is not loaded yet"),
+  changed: () => invalidate(),
+  paused,
+  finished,
+});
+const form = new SettingsForm(start.settings, settingsChanged);
+const editor = new InstructionsEditor(() => invalidate());
+const prediction = new Prediction(store);
+const ask = new Ask((command) => engine.post(command));
+const milestones = new Milestones(store);
+
+/** What a new run would be made with. */
+function plan() {
+  editor.flush();
+  if (!data || editor.error) return null;
+  return { settings: form.settings, instructions: editor.text, heldout: data.heldout };
+}
+
+function settingsChanged() {
+  const hash = writeHash(form.settings, backend);
+  history.replaceState(null, "", hash || location.pathname + location.search);
+  invalidate();
+}
+
+function finished() {
+  prediction.reveal();
+  say(`The run has ended after ${count(store.newest)} steps: ${recallSentence(store, store.newest)}`);
+}
+
+/** Rows of the instruction set of the shown run; parsed once per set. */
+const rowsOf = { text: "", rows: /** @type {ReturnType<typeof parseInstructions> | null} */ (null) };
+function instructionRows() {
+  const isOwn = store.source.kind === "recorded" || store.source.kind === "live";
+  const text = store.source.instructions ?? (isOwn ? data?.instructions : null) ?? "";
+  if (text !== rowsOf.text) {
+    rowsOf.text = text;
+    try {
+      rowsOf.rows = text === "" ? null : parseInstructions(text);
+    } catch (error) {
+      if (!(error instanceof LineError)) throw error;
+      rowsOf.rows = null;
+    }
+  }
+  return rowsOf.rows;
+}
+
+/** Takes every message of the worker. */
+function receive(message) {
+  if (message.type === "ready") return ready(message);
+  if (message.type === "progress") return showProgress(`${message.stage}`, message.done, message.total);
+  if (message.type === "answer") return ask.receive(message);
+  if (message.type === "saved") return download(message.file, message.bytes, "application/octet-stream");
+  if (message.type === "error") return failed(message.name, message.message);
+  if (message.type === "state" && message.state !== "preparing") hideProgress();
+  control.receive(message);
+  if (message.type === "event") milestones.update();
+}
+
+function paused() {
+  say(`Paused at step ${count(store.step)}. ${recallSentence(store)}`);
+}
+
+function ready(message) {
+  parameters = message.parameters;
+  document.documentElement.dataset.engine = message.engine;
+  showEngine(message);
+  hideProgress();
+  control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
+  say(`Ready to train: ${message.reason}`);
+}
+
+function failed(name, message) {
+  hideProgress();
+  if (control.mode === "loading") return playbackOnly(message);
+  showError(name, message);
+  control.fail();
+  if (name === "worker" || name === "device-lost") control.setMode("playback");
+}
+
+/** The engine cannot run: the recorded run stays, and everything that reads it works. */
+function playbackOnly(reason) {
+  document.documentElement.dataset.engine = "playback";
+  showEngine({ engine: "playback", adapter: "", reason: `Training is not possible here: ${reason}. The page plays recorded runs.`, model: "", parameters: NaN });
+  hideProgress();
+  control.setMode("playback");
+  say("Training is not possible here; the page plays the recorded run.");
+}
+
+function showProgress(stage, done, total) {
+  const bar = find("#progress");
+  find("#progress-row").hidden = false;
+  if (total > 0) {
+    bar.max = total;
+    bar.value = done;
+  } else bar.removeAttribute("value");
+  const isBytes = stage === "model";
+  const amount = isBytes ? `${bytes(done)}${total > 0 ? ` of ${bytes(total)}` : ""}` : total > 0 ? `${count(done)} of ${count(total)}` : "";
+  setText(find("#progress-text"), `${isBytes ? "Fetching the model" : stage} ${amount}`);
+}
+
+function hideProgress() {
+  find("#progress-row").hidden = true;
+}
+
+async function showRecorded() {
+  try {
+    const response = await fetch(new URL(RECORDED, document.baseURI));
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const record = parseRecord(await response.text());
+    if (store.source.kind === "none") store.open(record, "recorded");
+  } catch (error) {
+    setText(find("#recorded-note"), `The recorded run could not be shown (${error.message}).`);
+  }
+}
+
+async function loadData() {
+  data = await fetchData();
+  editor.load(data.instructions);
+}
+
+async function startEngine() {
+  const loaded = loadData();
+  loaded.catch(() => {}); // awaited below, after the worker
+  try {
+    showProgress("Starting the engine", 0, 0);
+    await engine.start();
+    const model = await fetchModel((done, total) => showProgress("model", done, total));
+    await loaded;
+    showProgress("Preparing the engine", 0, 0);
+    engine.post({ type: "load", backend, ...model, facts: data.facts });
+  } catch (error) {
+    playbackOnly(error.message);
+  }
+}
+
+function chooseBackend(value) {
+  backend = value;
+  settingsChanged();
+  location.reload();
+}
+
+/** The parts of the page that follow the controls. */
+function drawControls(drawBar) {
+  drawBar();
+  const changed = form.mark(control.isLive ? control.current?.settings : null);
+  const isEdited = control.isLive && control.current && editor.text !== control.current.instructions;
+  find("#instructions-restart").hidden = !isEdited;
+  const note = find("#restart-note");
+  note.hidden = changed.length === 0 && !isEdited;
+  ask.enable(control.mode === "live", control.isLive);
+  enableFileTools(store, control);
+  setText(find("#headline"), headline());
+}
+
+/** The result in one sentence, for the run that is shown. */
+function headline() {
+  if (!store.run) return "";
+  const kind = { recorded: "Recorded run", live: "This run", imported: "Imported run" }[store.source.kind];
+  return `${kind}, step ${count(store.step)} of ${count(store.run.settings.steps)}: ${recallSentence(store)}`;
+}
+
+function wire() {
+  const charts = makeCharts(store);
+  new Walls(store, instructionRows);
+  new ShiftTextView(store);
+  makeKlBars(store);
+  makeSummary(store);
+  makeArmTable(store, () => parameters);
+  makeFileTools(store, { onImport: () => control.leave(), settings: () => form.settings, backend: () => backend, post: (command) => engine.post(command) });
+  const drawBar = makeControlBar(store, control, { arms: () => form.settings.arms, setArms: (arms) => form.set({ ...form.settings, arms }) });
+  addView(find("#play"), () => drawControls(drawBar));
+  store.subscribe(() => invalidate());
+  onThemeChange(() => {
+    charts.forEach((chart) => chart.redraw());
+    invalidate();
+  });
+  const help = find("#help");
+  for (const button of document.querySelectorAll("[data-help]")) button.addEventListener("click", () => help.showModal());
+  find("#recorded").addEventListener("click", () => (control.leave(), (store.source.kind = "none"), showRecorded()));
+  find("#backend").value = backend;
+  find("#backend").addEventListener("change", (event) => chooseBackend(event.target.value));
+  addEventListener("hashchange", () => form.set(readHash(location.hash).settings));
+  listenToKeys({
+    toggle: () => (control.isRunning ? control.pause() : control.play()),
+    step: () => control.step(1),
+    reset: () => control.reset(),
+    help: () => help.showModal(),
+  });
+}
+
+wire();
+if (start.ignored.length > 0) say(`The address held settings that could not be read: ${start.ignored.slice(0, 5).join(", ").slice(0, 200)}.`);
+showRecorded();
+startEngine();

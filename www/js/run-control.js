@@ -1,0 +1,168 @@
+/**
+ * What Play, Pause, Step and Reset do: they drive the engine when there is one, else they play back
+ * the run that is shown.
+ *
+ * @typedef {"loading" | "live" | "playback"} Mode
+ * @typedef {import("./protocol.js").Message} Message
+ */
+import { Playback } from "./playback.js";
+import { differences } from "./settings.js";
+
+export class RunControl {
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {{post: (command: object) => void, plan: () => ({settings: object, instructions: string, heldout: string} | null),
+   *   refused: () => void, changed: () => void, paused: () => void, finished: () => void}} hooks
+   *   `plan`: what a new run is made with, null when the form or the instruction set has an error;
+   *   `refused`: a run was wanted while there was no plan; `finished`: a live or played-back run reached its end
+   */
+  constructor(store, hooks) {
+    this.store = store;
+    this.hooks = hooks;
+    /** @type {Mode} */
+    this.mode = "loading";
+    /** @type {"none" | import("./protocol.js").RunState} State of the engine's run. */
+    this.state = "none";
+    /** The engine's run is (or is about to be) the one shown. */
+    this.isLive = false;
+    this.isAwaitingRun = false;
+    /** The visitor wants it to run; `isConfirmed` once the engine has said that it does. */
+    this.isWanted = false;
+    this.isConfirmed = false;
+    /** @type {ReturnType<RunControl["hooks"]["plan"]>} What the live run was started with. */
+    this.current = null;
+    this.engine = "";
+    this.playback = new Playback(store, (isPlaying, isAtEnd) => {
+      if (isAtEnd) hooks.finished();
+      hooks.changed();
+    });
+  }
+
+  get isRunning() {
+    return this.playback.isPlaying || (this.isLive && this.isWanted);
+  }
+
+  get isBusy() {
+    return this.isLive && this.state === "preparing";
+  }
+
+  setMode(/** @type {Mode} */ mode, engine = "") {
+    this.mode = mode;
+    this.engine = engine;
+    if (mode === "playback") {
+      this.isLive = false;
+      this.state = "none";
+    }
+    this.hooks.changed();
+  }
+
+  play() {
+    const isOver = this.isLive && this.state === "done";
+    if (this.mode !== "live" || (isOver && !this.isChanged())) return this.playback.play();
+    this.playback.pause();
+    if ((!this.isLive || isOver) && !this.begin()) return;
+    this.store.pin(null);
+    this.isWanted = true;
+    this.isConfirmed = false;
+    this.hooks.post({ type: "play" });
+    this.hooks.changed();
+  }
+
+  pause() {
+    if (this.playback.isPlaying) {
+      this.playback.pause();
+      this.hooks.paused();
+    }
+    if (!this.isLive || !this.isWanted) return;
+    this.isWanted = false;
+    this.hooks.post({ type: "pause" });
+    this.hooks.paused();
+    this.hooks.changed();
+  }
+
+  /** Trains `count` steps of all arms, or moves the slider that far in a recorded run. */
+  step(count, arm = null) {
+    this.pause();
+    if (this.mode !== "live") return this.store.pin(this.store.step + count);
+    if (this.isLive && this.state === "done") return;
+    if (!this.isLive && !this.begin()) return;
+    this.store.pin(null);
+    this.hooks.post({ type: "step", count, arm });
+  }
+
+  /** Back to step 0 with the seed and the settings of the form. */
+  reset() {
+    this.pause();
+    if (this.mode === "live") this.begin();
+    else this.store.pin(0);
+    this.hooks.changed();
+  }
+
+  /** Leaves the engine's run, because another one is shown. */
+  leave() {
+    this.pause();
+    this.isLive = false;
+    this.isAwaitingRun = false;
+    this.current = null;
+    this.hooks.changed();
+  }
+
+  /** Whether the form asks for another run than the one that is shown live. */
+  isChanged() {
+    const plan = this.current && this.hooks.plan();
+    if (!plan) return false;
+    return differences(plan.settings, this.current.settings).length > 0 || plan.instructions !== this.current.instructions;
+  }
+
+  /** Starts a run in the engine. @private */
+  begin() {
+    const plan = this.hooks.plan();
+    if (!plan) {
+      this.hooks.refused();
+      return false;
+    }
+    this.current = { ...plan };
+    this.isLive = true;
+    this.isConfirmed = false;
+    this.isAwaitingRun = true;
+    this.state = "preparing";
+    this.hooks.post({ type: "start", ...plan });
+    this.hooks.changed();
+    return true;
+  }
+
+  /** Takes the worker's events and states. */
+  receive(/** @type {Message} */ message) {
+    if (message.type === "state" && this.isLive) this.takeState(message.state);
+    if (message.type === "event" && this.isLive) this.takeEvent(message.event);
+  }
+
+  /** @private */
+  takeState(state) {
+    this.state = state;
+    if (state === "running") this.isConfirmed = true;
+    if (state === "done" || (state === "paused" && this.isConfirmed)) this.isWanted = false;
+    if (state === "done") this.hooks.finished();
+    this.hooks.changed();
+  }
+
+  /** @private */
+  takeEvent(event) {
+    if (event.type === "run" && this.isAwaitingRun) {
+      this.isAwaitingRun = false;
+      this.store.startLive(event, this.engine, this.current.instructions);
+    } else if (!this.isAwaitingRun) {
+      this.store.apply(event);
+    }
+  }
+
+  /** The engine has failed: what was recorded stays on the page. */
+  fail() {
+    if (!this.isLive) return;
+    this.isAwaitingRun = false;
+    this.isWanted = false;
+    this.state = this.store.source.kind === "live" ? "paused" : "none";
+    this.isLive = this.state === "paused";
+    this.hooks.changed();
+  }
+}

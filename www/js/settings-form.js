@@ -1,0 +1,112 @@
+/** The settings as a form. What differs from the running run is marked "applies on restart". */
+import { el, find, setText } from "./dom.js";
+import { FIELDS, SCHEDULES, TARGETS, clamp, defaults, differences } from "./settings.js";
+
+export class SettingsForm {
+  /**
+   * @param {import("./settings.js").Settings} settings at the start
+   * @param {() => void} onChange
+   */
+  constructor(settings, onChange) {
+    this.settings = settings;
+    this.onChange = onChange;
+    /** @type {Map<string, HTMLElement>} */
+    this.rows = new Map();
+    const main = find("#settings-main");
+    const more = find("#settings-more");
+    for (const field of FIELDS) (field.isMain ? main : more).append(this.numberRow(field));
+    more.append(this.scheduleRow());
+    find("#settings-targets").append(this.targetsRow());
+    find("#settings-default").addEventListener("click", () => this.set({ ...defaults(), arms: this.settings.arms }));
+    this.write();
+  }
+
+  /** Shows other settings. */
+  set(settings) {
+    this.settings = settings;
+    this.write();
+    this.onChange();
+  }
+
+  /** @private */
+  change(name, value) {
+    this.settings = { ...this.settings, [name]: value };
+    this.onChange();
+  }
+
+  /** @private */
+  numberRow(field) {
+    const id = `set-${field.name}`;
+    const input = el("input", {
+      id, type: "text", inputmode: field.kind === "whole" ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false",
+      "data-setting": field.name, "aria-describedby": `${id}-hint`,
+      onchange: () => this.readNumber(field, input),
+    }); // prettier-ignore
+    return this.row(field.name, el("label", { for: id }, field.label), input, `${id}-hint`, field.hint);
+  }
+
+  /** @private */
+  readNumber(field, input) {
+    const value = clamp(field, input.value);
+    const wanted = Number(input.value);
+    const hint = find(".hint", this.rows.get(field.name));
+    const isBounded = value !== null && value !== wanted;
+    setText(hint, value === null ? "This is not a number." : isBounded ? `From ${field.low} to ${field.high}${field.kind === "whole" ? ", whole" : ""}.` : field.hint);
+    input.setAttribute("aria-invalid", String(value === null));
+    if (value === null) return;
+    input.value = String(value);
+    this.change(field.name, value);
+  }
+
+  /** @private */
+  scheduleRow() {
+    const options = SCHEDULES.map((name) => el("option", { value: name }, name));
+    const select = el("select", {
+      id: "set-schedule", "data-setting": "schedule", "aria-describedby": "set-schedule-hint",
+      onchange: () => this.change("schedule", select.value),
+    }, options); // prettier-ignore
+    return this.row("schedule", el("label", { for: "set-schedule" }, "Schedule"), select, "set-schedule-hint", "What the rate does after the warm-up.");
+  }
+
+  /** @private */
+  targetsRow() {
+    const boxes = TARGETS.map((name) => el("label", { class: "box" }, el("input", { type: "checkbox", value: name, "data-setting": "targets", onchange: () => this.readTargets() }), name));
+    const row = el("fieldset", { class: "targets" }, el("legend", {}, "Matrices that LoRA adapts"), boxes, el("p", { class: "hint" }), this.restartNote());
+    this.rows.set("targets", row);
+    return row;
+  }
+
+  /** @private */
+  readTargets() {
+    const row = this.rows.get("targets");
+    const chosen = [...row.querySelectorAll("input:checked")].map((box) => box.value);
+    setText(find(".hint", row), chosen.length === 0 ? "At least one is needed; the last choice stays in use." : "");
+    if (chosen.length > 0) this.change("targets", chosen);
+  }
+
+  /** @private */
+  row(name, label, control, hintId, hint) {
+    const row = el("div", { class: "field" }, label, control, el("p", { class: "hint", id: hintId }, hint), this.restartNote());
+    this.rows.set(name, row);
+    return row;
+  }
+
+  /** @private */
+  restartNote() {
+    return el("p", { class: "restart", hidden: true }, "applies on restart");
+  }
+
+  /** @private */
+  write() {
+    for (const { name } of FIELDS) find("input", this.rows.get(name)).value = String(this.settings[name]);
+    find("select", this.rows.get("schedule")).value = this.settings.schedule;
+    for (const box of this.rows.get("targets").querySelectorAll("input")) box.checked = this.settings.targets.includes(box.value);
+  }
+
+  /** Marks the fields that differ from `running`, the settings of the run that trains; null when none does. */
+  mark(running) {
+    const changed = running ? differences(this.settings, running) : [];
+    for (const [name, row] of this.rows) find(".restart", row).hidden = !changed.includes(name);
+    return changed;
+  }
+}

@@ -1,0 +1,36 @@
+/** What the status line says: pauses and milestones, made from the numbers of the run that is shown. */
+import { say } from "./alerts.js";
+import { Store } from "./store.js";
+import { count, perArm, percent } from "./format.js";
+
+/** "LoRA knows 198 of 200 kept facts, Full 165 of 200" at the newest step. */
+export function recallSentence(/** @type {Store} */ store, step = store.step) {
+  const entries = store.armNames.map((arm) => [arm, Store.recall(store.measure(arm, step), "kept", "cloze")]);
+  const known = entries.filter(([, entry]) => entry);
+  if (known.length === 0) return "";
+  const write = Object.fromEntries(known.map(([arm, entry]) => [arm, `knows ${count(entry.correct)} of ${count(entry.n)} kept facts (${percent(entry.correct / entry.n, 0)})`]));
+  return `${perArm(known.map(([arm]) => arm), (arm) => write[arm])}.`;
+}
+
+/** Announces each quarter of a live run once both arms have been measured there. */
+export class Milestones {
+  constructor(/** @type {Store} */ store) {
+    this.store = store;
+    this.run = null;
+    this.quarter = 0;
+  }
+
+  update() {
+    const { store } = this;
+    if (store.source.kind !== "live") return;
+    if (this.run !== store.run) {
+      this.run = store.run;
+      this.quarter = 0;
+    }
+    const measured = Math.min(...store.armNames.map((arm) => store.arms.get(arm).measures.at(-1)?.step ?? 0));
+    const quarter = Math.floor((4 * measured) / store.run.settings.steps);
+    if (quarter <= this.quarter || quarter >= 4) return;
+    this.quarter = quarter;
+    say(`Step ${count(measured)}: ${recallSentence(store, measured)}`);
+  }
+}

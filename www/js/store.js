@@ -1,0 +1,190 @@
+/**
+ * The one store of the page. Live events, the recorded example and an imported file all pass through `apply`;
+ * every view reads what is shown at the chosen step from here.
+ *
+ * @typedef {import("./protocol.js").RunEvent} RunEvent
+ * @typedef {import("./protocol.js").RunRecord} RunRecord
+ * @typedef {import("./protocol.js").Measure} Measure
+ * @typedef {import("./protocol.js").ShiftText} ShiftText
+ * @typedef {{steps: import("./protocol.js").StepEvent[], tokens: number[], measures: Measure[], texts: ShiftText[]}} ArmLog
+ *   `tokens[i]`: response tokens up to and with `steps[i]`
+ * @typedef {{kind: "none" | "recorded" | "live" | "imported", engine: string, instructions: string | null}} Source
+ */
+
+/** How many entries have a `step` of at most `step`; entries are in order of step. */
+export function countUpTo(entries, step) {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (entries[middle].step <= step) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The last entry whose `step` is at most `step`, or null. */
+export function lastUpTo(entries, step) {
+  return entries[countUpTo(entries, step) - 1] ?? null;
+}
+
+export class Store {
+  constructor() {
+    /** @type {Source} */
+    this.source = { kind: "none", engine: "", instructions: null };
+    /** Grows with every change of the data, so that a view can tell whether it has to redraw. */
+    this.version = 0;
+    /** @type {import("./protocol.js").Summary | null} */
+    this.summary = null;
+    /** Where the summary comes from; it outlives the run it came with. */
+    this.summaryEngine = "";
+    this.listeners = new Set();
+    this.clear();
+  }
+
+  clear() {
+    /** @type {import("./protocol.js").RunInfo | null} */
+    this.run = null;
+    /** @type {Map<string, ArmLog>} */
+    this.arms = new Map();
+    /** @type {RunEvent[]} Everything of this run, for export. */
+    this.events = [];
+    this.isDone = false;
+    this.seconds = NaN;
+    this.newest = 0;
+    /** Step chosen with the slider; null follows the newest. */
+    this.pinned = null;
+    /** Step under the pointer, before `pinned`. */
+    this.hovered = null;
+  }
+
+  /** Calls `listener` after every change. */
+  subscribe(listener) {
+    this.listeners.add(listener);
+  }
+
+  changed() {
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Shows a whole record instead of the current run. */
+  open(/** @type {RunRecord} */ record, /** @type {"recorded" | "imported"} */ kind) {
+    this.clear();
+    this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
+    for (const event of record.events) this.take(event);
+    this.version += 1;
+    this.changed();
+  }
+
+  /** A live run begins: its `run` event replaces what was shown. */
+  startLive(/** @type {import("./protocol.js").RunInfo} */ run, engine, instructions) {
+    this.source = { kind: "live", engine, instructions };
+    this.apply(run);
+  }
+
+  /** Adds one event. */
+  apply(/** @type {RunEvent} */ event) {
+    this.take(event);
+    this.version += 1;
+    this.changed();
+  }
+
+  /** @private */
+  take(/** @type {RunEvent} */ event) {
+    if (event.type === "summary") {
+      this.summary = event;
+      this.summaryEngine = this.source.engine;
+      return;
+    }
+    if (event.type === "run") {
+      this.clear();
+      this.run = event;
+      for (const { arm } of event.arms) this.arms.set(arm, { steps: [], tokens: [], measures: [], texts: [] });
+    }
+    // Late events of a run that has been replaced.
+    if (!this.run || event.run !== this.run.run) return;
+    this.events.push(event);
+    if (event.type === "done") {
+      this.isDone = true;
+      this.seconds = event.seconds;
+    }
+    const log = "arm" in event ? this.arms.get(event.arm) : undefined;
+    if (!log) return;
+    if (event.type === "step") {
+      log.steps.push(event);
+      log.tokens.push((log.tokens.at(-1) ?? 0) + event.tokens);
+    }
+    if (event.type === "measure") log.measures.push(event);
+    if (event.type === "text") log.texts.push(event);
+    this.newest = Math.max(this.newest, event.step);
+  }
+
+  /** The step that every view shows. */
+  get step() {
+    return Math.min(this.hovered ?? this.pinned ?? this.newest, this.newest);
+  }
+
+  get isFollowing() {
+    return this.pinned === null;
+  }
+
+  /** Names of the arms of this run, LoRA first. */
+  get armNames() {
+    return ["lora", "full"].filter((arm) => this.arms.has(arm));
+  }
+
+  pin(step) {
+    const next = step === null ? null : Math.max(0, Math.min(this.newest, Math.round(step)));
+    if (next === this.pinned && this.hovered === null) return;
+    this.pinned = next;
+    this.hovered = null;
+    this.changed();
+  }
+
+  hover(step) {
+    const next = step === null ? null : Math.max(0, Math.min(this.newest, Math.round(step)));
+    if (next === this.hovered) return;
+    this.hovered = next;
+    this.changed();
+  }
+
+  /** The newest measure of an arm at the chosen step. */
+  measure(arm, step = this.step) {
+    return lastUpTo(this.arms.get(arm)?.measures ?? [], step);
+  }
+
+  /** The measure before training: the base model. */
+  start(arm = this.armNames[0]) {
+    const first = this.arms.get(arm)?.measures[0];
+    return first && first.step === 0 ? first : null;
+  }
+
+  /** Optimiser step of an arm at the chosen step. */
+  trained(arm, step = this.step) {
+    return lastUpTo(this.arms.get(arm)?.steps ?? [], step);
+  }
+
+  /** The newest `most` steps of an arm up to the chosen one, and the tokens up to there. */
+  recent(arm, most, step = this.step) {
+    const { steps, tokens } = this.arms.get(arm);
+    const end = countUpTo(steps, step);
+    return { steps: steps.slice(Math.max(0, end - most), end), tokens: tokens[end - 1] ?? 0 };
+  }
+
+  /** Questions whose answers were recorded, in order of appearance. */
+  get questions() {
+    const texts = this.armNames.flatMap((arm) => this.arms.get(arm).texts);
+    return [...new Set(texts.map((text) => text.question))];
+  }
+
+  /** An arm's answer to `question` at the chosen step. */
+  text(arm, question, step = this.step) {
+    const texts = this.arms.get(arm)?.texts ?? [];
+    return lastUpTo(texts.filter((text) => text.question === question), step);
+  }
+
+  /** A recall figure of a measure. */
+  static recall(measure, split, form) {
+    return measure?.recall.find((entry) => entry.split === split && entry.form === form && entry.n > 0) ?? null;
+  }
+}

@@ -1,0 +1,124 @@
+/** The two knowledge walls and the fact that is chosen on both. */
+import { el, find, setText } from "./dom.js";
+import { drawFact } from "./fact-panel.js";
+import { ARM_LABEL, count, perArm } from "./format.js";
+import { addView, invalidate } from "./frame.js";
+import { STATES, cellAt, countStates, layOut, neighbour, stateOf } from "./wall-layout.js";
+import { drawState, drawWall, prepare } from "./wall-draw.js";
+
+const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+
+export class Walls {
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {() => {question: string, answer: string}[] | null} instructionRows rows of the shown run's set, if known
+   */
+  constructor(store, instructionRows) {
+    this.store = store;
+    this.instructionRows = instructionRows;
+    /** Fact chosen by a click or a key, and the one under the pointer. */
+    this.chosen = -1;
+    this.hovered = -1;
+    this.section = find("#walls");
+    /** @type {Map<string, ReturnType<typeof layOut>>} */
+    this.layouts = new Map();
+    this.canvases = [...this.section.querySelectorAll("canvas[data-wall]")];
+    for (const canvas of this.canvases) this.listen(canvas);
+    this.keySwatches = this.makeKey();
+    addView(this.section, () => this.draw());
+    new ResizeObserver(() => invalidate(this.section)).observe(this.section);
+  }
+
+  get fact() {
+    return this.hovered >= 0 ? this.hovered : this.chosen;
+  }
+
+  /** @private */
+  listen(canvas) {
+    const arm = canvas.dataset.wall;
+    const factAt = (event) => {
+      const layout = this.layouts.get(arm);
+      const index = layout ? cellAt(layout, event.offsetX - 2, event.offsetY - 2) : -1;
+      return index < 0 ? -1 : layout.cells[index].fact;
+    };
+    canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.hover(factAt(event)));
+    canvas.addEventListener("pointerleave", () => this.hover(-1));
+    canvas.addEventListener("click", (event) => this.choose(factAt(event)));
+    canvas.addEventListener("focus", () => this.chosen < 0 && this.choose(this.layouts.get(arm)?.cells[0]?.fact ?? -1));
+    canvas.addEventListener("keydown", (event) => {
+      const layout = this.layouts.get(arm);
+      if (!layout || !KEYS.includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      const from = layout.cells.findIndex((cell) => cell.fact === this.chosen);
+      this.choose(layout.cells[neighbour(layout, Math.max(0, from), event.key)].fact);
+    });
+  }
+
+  /** @private */
+  hover(fact) {
+    if (fact === this.hovered) return;
+    this.hovered = fact;
+    invalidate(this.section);
+  }
+
+  choose(fact) {
+    this.chosen = fact;
+    this.hovered = -1;
+    invalidate(this.section);
+  }
+
+  /** @private */
+  makeKey() {
+    const swatches = STATES.map((state) => {
+      const canvas = el("canvas", { class: "key-cell", "aria-hidden": "true" });
+      find("#wall-key").append(el("li", {}, canvas, el("b", {}, state.name), ` ${state.help}`));
+      return { canvas, state };
+    });
+    return swatches;
+  }
+
+  /** @private */
+  draw() {
+    for (const { canvas, state } of this.keySwatches) drawState(prepare(canvas, 15, 15), state.letter, 0, 0, 15);
+    const { run } = this.store;
+    if (!run) return;
+    if (this.run !== run) this.chosen = this.hovered = -1;
+    this.run = run;
+    for (const canvas of this.canvases) this.drawOne(canvas, run);
+    this.drawCaption();
+    drawFact(find("#fact"), this.store, this.fact, this.instructionRows());
+  }
+
+  /** @private */
+  drawOne(canvas, run) {
+    const arm = canvas.dataset.wall;
+    const host = find(`[data-wall-of="${arm}"]`, this.section);
+    host.hidden = !this.store.arms.has(arm);
+    const measure = this.store.measure(arm);
+    if (host.hidden || !measure) return;
+    const width = Math.max(180, canvas.parentElement.clientWidth);
+    const layout = layOut(run.facts, width - 4);
+    this.layouts.set(arm, layout);
+    const before = measure.step > 0 ? this.store.measure(arm, measure.step - 1)?.cells ?? null : null;
+    drawWall(canvas, width, layout, { facts: run.facts, letters: measure.cells, before, chosen: this.fact });
+    const counts = countStates(measure.cells);
+    const legend = STATES.map((state) => `${count(counts[state.letter])} ${state.name}`).join(", ");
+    setText(find(".wall-counts", host), legend);
+    canvas.dataset.counts = STATES.map((state) => `${state.letter}${counts[state.letter]}`).join(" ");
+    const spoken = this.fact < 0 ? "" : ` ${run.facts[this.fact].subject}: ${stateOf(measure.cells[this.fact]).name}.`;
+    canvas.setAttribute("aria-label", `Knowledge wall of ${ARM_LABEL[arm]} after ${measure.step} steps: ${legend}. Arrow keys choose a fact.${spoken}`);
+  }
+
+  /** @private */
+  drawCaption() {
+    const { store } = this;
+    const write = (arm) => {
+      const errors = store.measure(arm)?.errors;
+      if (!errors) return "–";
+      const wrong = errors.borrowed + errors.other + errors.malformed;
+      const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
+      return `got ${count(wrong)} of ${count(errors.n)} kept facts wrong, ${count(errors.borrowed)} of them borrowed${chance}`;
+    };
+    setText(find("#walls-caption"), `After ${count(store.step)} steps: ${perArm(store.armNames, write)}.`);
+  }
+}
