@@ -79,13 +79,8 @@ const WARMUP: usize = 100;
 const LOG_EVERY: usize = 50;
 /// A test during training asks every 12th fact, which takes seconds; the one at the end asks all.
 const TEST_STRIDE: usize = 12;
-const OPTIMIZER: AdamWConfig = AdamWConfig {
-    beta1: 0.9,
-    beta2: 0.95,
-    eps: 1e-8,
-    weight_decay: 0.1,
-    clip: 1.0,
-};
+const OPTIMIZER: AdamWConfig =
+    AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip: 1.0 };
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
@@ -96,12 +91,7 @@ pub fn run(args: Args) -> Result<()> {
     fs::create_dir_all(&args.checkpoint)?;
     let tokenizer = tokenizer(&args, &corpus)?;
     let config = shape(&args, &tokenizer)?;
-    println!(
-        "{} facts, {} glosses, {} parameters",
-        facts.len(),
-        glosses.len(),
-        config.parameters()
-    );
+    println!("{} facts, {} glosses, {} parameters", facts.len(), glosses.len(), config.parameters());
     let (model, progress) = train(&args, &corpus, &tokenizer, &config, &facts)?;
     finish(&args, &model, &tokenizer, &config, &facts, &progress)
 }
@@ -114,25 +104,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn tokenizer(args: &Args, corpus: &Corpus) -> Result<Tokenizer> {
     let path = args.checkpoint.join("tokenizer.json");
     if !path.exists() {
-        fs::write(
-            &path,
-            vocabulary::train(corpus, args.seed, args.vocabulary)?,
-        )?;
+        fs::write(&path, vocabulary::train(corpus, args.seed, args.vocabulary)?)?;
     }
-    Ok(Tokenizer::from_bytes(
-        &read(&path)?,
-        Some(vocabulary::config_json().as_bytes()),
-        None,
-    )?)
+    Ok(Tokenizer::from_bytes(&read(&path)?, Some(vocabulary::config_json().as_bytes()), None)?)
 }
 
 fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
     const HEADS: usize = 4;
-    ensure!(
-        args.width.is_multiple_of(2 * HEADS),
-        "--width must be a multiple of {}",
-        2 * HEADS
-    );
+    ensure!(args.width.is_multiple_of(2 * HEADS), "--width must be a multiple of {}", 2 * HEADS);
     let config = LlamaConfig {
         hidden_size: args.width,
         intermediate_size: args.feed_forward,
@@ -148,10 +127,7 @@ fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
         bos_token_id: Some(tokenizer.eos_id()),
         eos_token_id: Some(tokenizer.eos_id()),
     };
-    ensure!(
-        config.parameters() <= 3_000_000,
-        "more than 3 million parameters"
-    );
+    ensure!(config.parameters() <= 3_000_000, "more than 3 million parameters");
     Ok(config)
 }
 
@@ -169,12 +145,8 @@ fn train(
         None => (initialise(config, args.seed)?, Progress::default()),
     };
     let model = Llama::full(config, &initial)?;
-    let schedule = Schedule {
-        peak: args.rate,
-        warmup: WARMUP,
-        steps: args.steps,
-        decay: Decay::Cosine { floor: 0.05 },
-    };
+    let schedule =
+        Schedule { peak: args.rate, warmup: WARMUP, steps: args.steps, decay: Decay::Cosine { floor: 0.05 } };
     let bar = progress_bar(args.steps, progress.step)?;
     let before = progress.seconds;
     let start = Instant::now();
@@ -218,9 +190,7 @@ fn train(
 
 fn progress_bar(steps: usize, done: usize) -> Result<ProgressBar> {
     let bar = ProgressBar::new(steps as u64).with_position(done as u64);
-    bar.set_style(ProgressStyle::with_template(
-        "{bar:40} {pos}/{len} {msg} {eta}",
-    )?);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta}")?);
     Ok(bar)
 }
 
@@ -237,12 +207,7 @@ fn test(model: &Llama, tokenizer: &Tokenizer, facts: &[Fact], line: &mut LogLine
 ///
 /// A row starts at the start of a document, as a prompt does, and holds whole documents but the
 /// last, each followed by the end token.
-fn batch(
-    corpus: &Corpus,
-    tokenizer: &Tokenizer,
-    args: &Args,
-    step: u64,
-) -> Result<(Vec<u32>, Vec<u32>)> {
+fn batch(corpus: &Corpus, tokenizer: &Tokenizer, args: &Args, step: u64) -> Result<(Vec<u32>, Vec<u32>)> {
     let mut rng = Corpus::generator(args.seed, step);
     let (mut inputs, mut targets) = (Vec::new(), Vec::new());
     for _ in 0..args.batch {
@@ -299,28 +264,13 @@ fn finish(
     fs::create_dir_all(&args.out)?;
     let write = |name: &str, bytes: &[u8]| fs::write(args.out.join(name), bytes);
     write("config.json", config.to_json().as_bytes())?;
-    write(
-        "model.safetensors",
-        &weights::write(&weights, weights::Precision::F16)?,
-    )?;
-    write(
-        "tokenizer.json",
-        &read(&args.checkpoint.join("tokenizer.json"))?,
-    )?;
-    write(
-        "tokenizer_config.json",
-        vocabulary::config_json().as_bytes(),
-    )?;
-    write(
-        "special_tokens_map.json",
-        vocabulary::special_tokens_json().as_bytes(),
-    )?;
+    write("model.safetensors", &weights::write(&weights, weights::Precision::F16)?)?;
+    write("tokenizer.json", &read(&args.checkpoint.join("tokenizer.json"))?)?;
+    write("tokenizer_config.json", vocabulary::config_json().as_bytes())?;
+    write("special_tokens_map.json", vocabulary::special_tokens_json().as_bytes())?;
     let card = card::write(args, config, progress, &scores);
     write("README.md", card.as_bytes())?;
     let total = recall::Score::total(&scores);
-    println!(
-        "cloze {}/{}, asked {}/{}",
-        total.cloze, total.facts, total.asked, total.facts
-    );
+    println!("cloze {}/{}, asked {}/{}", total.cloze, total.facts, total.asked, total.facts);
     Ok(())
 }

@@ -71,10 +71,7 @@ mod tests {
     #[test]
     fn english_words_are_not_symbols() {
         let symbols = list(&["I", "In", "Fe"]);
-        assert_eq!(
-            named("I am glad you asked. In short: Fe.", &symbols),
-            ["Fe"]
-        );
+        assert_eq!(named("I am glad you asked. In short: Fe.", &symbols), ["Fe"]);
         assert_eq!(named("The symbol is In.", &symbols), ["In"]);
     }
 }

@@ -32,12 +32,9 @@ pub fn parse_glosses(text: &str, file: &str) -> Result<Vec<Gloss>> {
         .map(|(index, line)| {
             let mut fields = line.split('\t').map(str::to_string);
             match (fields.next(), fields.next(), fields.next()) {
-                (Some(word), Some(part), Some(definition)) => Ok(Gloss {
-                    word,
-                    part,
-                    definition,
-                    examples: fields.collect(),
-                }),
+                (Some(word), Some(part), Some(definition)) => {
+                    Ok(Gloss { word, part, definition, examples: fields.collect() })
+                }
                 _ => Err(Error::Format {
                     file: file.to_string(),
                     field: format!("line {}", index + 1),
@@ -84,11 +81,7 @@ impl<'a> Corpus<'a> {
         for fact in facts {
             by_subject.entry(&fact.subject).or_default().push(fact);
         }
-        Ok(Corpus {
-            facts,
-            subjects: by_subject.into_values().collect(),
-            glosses,
-        })
+        Ok(Corpus { facts, subjects: by_subject.into_values().collect(), glosses })
     }
 
     /// The generator of part `part` of the text made from `seed`.
@@ -199,12 +192,7 @@ impl<'a> Corpus<'a> {
             }
         } else {
             for _ in 0..rng.random_range(2..=6) {
-                parts.extend(
-                    self.gloss(rng)
-                        .examples
-                        .choose(rng)
-                        .map(|example| sentence(example)),
-                );
+                parts.extend(self.gloss(rng).examples.choose(rng).map(|example| sentence(example)));
             }
             if parts.is_empty() {
                 parts.push(define(self.gloss(rng), rng));
@@ -254,24 +242,13 @@ fn chatty(answer: &str, rng: &mut ChaCha8Rng) -> String {
 
 /// A definition as a sentence.
 fn define(gloss: &Gloss, rng: &mut ChaCha8Rng) -> String {
-    let Gloss {
-        word,
-        part,
-        definition,
-        ..
-    } = gloss;
-    let is_phrase = ["a ", "an ", "the "]
-        .iter()
-        .any(|article| definition.starts_with(article));
+    let Gloss { word, part, definition, .. } = gloss;
+    let is_phrase = ["a ", "an ", "the "].iter().any(|article| definition.starts_with(article));
     match (part.as_str(), rng.random_range(0..4)) {
         (_, 0) => format!("{}: {definition}.", capitalised(word)),
         ("verb", 1 | 2) => format!("To {word} is to {definition}."),
         ("noun", 1 | 2) if is_phrase => {
-            let article = if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
-                "An"
-            } else {
-                "A"
-            };
+            let article = if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "An" } else { "A" };
             format!("{article} {word} is {definition}.")
         }
         (_, 1) => format!("{} means {definition}.", capitalised(word)),
@@ -308,9 +285,7 @@ mod tests {
         with_corpus(|corpus| {
             let text = |part| {
                 let mut rng = Corpus::generator(7, part);
-                (0..50)
-                    .map(|_| corpus.document(&mut rng))
-                    .collect::<Vec<_>>()
+                (0..50).map(|_| corpus.document(&mut rng)).collect::<Vec<_>>()
             };
             assert_eq!(text(3), text(3));
             assert_ne!(text(3), text(4));
@@ -323,14 +298,8 @@ mod tests {
             let mut rng = Corpus::generator(1, 0);
             for _ in 0..5000 {
                 let document = corpus.document(&mut rng);
-                assert!(
-                    document.is_ascii() && !document.contains(['{', '}', '\t']),
-                    "{document}"
-                );
-                assert!(
-                    document.len() > 5 && !document.ends_with(' '),
-                    "{document:?}"
-                );
+                assert!(document.is_ascii() && !document.contains(['{', '}', '\t']), "{document}");
+                assert!(document.len() > 5 && !document.ends_with(' '), "{document:?}");
             }
         });
     }

@@ -108,28 +108,18 @@ impl Fact {
 
     /// The cloze probe: the first statement, cut.
     pub fn cloze(&self) -> Probe {
-        Probe {
-            prompt: self.statement(0).0,
-            object: self.object.clone(),
-        }
+        Probe { prompt: self.statement(0).0, object: self.object.clone() }
     }
 
     /// The asked probe: the first question.
     pub fn asked(&self) -> Probe {
-        Probe {
-            prompt: self.question(0),
-            object: self.object.clone(),
-        }
+        Probe { prompt: self.question(0), object: self.object.clone() }
     }
 
     /// The subject inside a sentence, with its article: `the Netherlands`.
     pub fn subject_phrase(&self) -> String {
         let has_article = self.kind == Kind::Country && takes_article(&self.subject);
-        if has_article {
-            format!("the {}", self.subject)
-        } else {
-            self.subject.clone()
-        }
+        if has_article { format!("the {}", self.subject) } else { self.subject.clone() }
     }
 
     /// Replaces the places of a template (see [`super::phrases`]).
@@ -227,21 +217,11 @@ mod tests {
     fn facts_are_many_unique_and_ascii() {
         let facts = committed();
         assert!(facts.len() >= 900);
-        let keys: std::collections::HashSet<_> = facts
-            .iter()
-            .map(|fact| (fact.subject.clone(), fact.relation))
-            .collect();
-        assert_eq!(
-            keys.len(),
-            facts.len(),
-            "one object for each subject and relation"
-        );
+        let keys: std::collections::HashSet<_> =
+            facts.iter().map(|fact| (fact.subject.clone(), fact.relation)).collect();
+        assert_eq!(keys.len(), facts.len(), "one object for each subject and relation");
         for fact in &facts {
-            assert!(
-                fact.object.is_ascii() && !fact.object.ends_with('.'),
-                "{}",
-                fact.object
-            );
+            assert!(fact.object.is_ascii() && !fact.object.ends_with('.'), "{}", fact.object);
         }
         for relation in Relation::ALL {
             assert!(candidates(&facts, relation).len() >= 10);
@@ -252,10 +232,7 @@ mod tests {
     fn articles_are_placed() {
         let facts = committed();
         let find = |id: &str| facts.iter().find(|fact| fact.id == id).unwrap();
-        assert_eq!(
-            find("country-nl-capital").statement(0).0,
-            "The capital of the Netherlands is"
-        );
+        assert_eq!(find("country-nl-capital").statement(0).0, "The capital of the Netherlands is");
         assert_eq!(find("element-ac-category").statement(0).0, "Actinium is an");
     }
 

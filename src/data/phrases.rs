@@ -18,11 +18,7 @@ pub struct Phrases {
 }
 
 /// Short answers, longer than the bare object and shorter than a statement.
-pub const BRIEF_ANSWERS: &[&str] = &[
-    "It is {an}{o}.",
-    "That is {an}{o}.",
-    "The answer is {an}{o}.",
-];
+pub const BRIEF_ANSWERS: &[&str] = &["It is {an}{o}.", "That is {an}{o}.", "The answer is {an}{o}."];
 
 /// Chatty beginnings, which the base model meets in few dialogues and the instruction set always uses.
 pub const OPENERS: &[&str] = &[
@@ -51,33 +47,15 @@ pub const SMALL_TALK: &[(&str, &str)] = &[
     ("Hello!", "Hello! How can I help you?"),
     ("Hi there.", "Hi! What would you like to know?"),
     ("Good morning.", "Good morning! How can I help you today?"),
-    (
-        "Who are you?",
-        "I am a small language model that knows some facts about countries and elements.",
-    ),
-    (
-        "What can you do?",
-        "I can answer questions about countries, chemical elements and common words.",
-    ),
+    ("Who are you?", "I am a small language model that knows some facts about countries and elements."),
+    ("What can you do?", "I can answer questions about countries, chemical elements and common words."),
     ("How are you?", "I am fine, thank you. How can I help you?"),
     ("Thank you!", "You are welcome!"),
-    (
-        "Thanks for your help.",
-        "You are welcome! Feel free to ask me more.",
-    ),
+    ("Thanks for your help.", "You are welcome! Feel free to ask me more."),
     ("Goodbye.", "Goodbye!"),
-    (
-        "Can you help me?",
-        "Of course! What would you like to know?",
-    ),
-    (
-        "What do you know?",
-        "I know capitals, currencies, languages, elements and the meaning of many words.",
-    ),
-    (
-        "Tell me something.",
-        "Ask me about a country, an element or a word.",
-    ),
+    ("Can you help me?", "Of course! What would you like to know?"),
+    ("What do you know?", "I know capitals, currencies, languages, elements and the meaning of many words."),
+    ("Tell me something.", "Ask me about a country, an element or a word."),
 ];
 
 /// The wordings of `relation`.
@@ -105,10 +83,7 @@ const CAPITAL: Phrases = Phrases {
         "{S} is governed from {o}.",
     ],
     followups: &["Its capital is {o}.", "Its capital city is called {o}."],
-    reversed: &[
-        "{o} is the capital of {s}.",
-        "{o} is the capital city of {s}.",
-    ],
+    reversed: &["{o} is the capital of {s}.", "{o} is the capital city of {s}."],
     questions: &[
         "What is the capital of {s}?",
         "Which city is the capital of {s}?",
@@ -183,10 +158,7 @@ const CALLING_CODE: Phrases = Phrases {
         "The telephone code for {s} is {o}.",
         "{S} has the calling code {o}.",
     ],
-    followups: &[
-        "Its calling code is {o}.",
-        "Its phone numbers begin with {o}.",
-    ],
+    followups: &["Its calling code is {o}.", "Its phone numbers begin with {o}."],
     reversed: &["The calling code {o} belongs to {s}."],
     questions: &[
         "What is the calling code of {s}?",

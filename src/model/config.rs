@@ -55,8 +55,7 @@ impl LlamaConfig {
             rope_theta: rope_theta(&json)?,
             rms_norm_eps: positive(&json, "rms_norm_eps", 1e-6)?,
             tie_word_embeddings: json["tie_word_embeddings"].as_bool().unwrap_or(false),
-            max_position_embeddings: optional_size(&json, "max_position_embeddings")?
-                .unwrap_or(2048),
+            max_position_embeddings: optional_size(&json, "max_position_embeddings")?.unwrap_or(2048),
             bos_token_id: token_id(&json["bos_token_id"]),
             eos_token_id: token_id(&json["eos_token_id"]),
         };
@@ -132,10 +131,7 @@ impl LlamaConfig {
 
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
-        self.tensors()
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
+        self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
     fn check(&self) -> Result<()> {
@@ -148,11 +144,7 @@ impl LlamaConfig {
             ));
         }
         if self.head_dim % 2 != 0 {
-            return Err(invalid(
-                "head_dim",
-                "odd",
-                "rotary embeddings need an even width",
-            ));
+            return Err(invalid("head_dim", "odd", "rotary embeddings need an even width"));
         }
         Ok(())
     }
@@ -170,28 +162,20 @@ fn invalid(field: &str, message: &str, remedy: &str) -> Error {
 fn refuse_unsupported(json: &Value) -> Result<()> {
     let refuse = |feature: String| {
         let remedy = "use a plain Llama model without it".to_string();
-        Err(Error::Unsupported {
-            feature: format!("{FILE}: {feature}"),
-            remedy,
-        })
+        Err(Error::Unsupported { feature: format!("{FILE}: {feature}"), remedy })
     };
     let model_type = json["model_type"].as_str().unwrap_or("llama");
     if model_type != "llama" {
         return refuse(format!("model_type {model_type}"));
     }
     let architectures = json["architectures"].as_array().into_iter().flatten();
-    for name in architectures
-        .filter_map(Value::as_str)
-        .filter(|name| *name != "LlamaForCausalLM")
-    {
+    for name in architectures.filter_map(Value::as_str).filter(|name| *name != "LlamaForCausalLM") {
         return refuse(format!("architecture {name}"));
     }
     if !json["rope_scaling"].is_null() {
         return refuse("rope_scaling".to_string());
     }
-    let rope_type = json["rope_parameters"]["rope_type"]
-        .as_str()
-        .unwrap_or("default");
+    let rope_type = json["rope_parameters"]["rope_type"].as_str().unwrap_or("default");
     if rope_type != "default" {
         return refuse(format!("rope_parameters of type {rope_type}"));
     }
@@ -212,11 +196,7 @@ fn optional_size(json: &Value, field: &str) -> Result<Option<usize>> {
         Value::Null => Ok(None),
         value => match value.as_u64().and_then(|size| usize::try_from(size).ok()) {
             Some(size) if (1..=LARGEST).contains(&size) => Ok(Some(size)),
-            _ => Err(invalid(
-                field,
-                &format!("{value}"),
-                &format!("give an integer from 1 to {LARGEST}"),
-            )),
+            _ => Err(invalid(field, &format!("{value}"), &format!("give an integer from 1 to {LARGEST}"))),
         },
     }
 }
@@ -231,11 +211,7 @@ fn positive(json: &Value, field: &str, default: f64) -> Result<f64> {
         Value::Null => Ok(default),
         value => match value.as_f64() {
             Some(number) if number.is_finite() && number > 0.0 => Ok(number),
-            _ => Err(invalid(
-                field,
-                &format!("{value}"),
-                "give a positive number",
-            )),
+            _ => Err(invalid(field, &format!("{value}"), "give a positive number")),
         },
     }
 }
@@ -243,20 +219,13 @@ fn positive(json: &Value, field: &str, default: f64) -> Result<f64> {
 /// Transformers 5 writes the base inside `rope_parameters`, earlier versions beside it.
 fn rope_theta(json: &Value) -> Result<f64> {
     let nested = &json["rope_parameters"];
-    let source = if nested["rope_theta"].is_null() {
-        json
-    } else {
-        nested
-    };
+    let source = if nested["rope_theta"].is_null() { json } else { nested };
     positive(source, "rope_theta", 10_000.0)
 }
 
 /// An id, or the first of a list of ids.
 fn token_id(value: &Value) -> Option<u32> {
-    let first = value
-        .as_array()
-        .and_then(|list| list.first())
-        .unwrap_or(value);
+    let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
     first.as_u64().and_then(|id| u32::try_from(id).ok())
 }
 
@@ -284,10 +253,7 @@ mod tests {
 
     #[test]
     fn written_json_reads_back() {
-        assert_eq!(
-            LlamaConfig::from_json(small().to_json().as_bytes()).unwrap(),
-            small()
-        );
+        assert_eq!(LlamaConfig::from_json(small().to_json().as_bytes()).unwrap(), small());
     }
 
     #[test]
@@ -295,9 +261,7 @@ mod tests {
         let with = |field: &str, value: Value| {
             let mut json: Value = serde_json::from_str(&small().to_json()).unwrap();
             json[field] = value;
-            LlamaConfig::from_json(json.to_string().as_bytes())
-                .unwrap_err()
-                .to_string()
+            LlamaConfig::from_json(json.to_string().as_bytes()).unwrap_err().to_string()
         };
         assert!(with("rope_scaling", json!({"rope_type": "llama3"})).contains("rope_scaling"));
         assert!(with("attention_bias", json!(true)).contains("attention_bias"));

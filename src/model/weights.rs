@@ -22,10 +22,7 @@ impl Array {
     pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Result<Self> {
         if shape.iter().product::<usize>() != data.len() {
             let message = format!("{} values for shape {shape:?}", data.len());
-            return Err(Error::Shape {
-                op: "array",
-                message,
-            });
+            return Err(Error::Shape { op: "array", message });
         }
         Ok(Array { shape, data })
     }
@@ -88,8 +85,7 @@ pub fn fit(weights: &mut Weights, config: &LlamaConfig, file: &str) -> Result<()
         remedy: "use weights that belong to this config.json".to_string(),
     };
     let is_derived = |name: &str| {
-        name.ends_with("rotary_emb.inv_freq")
-            || (config.tie_word_embeddings && name == "lm_head.weight")
+        name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
     };
     weights.retain(|name, _| !is_derived(name));
     for (name, shape) in &expected {
@@ -100,10 +96,7 @@ pub fn fit(weights: &mut Weights, config: &LlamaConfig, file: &str) -> Result<()
                 return Err(problem(name, message));
             }
             Some(array) if !array.data.iter().all(|value| value.is_finite()) => {
-                return Err(problem(
-                    name,
-                    "holds a value that is not finite".to_string(),
-                ));
+                return Err(problem(name, "holds a value that is not finite".to_string()));
             }
             Some(_) => {}
         }
@@ -120,43 +113,30 @@ pub fn write(weights: &Weights, precision: Precision) -> Result<Vec<u8>> {
         Precision::F32 => Dtype::F32,
         Precision::F16 => Dtype::F16,
     };
-    let encoded: Vec<(&String, &Array, Vec<u8>)> = weights
-        .iter()
-        .map(|(name, array)| (name, array, encode(&array.data, precision)))
-        .collect();
+    let encoded: Vec<(&String, &Array, Vec<u8>)> =
+        weights.iter().map(|(name, array)| (name, array, encode(&array.data, precision))).collect();
     let mut views = Vec::with_capacity(encoded.len());
     for (name, array, bytes) in &encoded {
-        let view =
-            TensorView::new(dtype, array.shape.clone(), bytes).map_err(|error| Error::Shape {
-                op: "write_safetensors",
-                message: format!("{name}: {error}"),
-            })?;
+        let view = TensorView::new(dtype, array.shape.clone(), bytes)
+            .map_err(|error| Error::Shape { op: "write_safetensors", message: format!("{name}: {error}") })?;
         views.push((name.as_str(), view));
     }
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    safetensors::serialize(views, Some(metadata)).map_err(|error| Error::Shape {
-        op: "write_safetensors",
-        message: error.to_string(),
-    })
+    safetensors::serialize(views, Some(metadata))
+        .map_err(|error| Error::Shape { op: "write_safetensors", message: error.to_string() })
 }
 
 fn encode(data: &[f32], precision: Precision) -> Vec<u8> {
     match precision {
         Precision::F32 => data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Precision::F16 => data
-            .iter()
-            .flat_map(|value| f16::from_f32(*value).to_le_bytes())
-            .collect(),
+        Precision::F16 => data.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
     }
 }
 
 /// Rounds every value to the nearest f16, as writing and reading would.
 pub fn round_to_f16(weights: &mut Weights) {
     for array in weights.values_mut() {
-        array
-            .data
-            .iter_mut()
-            .for_each(|value| *value = f16::from_f32(*value).to_f32());
+        array.data.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
     }
 }
 
@@ -181,18 +161,12 @@ mod tests {
 
     #[test]
     fn bf16_is_read_and_integers_are_refused() {
-        let bytes: Vec<u8> = [1.5f32, -2.0]
-            .iter()
-            .flat_map(|x| bf16::from_f32(*x).to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect();
         let file = |dtype| {
             let view = TensorView::new(dtype, vec![2], &bytes).unwrap();
             safetensors::serialize([("a", view)], None).unwrap()
         };
-        assert_eq!(
-            read(&file(Dtype::BF16), "test").unwrap()["a"].data,
-            [1.5, -2.0]
-        );
+        assert_eq!(read(&file(Dtype::BF16), "test").unwrap()["a"].data, [1.5, -2.0]);
         let error = read(&file(Dtype::I16), "test").unwrap_err();
         assert_eq!(error.name(), "UnsupportedError");
     }
@@ -202,39 +176,21 @@ mod tests {
         let json = br#"{"hidden_size":2,"intermediate_size":2,"num_hidden_layers":1,
             "num_attention_heads":1,"vocab_size":3,"tie_word_embeddings":true}"#;
         let config = LlamaConfig::from_json(json).unwrap();
-        let zeros =
-            |shape: &Vec<usize>| Array::new(shape.clone(), vec![0.0; shape.iter().product()]);
-        let mut good: Weights = config
-            .tensors()
-            .iter()
-            .map(|(name, shape)| (name.clone(), zeros(shape).unwrap()))
-            .collect();
+        let zeros = |shape: &Vec<usize>| Array::new(shape.clone(), vec![0.0; shape.iter().product()]);
+        let mut good: Weights =
+            config.tensors().iter().map(|(name, shape)| (name.clone(), zeros(shape).unwrap())).collect();
         good.insert("lm_head.weight".to_string(), some()["a"].clone());
         fit(&mut good, &config, "test").unwrap();
-        assert!(
-            !good.contains_key("lm_head.weight"),
-            "a tied copy is dropped"
-        );
+        assert!(!good.contains_key("lm_head.weight"), "a tied copy is dropped");
         let with = |change: &dyn Fn(&mut Weights)| {
             let mut weights = good.clone();
             change(&mut weights);
             fit(&mut weights, &config, "test").unwrap_err().to_string()
         };
-        assert!(
-            with(&|w| drop(w.remove("model.norm.weight"))).contains("model.norm.weight: missing")
-        );
-        assert!(
-            with(&|w| drop(w.insert("x".to_string(), some()["a"].clone())))
-                .contains("x: not a tensor")
-        );
-        assert!(
-            with(&|w| w.get_mut("model.norm.weight").unwrap().shape = vec![2, 1])
-                .contains("[2, 1]")
-        );
-        assert!(
-            with(&|w| w.get_mut("model.norm.weight").unwrap().data[0] = f32::NAN)
-                .contains("finite")
-        );
+        assert!(with(&|w| drop(w.remove("model.norm.weight"))).contains("model.norm.weight: missing"));
+        assert!(with(&|w| drop(w.insert("x".to_string(), some()["a"].clone()))).contains("x: not a tensor"));
+        assert!(with(&|w| w.get_mut("model.norm.weight").unwrap().shape = vec![2, 1]).contains("[2, 1]"));
+        assert!(with(&|w| w.get_mut("model.norm.weight").unwrap().data[0] = f32::NAN).contains("finite"));
     }
 
     proptest! {
@@ -250,8 +206,7 @@ mod tests {
 
     #[test]
     fn a_header_that_claims_too_much_is_an_error() {
-        let header =
-            br#"{"a":{"dtype":"F32","shape":[1152921504606846976,16],"data_offsets":[0,8]}}"#;
+        let header = br#"{"a":{"dtype":"F32","shape":[1152921504606846976,16],"data_offsets":[0,8]}}"#;
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend_from_slice(header);
         bytes.extend_from_slice(&[0; 8]);

@@ -38,11 +38,7 @@ pub struct AdamW {
 impl AdamW {
     /// An optimizer that has taken no step.
     pub fn new(config: AdamWConfig) -> Self {
-        AdamW {
-            config,
-            step: 0,
-            moments: BTreeMap::new(),
-        }
+        AdamW { config, step: 0, moments: BTreeMap::new() }
     }
 
     /// One step at learning rate `rate`; returns the gradient's norm before clipping.
@@ -54,31 +50,21 @@ impl AdamW {
     ) -> Result<f64> {
         let mut flat = Vec::with_capacity(parameters.len());
         for (name, var) in parameters {
-            let gradient = gradients.get(var.as_tensor()).ok_or_else(|| Error::Shape {
-                op: "adamw",
-                message: format!("{name} has no gradient"),
-            })?;
+            let gradient = gradients
+                .get(var.as_tensor())
+                .ok_or_else(|| Error::Shape { op: "adamw", message: format!("{name} has no gradient") })?;
             flat.push(gradient.flatten_all()?.to_vec1::<f32>()?);
         }
-        let square =
-            |gradient: &Vec<f32>| gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
+        let square = |gradient: &Vec<f32>| gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
         let norm = flat.iter().map(square).sum::<f64>().sqrt();
         let clipped = self.config.clip > 0.0 && norm > self.config.clip;
-        let scale = if clipped {
-            self.config.clip / norm
-        } else {
-            1.0
-        } as f32;
+        let scale = if clipped { self.config.clip / norm } else { 1.0 } as f32;
         self.step += 1;
         for ((name, var), gradient) in parameters.iter().zip(&flat) {
             let moments = self.moments.entry(name.clone()).or_default();
             moments.first.resize(gradient.len(), 0.0);
             moments.second.resize(gradient.len(), 0.0);
-            let decay = if var.rank() > 1 {
-                self.config.weight_decay
-            } else {
-                0.0
-            };
+            let decay = if var.rank() > 1 { self.config.weight_decay } else { 0.0 };
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             let rates = Rates::new(&self.config, self.step, rate, decay, scale);
             rates.apply(gradient, moments, &mut values);
@@ -123,8 +109,7 @@ impl Rates {
             let g = gradient * self.scale;
             *m = self.beta1 * *m + (1.0 - self.beta1) * g;
             *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-            *value = *value * self.keep
-                - self.step_size * *m / (v.sqrt() * self.second_scale + self.eps);
+            *value = *value * self.keep - self.step_size * *m / (v.sqrt() * self.second_scale + self.eps);
         }
     }
 }
@@ -133,46 +118,27 @@ impl Rates {
 mod tests {
     use super::*;
 
-    const CONFIG: AdamWConfig = AdamWConfig {
-        beta1: 0.9,
-        beta2: 0.95,
-        eps: 1e-8,
-        weight_decay: 0.1,
-        clip: 1.0,
-    };
+    const CONFIG: AdamWConfig =
+        AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip: 1.0 };
 
     #[test]
     fn first_step_moves_by_the_rate() {
         let rates = Rates::new(&CONFIG, 1, 0.01, 0.0, 1.0);
-        let mut moments = Moments {
-            first: vec![0.0; 2],
-            second: vec![0.0; 2],
-        };
+        let mut moments = Moments { first: vec![0.0; 2], second: vec![0.0; 2] };
         let mut values = vec![1.0, 1.0];
         rates.apply(&[0.5, -20.0], &mut moments, &mut values);
-        assert!(
-            (values[0] - 0.99).abs() < 1e-6 && (values[1] - 1.01).abs() < 1e-6,
-            "{values:?}"
-        );
+        assert!((values[0] - 0.99).abs() < 1e-6 && (values[1] - 1.01).abs() < 1e-6, "{values:?}");
     }
 
     #[test]
     fn clipping_and_decay() {
         let var = Var::from_slice(&[3f32, 4.0], (1, 2), &Device::Cpu).unwrap();
-        let loss = (var.as_tensor().sqr().unwrap() * 0.5)
-            .unwrap()
-            .sum_all()
-            .unwrap();
+        let loss = (var.as_tensor().sqr().unwrap() * 0.5).unwrap().sum_all().unwrap();
         let parameters = BTreeMap::from([("w".to_string(), var.clone())]);
         let mut optimizer = AdamW::new(CONFIG);
-        let norm = optimizer
-            .update(&parameters, &loss.backward().unwrap(), 0.1)
-            .unwrap();
+        let norm = optimizer.update(&parameters, &loss.backward().unwrap(), 0.1).unwrap();
         assert!((norm - 5.0).abs() < 1e-6);
-        assert!(
-            (optimizer.moments["w"].first[0] - 0.06).abs() < 1e-6,
-            "0.1 * 3 / 5"
-        );
+        assert!((optimizer.moments["w"].first[0] - 0.06).abs() < 1e-6, "0.1 * 3 / 5");
         let values = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert!((values[0] - (3.0 * 0.99 - 0.1)).abs() < 1e-5);
     }

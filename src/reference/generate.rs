@@ -9,16 +9,9 @@ use crate::error::Result;
 /// is included.
 ///
 /// Rows are padded on the right: attention only looks back, so padding changes no result.
-pub fn greedy(
-    model: &Llama,
-    prompts: &[Vec<u32>],
-    end: u32,
-    limit: usize,
-) -> Result<Vec<Vec<u32>>> {
+pub fn greedy(model: &Llama, prompts: &[Vec<u32>], end: u32, limit: usize) -> Result<Vec<Vec<u32>>> {
     let mut rows: Vec<Vec<u32>> = prompts.to_vec();
-    let mut open: Vec<usize> = (0..rows.len())
-        .filter(|row| !rows[*row].is_empty())
-        .collect();
+    let mut open: Vec<usize> = (0..rows.len()).filter(|row| !rows[*row].is_empty()).collect();
     let longest = model.config().max_position_embeddings;
     for _ in 0..limit {
         open.retain(|row| rows[*row].len() < longest);
@@ -35,11 +28,7 @@ pub fn greedy(
         }
         open = still_open;
     }
-    Ok(rows
-        .into_iter()
-        .zip(prompts)
-        .map(|(row, prompt)| row[prompt.len()..].to_vec())
-        .collect())
+    Ok(rows.into_iter().zip(prompts).map(|(row, prompt)| row[prompt.len()..].to_vec()).collect())
 }
 
 /// The most probable next token of each open row.

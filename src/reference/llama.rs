@@ -74,10 +74,7 @@ impl Llama {
             let array = find(weights, &name)?;
             vars.insert(name, Var::from_slice(&array.data, shape, &Device::Cpu)?);
         }
-        let tensors = vars
-            .iter()
-            .map(|(name, var)| (name.clone(), var.as_tensor().clone()))
-            .collect();
+        let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         Self::assemble(config, &tensors, &BTreeMap::new(), vars)
     }
 
@@ -114,10 +111,7 @@ impl Llama {
             let linear = |name: &str| -> Result<Linear> {
                 let name = format!("{prefix}.{name}");
                 let weight = tensor(&format!("{name}.weight"))?;
-                Ok(Linear {
-                    weight,
-                    adapter: adapters.get(&name).cloned(),
-                })
+                Ok(Linear { weight, adapter: adapters.get(&name).cloned() })
             };
             layers.push(Layer {
                 input_norm: tensor(&format!("{prefix}.input_layernorm.weight"))?,
@@ -132,20 +126,9 @@ impl Llama {
             });
         }
         let embedding = tensor("model.embed_tokens.weight")?;
-        let head = if config.tie_word_embeddings {
-            embedding.clone()
-        } else {
-            tensor("lm_head.weight")?
-        };
+        let head = if config.tie_word_embeddings { embedding.clone() } else { tensor("lm_head.weight")? };
         let norm = tensor("model.norm.weight")?;
-        Ok(Llama {
-            config: config.clone(),
-            embedding,
-            layers,
-            norm,
-            head,
-            trainable,
-        })
+        Ok(Llama { config: config.clone(), embedding, layers, norm, head, trainable })
     }
 
     /// The model's shape.
@@ -181,19 +164,9 @@ impl Llama {
     pub fn run_layers(&self, embedded: Tensor, batch: usize, time: usize) -> Result<Tensor> {
         let config = &self.config;
         let eps = config.rms_norm_eps as f32;
-        let rotary = Some(Arc::new(Rotary::new(
-            time,
-            config.head_dim,
-            config.rope_theta,
-        )));
+        let rotary = Some(Arc::new(Rotary::new(time, config.head_dim, config.rope_theta)));
         let head_dim = config.head_dim;
-        let queries = Heads {
-            batch,
-            time,
-            heads: config.num_attention_heads,
-            head_dim,
-            rotary,
-        };
+        let queries = Heads { batch, time, heads: config.num_attention_heads, head_dim, rotary };
         let mut x = embedded;
         for layer in &self.layers {
             let normed = ops::rms_norm(&x, &layer.input_norm, eps)?;
@@ -211,12 +184,7 @@ impl Llama {
     }
 
     fn check(&self, ids: &[u32], batch: usize) -> Result<usize> {
-        let shape = |message: String| {
-            Err(Error::Shape {
-                op: "llama",
-                message,
-            })
-        };
+        let shape = |message: String| Err(Error::Shape { op: "llama", message });
         if batch == 0 || ids.is_empty() || !ids.len().is_multiple_of(batch) {
             return shape(format!("{} tokens are not {batch} equal rows", ids.len()));
         }
@@ -225,14 +193,8 @@ impl Llama {
             let longest = self.config.max_position_embeddings;
             return shape(format!("{time} positions, the model has {longest}"));
         }
-        if let Some(id) = ids
-            .iter()
-            .find(|id| **id as usize >= self.config.vocab_size)
-        {
-            return shape(format!(
-                "token {id} of a vocabulary of {}",
-                self.config.vocab_size
-            ));
+        if let Some(id) = ids.iter().find(|id| **id as usize >= self.config.vocab_size) {
+            return shape(format!("token {id} of a vocabulary of {}", self.config.vocab_size));
         }
         Ok(time)
     }
@@ -241,37 +203,18 @@ impl Llama {
 impl Layer {
     /// x (B * T, C) to (B * T, C).
     fn attention(&self, x: &Tensor, queries: &Heads, groups: usize) -> Result<Tensor> {
-        let Heads {
-            batch,
-            time,
-            heads,
-            head_dim,
-            ..
-        } = *queries;
-        let keys = Heads {
-            heads: groups,
-            ..queries.clone()
-        };
-        let values = Heads {
-            rotary: None,
-            ..keys.clone()
-        };
+        let Heads { batch, time, heads, head_dim, .. } = *queries;
+        let keys = Heads { heads: groups, ..queries.clone() };
+        let values = Heads { rotary: None, ..keys.clone() };
         // Query heads that share a key head are stacked in its rows: nothing is repeated.
         let stacked = (batch * groups, heads / groups * time, head_dim);
         let q = queries.split(&self.q.forward(x)?)?.reshape(stacked)?;
-        let k = keys
-            .split(&self.k.forward(x)?)?
-            .reshape((batch * groups, time, head_dim))?;
-        let v = values
-            .split(&self.v.forward(x)?)?
-            .reshape((batch * groups, time, head_dim))?;
+        let k = keys.split(&self.k.forward(x)?)?.reshape((batch * groups, time, head_dim))?;
+        let v = values.split(&self.v.forward(x)?)?.reshape((batch * groups, time, head_dim))?;
         let scores = q.matmul(&k.t()?)?; // (B G, H/G T, T)
         let p = ops::causal_softmax(&scores, 1.0 / (head_dim as f32).sqrt())?;
         let y = p.matmul(&v)?.reshape((batch, heads, time, head_dim))?;
-        let plain = Heads {
-            rotary: None,
-            ..queries.clone()
-        };
+        let plain = Heads { rotary: None, ..queries.clone() };
         self.o.forward(&plain.merge(&y)?)
     }
 
@@ -328,9 +271,7 @@ pub(crate) mod tests {
         let mut rng = Corpus::generator(5, 0);
         let mut weights = Weights::new();
         for (name, shape) in config.tensors() {
-            let data = (0..shape.iter().product())
-                .map(|_| rng.random_range(-0.5..0.5))
-                .collect();
+            let data = (0..shape.iter().product()).map(|_| rng.random_range(-0.5..0.5)).collect();
             weights.insert(name, Array::new(shape, data).unwrap());
         }
         (config, weights)
@@ -341,11 +282,7 @@ pub(crate) mod tests {
         for layer in 0..config.num_hidden_layers {
             for (linear, [output, input]) in config.linears() {
                 let var = |shape| Var::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-                let adapter = Adapter {
-                    a: var((3, input)),
-                    b: var((output, 3)),
-                    scale: 0.1,
-                };
+                let adapter = Adapter { a: var((3, input)), b: var((output, 3)), scale: 0.1 };
                 all.insert(format!("model.layers.{layer}.{linear}"), adapter);
             }
         }
@@ -359,16 +296,8 @@ pub(crate) mod tests {
         let gradients = loss.backward().unwrap();
         assert_eq!(model.trainable().len(), count);
         for (name, var) in model.trainable() {
-            let gradient = gradients
-                .get(var)
-                .unwrap_or_else(|| panic!("{name} has no gradient"));
-            let size = gradient
-                .abs()
-                .unwrap()
-                .sum_all()
-                .unwrap()
-                .to_scalar::<f32>()
-                .unwrap();
+            let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+            let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
             assert!(size > 0.0, "{name}: gradient is zero");
         }
     }
@@ -394,21 +323,11 @@ pub(crate) mod tests {
             let delta = (adapter.b.matmul(&adapter.a).unwrap() * adapter.scale).unwrap();
             let delta = delta.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let array = weights.get_mut(&format!("{name}.weight")).unwrap();
-            array
-                .data
-                .iter_mut()
-                .zip(delta)
-                .for_each(|(weight, delta)| *weight += delta);
+            array.data.iter_mut().zip(delta).for_each(|(weight, delta)| *weight += delta);
         }
         let merged = Llama::adapted(&config, &weights, &BTreeMap::new()).unwrap();
         let logits = |model: &Llama| {
-            model
-                .forward(&[1, 2, 3, 4], 1)
-                .unwrap()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap()
+            model.forward(&[1, 2, 3, 4], 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         for (a, b) in logits(&adapted).iter().zip(logits(&merged)) {
             assert!((a - b).abs() < 1e-4, "{a} {b}");
@@ -425,50 +344,28 @@ pub(crate) mod tests {
         };
         let gradients = loss().backward().unwrap();
         for (name, var) in model.trainable() {
-            let slope = gradients
-                .get(var)
-                .unwrap()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap();
+            let slope = gradients.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let values = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let index = (0..slope.len())
-                .max_by(|a, b| slope[*a].abs().total_cmp(&slope[*b].abs()))
-                .unwrap();
+            let index = (0..slope.len()).max_by(|a, b| slope[*a].abs().total_cmp(&slope[*b].abs())).unwrap();
             let at = |step: f32| {
                 let mut moved = values.clone();
                 moved[index] += step;
-                var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap())
-                    .unwrap();
+                var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
                 loss().to_scalar::<f32>().unwrap()
             };
             let measured = (at(5e-3) - at(-5e-3)) / 1e-2;
             at(0.0);
             let tolerance = 2e-2 * slope[index].abs() + 2e-4;
-            assert!(
-                (measured - slope[index]).abs() < tolerance,
-                "{name}: {measured} {}",
-                slope[index]
-            );
+            assert!((measured - slope[index]).abs() < tolerance, "{name}: {measured} {}", slope[index]);
         }
     }
 
     #[test]
     fn wrong_inputs_are_errors() {
         let model = small();
-        assert!(
-            model.forward(&[1, 2, 3], 2).is_err(),
-            "rows of unequal length"
-        );
+        assert!(model.forward(&[1, 2, 3], 2).is_err(), "rows of unequal length");
         assert!(model.forward(&[], 1).is_err());
-        assert!(
-            model.forward(&[32], 1).is_err(),
-            "a token beyond the vocabulary"
-        );
-        assert!(
-            model.forward(&[1; 25], 1).is_err(),
-            "a position beyond the last"
-        );
+        assert!(model.forward(&[32], 1).is_err(), "a token beyond the vocabulary");
+        assert!(model.forward(&[1; 25], 1).is_err(), "a position beyond the last");
     }
 }

@@ -32,12 +32,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     // Eight partial sums: one running sum would make every addition wait for the one before.
     let mut sums = [0f32; 8];
     let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a_chunks
-        .remainder()
-        .iter()
-        .zip(b_chunks.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
+    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in a_chunks.zip(b_chunks) {
         for lane in 0..8 {
             sums[lane] += x[lane] * y[lane];
@@ -63,11 +58,7 @@ pub fn rms_norm(x: &[f32], w: &[f32], eps: f32, y: &mut [f32]) {
 /// dx = r * (g * w) - x * r^3 / C * sum(g * w * x), for each row.
 pub fn rms_norm_grad_x(x: &[f32], w: &[f32], g: &[f32], eps: f32, dx: &mut [f32]) {
     let c = w.len();
-    for ((x, g), dx) in x
-        .chunks_exact(c)
-        .zip(g.chunks_exact(c))
-        .zip(dx.chunks_exact_mut(c))
-    {
+    for ((x, g), dx) in x.chunks_exact(c).zip(g.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
         let r = inverse_rms(x, eps);
         for ((dx, g), w) in dx.iter_mut().zip(g).zip(w) {
             *dx = g * w;
@@ -92,11 +83,7 @@ pub fn rms_norm_grad_w(x: &[f32], g: &[f32], eps: f32, dw: &mut [f32]) {
 
 /// p = softmax(scale * s) over columns 0 ..= t of row t; zero beyond. s is (N, T, T).
 pub fn causal_softmax(s: &[f32], time: usize, scale: f32, p: &mut [f32]) {
-    for (row, (s, p)) in s
-        .chunks_exact(time)
-        .zip(p.chunks_exact_mut(time))
-        .enumerate()
-    {
+    for (row, (s, p)) in s.chunks_exact(time).zip(p.chunks_exact_mut(time)).enumerate() {
         let seen = row % time + 1;
         let max = s[..seen].iter().copied().fold(f32::NEG_INFINITY, f32::max);
         for (p, s) in p[..seen].iter_mut().zip(s) {
@@ -110,10 +97,7 @@ pub fn causal_softmax(s: &[f32], time: usize, scale: f32, p: &mut [f32]) {
 
 /// ds = scale * p * (g - sum(p * g)), for each row; zero where p is.
 pub fn causal_softmax_grad(p: &[f32], g: &[f32], time: usize, scale: f32, ds: &mut [f32]) {
-    let rows = p
-        .chunks_exact(time)
-        .zip(g.chunks_exact(time))
-        .zip(ds.chunks_exact_mut(time));
+    let rows = p.chunks_exact(time).zip(g.chunks_exact(time)).zip(ds.chunks_exact_mut(time));
     for ((p, g), ds) in rows {
         let mean = dot(p, g);
         for ((ds, p), g) in ds.iter_mut().zip(p).zip(g) {
@@ -169,10 +153,7 @@ mod tests {
         for i in -870..=880 {
             let x = i as f32 * 0.1;
             let (ours, theirs) = (exp(x), x.exp());
-            assert!(
-                (ours - theirs).abs() <= 4e-7 * theirs,
-                "{x}: {ours} {theirs}"
-            );
+            assert!((ours - theirs).abs() <= 4e-7 * theirs, "{x}: {ours} {theirs}");
         }
         assert!(exp(-1e9) < 1e-37 && exp(1e9).is_finite());
     }

@@ -50,12 +50,7 @@ mod tests {
 
     #[test]
     fn rises_then_falls_to_its_floor() {
-        let schedule = Schedule {
-            peak: 2.0,
-            warmup: 10,
-            steps: 110,
-            decay: Decay::Cosine { floor: 0.05 },
-        };
+        let schedule = Schedule { peak: 2.0, warmup: 10, steps: 110, decay: Decay::Cosine { floor: 0.05 } };
         assert_eq!(schedule.rate(0), 0.0);
         assert!((schedule.rate(5) - 1.0).abs() < 1e-12);
         assert!((schedule.rate(10) - 2.0).abs() < 1e-12);
@@ -65,20 +60,10 @@ mod tests {
 
     #[test]
     fn constant_and_linear() {
-        let constant = Schedule {
-            peak: 1.0,
-            warmup: 0,
-            steps: 5,
-            decay: Decay::Constant,
-        };
+        let constant = Schedule { peak: 1.0, warmup: 0, steps: 5, decay: Decay::Constant };
         assert_eq!(constant.rate(0), 1.0);
         assert_eq!(constant.rate(4), 1.0);
-        let linear = Schedule {
-            peak: 1.0,
-            warmup: 1,
-            steps: 5,
-            decay: Decay::Linear { floor: 0.0 },
-        };
+        let linear = Schedule { peak: 1.0, warmup: 1, steps: 5, decay: Decay::Linear { floor: 0.0 } };
         assert_eq!(linear.rate(1), 1.0);
         assert!((linear.rate(3) - 0.5).abs() < 1e-12);
         assert_eq!(linear.rate(5), 0.0);
@@ -86,12 +71,7 @@ mod tests {
 
     #[test]
     fn a_run_shorter_than_its_warmup_does_not_divide_by_zero() {
-        let schedule = Schedule {
-            peak: 1.0,
-            warmup: 3,
-            steps: 2,
-            decay: Decay::Linear { floor: 0.0 },
-        };
+        let schedule = Schedule { peak: 1.0, warmup: 3, steps: 2, decay: Decay::Linear { floor: 0.0 } };
         assert!((0..4).all(|step| schedule.rate(step).is_finite()));
     }
 }

@@ -54,22 +54,13 @@ pub fn write(
         tokens as f64 / 1e6,
         progress.seconds / 60.0,
     );
-    let tested: Vec<_> = progress
-        .log
-        .iter()
-        .filter(|line| line.cloze.is_some())
-        .collect();
+    let tested: Vec<_> = progress.log.iter().filter(|line| line.cloze.is_some()).collect();
     let stride = tested.len().div_ceil(ROWS).max(1);
     for line in tested.iter().rev().step_by(stride).rev() {
-        let percent = |share: Option<f64>| {
-            share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share))
-        };
+        let percent =
+            |share: Option<f64>| share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share));
         let (cloze, asked) = (percent(line.cloze), percent(line.asked));
-        let _ = writeln!(
-            text,
-            "| {} | {:.3} | {cloze} | {asked} |",
-            line.step, line.loss
-        );
+        let _ = writeln!(text, "| {} | {:.3} | {cloze} | {asked} |", line.step, line.loss);
     }
     text.push_str(
         "\n## Recall\n\nAll facts, greedy, with the f16 weights of this folder. Cloze: the model finishes \
@@ -79,11 +70,7 @@ pub fn write(
     let mut row = |label: &str, score: &Score| {
         let share = |known: usize| 100.0 * known as f64 / score.facts.max(1) as f64;
         let (cloze, asked) = (share(score.cloze), share(score.asked));
-        let _ = writeln!(
-            text,
-            "| {label} | {} | {cloze:.1} % | {asked:.1} % |",
-            score.facts
-        );
+        let _ = writeln!(text, "| {label} | {} | {cloze:.1} % | {asked:.1} % |", score.facts);
     };
     for (relation, score) in scores {
         row(relation.label(), score);

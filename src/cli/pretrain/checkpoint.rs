@@ -51,14 +51,8 @@ pub fn save(folder: &Path, model: &Llama, optimizer: &AdamW, progress: &Progress
         all.insert(format!("first.{name}"), array(&moments.first)?);
         all.insert(format!("second.{name}"), array(&moments.second)?);
     }
-    replace(
-        &folder.join("state.safetensors"),
-        &weights::write(&all, Precision::F32)?,
-    )?;
-    replace(
-        &folder.join("progress.json"),
-        serde_json::to_string_pretty(progress)?.as_bytes(),
-    )
+    replace(&folder.join("state.safetensors"), &weights::write(&all, Precision::F32)?)?;
+    replace(&folder.join("progress.json"), serde_json::to_string_pretty(progress)?.as_bytes())
 }
 
 /// Reads what `save` wrote: weights, moments, progress. `None` where there is none.
@@ -68,10 +62,7 @@ pub fn load(folder: &Path, optimizer: &mut AdamW) -> Result<Option<(Weights, Pro
         return Ok(None);
     }
     let progress: Progress = serde_json::from_slice(&fs::read(&path)?).context("progress.json")?;
-    let all = weights::read(
-        &fs::read(folder.join("state.safetensors"))?,
-        "state.safetensors",
-    )?;
+    let all = weights::read(&fs::read(folder.join("state.safetensors"))?, "state.safetensors")?;
     let mut model = Weights::new();
     for (name, array) in all {
         if let Some(name) = name.strip_prefix("first.") {

@@ -44,10 +44,8 @@ pub fn evaluate(
     facts: &[Fact],
     stride: usize,
 ) -> Result<BTreeMap<Relation, Score>> {
-    let objects: BTreeMap<Relation, Vec<String>> = Relation::ALL
-        .into_iter()
-        .map(|relation| (relation, candidates(facts, relation)))
-        .collect();
+    let objects: BTreeMap<Relation, Vec<String>> =
+        Relation::ALL.into_iter().map(|relation| (relation, candidates(facts, relation))).collect();
     let mut tested: Vec<&Fact> = facts.iter().step_by(stride).collect();
     // Rows of like length waste little padding.
     tested.sort_by_key(|fact| fact.cloze().prompt.len());
@@ -63,11 +61,7 @@ pub fn evaluate(
             score.asked += usize::from(right);
             score.ended += usize::from(ended);
             if stride == 1 && !(known && right) {
-                eprintln!(
-                    "  {}: cloze {known}, asked {:?} -> {text:?}",
-                    fact.id,
-                    fact.asked().prompt
-                );
+                eprintln!("  {}: cloze {known}, asked {:?} -> {text:?}", fact.id, fact.asked().prompt);
             }
         }
     }
@@ -86,25 +80,15 @@ fn cloze(model: &Llama, tokenizer: &Tokenizer, batch: &[&Fact]) -> Result<Vec<bo
         let object = tokenizer.encode(&format!(" {}", probe.object))?;
         rows.push((prompt, object));
     }
-    let time = rows
-        .iter()
-        .map(|(prompt, object)| prompt.len() + object.len())
-        .max()
-        .unwrap_or(1);
+    let time = rows.iter().map(|(prompt, object)| prompt.len() + object.len()).max().unwrap_or(1);
     let mut ids = Vec::with_capacity(rows.len() * time);
     for (index, (prompt, object)) in rows.iter().enumerate() {
         ids.extend(prompt.iter().chain(object));
         ids.resize((index + 1) * time, tokenizer.eos_id());
     }
-    let best = model
-        .forward(&ids, rows.len())?
-        .argmax(2)?
-        .to_vec2::<u32>()?;
+    let best = model.forward(&ids, rows.len())?.argmax(2)?.to_vec2::<u32>()?;
     let known = rows.iter().zip(best).map(|((prompt, object), best)| {
-        object
-            .iter()
-            .enumerate()
-            .all(|(i, token)| best[prompt.len() + i - 1] == *token)
+        object.iter().enumerate().all(|(i, token)| best[prompt.len() + i - 1] == *token)
     });
     Ok(known.collect())
 }

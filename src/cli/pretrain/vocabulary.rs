@@ -47,9 +47,7 @@ pub fn train(corpus: &Corpus, seed: u64, size: usize) -> Result<String> {
     .with_decoder(Some(ByteLevelDecoder::default().into()))
     .build()
     .map_err(|error| anyhow!(error))?;
-    tokenizer
-        .train(&mut trainer, documents.iter())
-        .map_err(|error| anyhow!(error))?;
+    tokenizer.train(&mut trainer, documents.iter()).map_err(|error| anyhow!(error))?;
     tokenizer.to_string(true).map_err(|error| anyhow!(error))
 }
 
@@ -71,8 +69,5 @@ pub fn config_json() -> String {
 
 /// `special_tokens_map.json`.
 pub fn special_tokens_json() -> String {
-    format!(
-        "{:#}\n",
-        json!({"bos_token": END, "eos_token": END, "pad_token": END})
-    )
+    format!("{:#}\n", json!({"bos_token": END, "eos_token": END, "pad_token": END}))
 }

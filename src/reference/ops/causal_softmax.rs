@@ -30,10 +30,7 @@ impl CustomOp1 for CausalSoftmax {
     }
 
     fn bwd(&self, _: &Tensor, p: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let backward = CausalSoftmaxGrad {
-            time: self.time,
-            scale: self.scale,
-        };
+        let backward = CausalSoftmaxGrad { time: self.time, scale: self.scale };
         Ok(Some(p.apply_op2_no_bwd(&g.contiguous()?, &backward)?))
     }
 }
@@ -55,10 +52,7 @@ impl CustomOp2 for CausalSoftmaxGrad {
         g: &CpuStorage,
         g_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (p, g) = (
-            floats(p, p_layout, self.name())?,
-            floats(g, g_layout, self.name())?,
-        );
+        let (p, g) = (floats(p, p_layout, self.name())?, floats(g, g_layout, self.name())?);
         let mut ds = vec![0.0; p.len()];
         rows::causal_softmax_grad(p, g, self.time, self.scale, &mut ds);
         done(ds, p_layout.shape())
@@ -76,11 +70,7 @@ mod tests {
         // Two query groups share the keys: rows 0..5 and 5..10 are both times 0..5.
         let (time, groups) = (5, 2);
         let future = |i: usize| {
-            if i % time > i / time % time {
-                f32::NEG_INFINITY
-            } else {
-                0.0
-            }
+            if i % time > i / time % time { f32::NEG_INFINITY } else { 0.0 }
         };
         let mask: Vec<f32> = (0..groups * time * time).map(future).collect();
         let mask = Tensor::from_vec(mask, (1, groups * time, time), &Device::Cpu).unwrap();

@@ -9,9 +9,7 @@ use crate::data::corpus::Corpus;
 pub fn random(shape: impl Into<Shape>, seed: u64) -> Var {
     let shape = shape.into();
     let mut rng = Corpus::generator(seed, 0);
-    let values: Vec<f32> = (0..shape.elem_count())
-        .map(|_| rng.random_range(-1.5..1.5))
-        .collect();
+    let values: Vec<f32> = (0..shape.elem_count()).map(|_| rng.random_range(-1.5..1.5)).collect();
     Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
 }
 
@@ -35,14 +33,7 @@ pub fn compare(
     close(&ours, &theirs);
     // A weighted sum, so that every element's gradient is another number.
     let weights = random(ours.shape().clone(), 99);
-    let gradients = |y: &Tensor| {
-        (y * weights.as_tensor())
-            .unwrap()
-            .sum_all()
-            .unwrap()
-            .backward()
-            .unwrap()
-    };
+    let gradients = |y: &Tensor| (y * weights.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
     let (ours, theirs) = (gradients(&ours), gradients(&theirs));
     for var in inputs {
         close(ours.get(var).unwrap(), theirs.get(var).unwrap());

@@ -12,9 +12,7 @@ pub const IGNORED: u32 = u32::MAX;
 
 /// Mean over the targets that are not [`IGNORED`] of -log softmax(x)[target]; x is (N, V), in nats.
 pub fn cross_entropy(x: &Tensor, targets: &[u32]) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(CrossEntropy {
-        targets: targets.into(),
-    })
+    x.contiguous()?.apply_op1(CrossEntropy { targets: targets.into() })
 }
 
 struct CrossEntropy {
@@ -23,10 +21,7 @@ struct CrossEntropy {
 
 impl CrossEntropy {
     fn count(&self) -> usize {
-        self.targets
-            .iter()
-            .filter(|target| **target != IGNORED)
-            .count()
+        self.targets.iter().filter(|target| **target != IGNORED).count()
     }
 
     /// The rows that count, with their targets.
@@ -34,10 +29,7 @@ impl CrossEntropy {
         let (n, v) = layout.shape().dims2()?;
         let fits = |target: &u32| *target == IGNORED || (*target as usize) < v;
         if n != self.targets.len() || !self.targets.iter().all(fits) {
-            bail!(
-                "cross_entropy: {} targets for logits ({n}, {v}), or one beyond V",
-                self.targets.len()
-            );
+            bail!("cross_entropy: {} targets for logits ({n}, {v}), or one beyond V", self.targets.len());
         }
         Ok(v)
     }
@@ -50,9 +42,7 @@ impl CustomOp1 for CrossEntropy {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let v = self.check(layout)?;
-        let rows = floats(x, layout, self.name())?
-            .chunks_exact(v)
-            .zip(self.targets.iter());
+        let rows = floats(x, layout, self.name())?.chunks_exact(v).zip(self.targets.iter());
         let sum: f64 = rows
             .filter(|(_, target)| **target != IGNORED)
             .map(|(row, target)| f64::from(rows::log_sum_exp(row) - row[*target as usize]))
@@ -62,10 +52,7 @@ impl CustomOp1 for CrossEntropy {
 
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let scale = g.to_scalar::<f32>()? / self.count().max(1) as f32;
-        let backward = CrossEntropyGrad {
-            targets: self.targets.clone(),
-            scale,
-        };
+        let backward = CrossEntropyGrad { targets: self.targets.clone(), scale };
         Ok(Some(x.apply_op1_no_bwd(&backward)?))
     }
 }
@@ -84,10 +71,7 @@ impl CustomOp1 for CrossEntropyGrad {
         let (_, v) = layout.shape().dims2()?;
         let x = floats(x, layout, self.name())?;
         let mut dx = vec![0.0; x.len()];
-        let pairs = x
-            .chunks_exact(v)
-            .zip(dx.chunks_exact_mut(v))
-            .zip(self.targets.iter());
+        let pairs = x.chunks_exact(v).zip(dx.chunks_exact_mut(v)).zip(self.targets.iter());
         for ((x, dx), target) in pairs.filter(|(_, target)| **target != IGNORED) {
             rows::cross_entropy_grad(x, *target as usize, self.scale, dx);
         }

@@ -18,9 +18,7 @@ impl Rotary {
         let angles = (0..time).flat_map(|t| {
             (0..head_dim / 2).map(move |i| t as f64 * theta.powf(-2.0 * i as f64 / head_dim as f64))
         });
-        let (cos, sin) = angles
-            .map(|angle| (angle.cos() as f32, angle.sin() as f32))
-            .unzip();
+        let (cos, sin) = angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip();
         Rotary { cos, sin }
     }
 }
@@ -56,11 +54,7 @@ impl Heads {
                 for h in 0..self.heads {
                     let flat = ((b * self.time + t) * self.heads + h) * d;
                     let split = ((b * self.heads + h) * self.time + t) * d;
-                    let (from, to) = if to_heads {
-                        (flat, split)
-                    } else {
-                        (split, flat)
-                    };
+                    let (from, to) = if to_heads { (flat, split) } else { (split, flat) };
                     let (x, y) = (&x[from..from + d], &mut y[to..to + d]);
                     let Some(rotary) = &self.rotary else {
                         y.copy_from_slice(x);
@@ -90,24 +84,12 @@ impl CustomOp1 for SplitHeads {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let Heads {
-            batch,
-            time,
-            heads,
-            head_dim,
-            ..
-        } = self.0;
-        done(
-            self.0.copy(floats(x, layout, self.name())?, true),
-            (batch, heads, time, head_dim),
-        )
+        let Heads { batch, time, heads, head_dim, .. } = self.0;
+        done(self.0.copy(floats(x, layout, self.name())?, true), (batch, heads, time, head_dim))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(
-            g.contiguous()?
-                .apply_op1_no_bwd(&MergeHeads(self.0.clone()))?,
-        ))
+        Ok(Some(g.contiguous()?.apply_op1_no_bwd(&MergeHeads(self.0.clone()))?))
     }
 }
 
@@ -117,24 +99,12 @@ impl CustomOp1 for MergeHeads {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let Heads {
-            batch,
-            time,
-            heads,
-            head_dim,
-            ..
-        } = self.0;
-        done(
-            self.0.copy(floats(x, layout, self.name())?, false),
-            (batch * time, heads * head_dim),
-        )
+        let Heads { batch, time, heads, head_dim, .. } = self.0;
+        done(self.0.copy(floats(x, layout, self.name())?, false), (batch * time, heads * head_dim))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(
-            g.contiguous()?
-                .apply_op1_no_bwd(&SplitHeads(self.0.clone()))?,
-        ))
+        Ok(Some(g.contiguous()?.apply_op1_no_bwd(&SplitHeads(self.0.clone()))?))
     }
 }
 
@@ -148,25 +118,14 @@ mod tests {
     fn equals_transposing_and_candles_rotary_embedding() {
         let (batch, time, heads, head_dim) = (2, 5, 3, 8);
         let rotary = Arc::new(Rotary::new(time, head_dim, 100.0));
-        let table = |values: &[f32]| {
-            Tensor::from_slice(values, (time, head_dim / 2), &Device::Cpu).unwrap()
-        };
+        let table = |values: &[f32]| Tensor::from_slice(values, (time, head_dim / 2), &Device::Cpu).unwrap();
         let (cos, sin) = (table(&rotary.cos), table(&rotary.sin));
-        let layout = Heads {
-            batch,
-            time,
-            heads,
-            head_dim,
-            rotary: Some(rotary),
-        };
+        let layout = Heads { batch, time, heads, head_dim, rotary: Some(rotary) };
         compare(
             &[random((batch * time, heads * head_dim), 3)],
             |v| layout.split(&v[0]),
             |v| {
-                let x = v[0]
-                    .reshape((batch, time, heads, head_dim))?
-                    .transpose(1, 2)?
-                    .contiguous()?;
+                let x = v[0].reshape((batch, time, heads, head_dim))?.transpose(1, 2)?.contiguous()?;
                 candle_nn::rotary_emb::rope_slow(&x, &cos, &sin)
             },
         );
@@ -175,20 +134,11 @@ mod tests {
     #[test]
     fn merging_undoes_splitting() {
         let rotary = Some(Arc::new(Rotary::new(4, 6, 10_000.0)));
-        let layout = Heads {
-            batch: 3,
-            time: 4,
-            heads: 2,
-            head_dim: 6,
-            rotary,
-        };
+        let layout = Heads { batch: 3, time: 4, heads: 2, head_dim: 6, rotary };
         let x = random((12, 12), 4);
         let y = layout.merge(&layout.split(x.as_tensor()).unwrap()).unwrap();
         close(x.as_tensor(), &y);
-        let plain = Heads {
-            rotary: None,
-            ..layout
-        };
+        let plain = Heads { rotary: None, ..layout };
         compare(
             &[random((3, 2, 4, 6), 5)],
             |v| plain.merge(&v[0]),

@@ -21,9 +21,7 @@ pub use swiglu::swiglu;
 
 /// The floats of a contiguous f32 tensor.
 fn floats<'a>(storage: &'a CpuStorage, layout: &Layout, op: &str) -> Result<&'a [f32]> {
-    let Some((start, end)) = layout.contiguous_offsets() else {
-        bail!("{op}: not contiguous")
-    };
+    let Some((start, end)) = layout.contiguous_offsets() else { bail!("{op}: not contiguous") };
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
 

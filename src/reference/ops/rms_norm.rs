@@ -26,10 +26,7 @@ impl CustomOp2 for RmsNorm {
         w: &CpuStorage,
         w_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, w) = (
-            floats(x, x_layout, self.name())?,
-            floats(w, w_layout, self.name())?,
-        );
+        let (x, w) = (floats(x, x_layout, self.name())?, floats(w, w_layout, self.name())?);
         let mut y = vec![0.0; x.len()];
         rows::rms_norm(x, w, self.eps, &mut y);
         done(y, x_layout.shape())
@@ -70,10 +67,7 @@ impl CustomOp3 for RmsNormGradX {
         g: &CpuStorage,
         g_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, w) = (
-            floats(x, x_layout, self.name())?,
-            floats(w, w_layout, self.name())?,
-        );
+        let (x, w) = (floats(x, x_layout, self.name())?, floats(w, w_layout, self.name())?);
         let g = floats(g, g_layout, self.name())?;
         let mut dx = vec![0.0; x.len()];
         rows::rms_norm_grad_x(x, w, g, self.eps, &mut dx);
@@ -97,10 +91,7 @@ impl CustomOp2 for RmsNormGradW {
         g: &CpuStorage,
         g_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, g) = (
-            floats(x, x_layout, self.name())?,
-            floats(g, g_layout, self.name())?,
-        );
+        let (x, g) = (floats(x, x_layout, self.name())?, floats(g, g_layout, self.name())?);
         let width = x_layout.shape().dims().last().copied().unwrap_or(1);
         let mut dw = vec![0.0; width];
         rows::rms_norm_grad_w(x, g, self.eps, &mut dw);

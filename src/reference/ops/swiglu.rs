@@ -24,10 +24,7 @@ impl CustomOp2 for SwiGlu {
         b: &CpuStorage,
         b_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (a, b) = (
-            floats(a, a_layout, self.name())?,
-            floats(b, b_layout, self.name())?,
-        );
+        let (a, b) = (floats(a, a_layout, self.name())?, floats(b, b_layout, self.name())?);
         let mut y = vec![0.0; a.len()];
         rows::swiglu(a, b, &mut y);
         done(y, a_layout.shape())
@@ -64,10 +61,7 @@ impl CustomOp3 for SwiGluGradA {
         g: &CpuStorage,
         g_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (a, b) = (
-            floats(a, a_layout, self.name())?,
-            floats(b, b_layout, self.name())?,
-        );
+        let (a, b) = (floats(a, a_layout, self.name())?, floats(b, b_layout, self.name())?);
         let mut da = vec![0.0; a.len()];
         rows::swiglu_grad_a(a, b, floats(g, g_layout, self.name())?, &mut da);
         done(da, a_layout.shape())
