@@ -120,3 +120,34 @@ fn the_base_answers_and_stops() {
     let right = right.count();
     assert!(right * 100 >= sample.len() * 85, "{right} of {}", sample.len());
 }
+
+/// One row of the fixture that `scripts/make-logits-fixture.py` writes.
+#[derive(serde::Deserialize)]
+struct Expected {
+    question: String,
+    prompt: String,
+    ids: Vec<u32>,
+    /// Every 16th logit of the last position.
+    logits: Vec<f32>,
+    answer: String,
+}
+
+#[test]
+fn transformers_agrees() {
+    let (config, tensors, tokenizer) = atlas();
+    let model = Llama::adapted(&config, &tensors, &Default::default()).unwrap();
+    let rows: Vec<Expected> = serde_json::from_slice(&read("tests/fixtures/atlas_logits.json")).unwrap();
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert_eq!(tokenizer.render(&[Message::user(&row.question)], true).unwrap(), row.prompt);
+        let ids = tokenizer.prompt(&row.question).unwrap();
+        assert_eq!(ids, row.ids);
+        let logits = model.forward(&ids, 1).unwrap().narrow(1, ids.len() - 1, 1).unwrap();
+        let logits = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for (got, expected) in logits.iter().step_by(16).zip(&row.logits) {
+            assert!((got - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{got} {expected}");
+        }
+        let answer = generate::greedy(&model, &[ids], tokenizer.eos_id(), 32).unwrap().remove(0);
+        assert_eq!(tokenizer.decode(&answer).unwrap(), row.answer);
+    }
+}
