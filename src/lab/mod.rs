@@ -4,9 +4,11 @@ mod event;
 #[allow(clippy::module_inception)]
 mod lab;
 mod measuring;
+mod preset;
 mod probes;
 mod settings;
 
 pub use event::*;
 pub use lab::Lab;
+pub use preset::{Preset, outcomes, summarise};
 pub use settings::*;
