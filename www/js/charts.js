@@ -26,10 +26,9 @@ function lineFigure(store, name) {
     else chart.moveCursor();
     drawn = store.version;
     drawLegend(find(".legend", figure), lines, spec.write);
-    setText(find("figcaption", figure), spec.caption(store));
     drawTable();
   };
-  addView(figure, draw);
+  addView(figure, draw, () => writeCaption(figure, store, spec));
   if (name === "recall") offerChoices(figure, store, spec, () => ((drawn = -1), invalidate(figure)));
   return { redraw: () => chart.redraw() };
 }
@@ -56,10 +55,13 @@ function shareFigure(store) {
       setText(find(".share-now", host), `${ARM_LABEL[arm]}: ${now.join(" / ")}`);
     }
     drawn = store.version;
-    if (store.run) setText(find("figcaption", figure), spec.caption(store));
     drawTable();
-  });
+  }, () => writeCaption(figure, store, spec));
   return { redraw: () => charts.forEach(({ chart }) => chart.redraw()) };
+}
+
+function writeCaption(figure, store, spec) {
+  if (store.run) setText(find("figcaption", figure), spec.caption(store));
 }
 
 /** The charts keep their width from the first step on. */

@@ -67,7 +67,7 @@ const loss = {
   },
   caption(store) {
     const now = perArm(store.armNames, (arm) => nats(store.measure(arm)?.heldout_loss));
-    return `Held-out loss after ${count(store.step)} steps, in nats per response token: ${now}; base ${nats(store.start()?.heldout_loss)}. Lower is better at the instructions; it says nothing about what was forgotten.`;
+    return `Held-out loss after ${count(store.measuredStep)} steps, in nats per response token: ${now}; base ${nats(store.start()?.heldout_loss)}. Lower is better at the instructions; it says nothing about what was forgotten.`;
   },
   head: ["Step", "Arm", "Training loss", "Held-out loss", "Rate", "Gradient norm"],
   rows: (store) =>
@@ -102,7 +102,7 @@ const recall = {
     };
     const facts = { kept: "facts the instruction set never mentions", seen: "facts that the instruction set mentions", new: "facts that only the instruction set has" }[split];
     const how = form === "cloze" ? "Completing a sentence" : "Answering a question";
-    return `${how} on ${facts}, after ${count(store.step)} steps: ${perArm(store.armNames, write)}; base ${percent(this.share(store.start()) / 100)}.`;
+    return `${how} on ${facts}, after ${count(store.measuredStep)} steps: ${perArm(store.armNames, write)}; base ${percent(this.share(store.start()) / 100)}.`;
   },
   head: ["Step", "Arm", "Kept, cloze", "Kept, asked", "Seen, cloze", "Seen, asked", "New, cloze", "New, asked"],
   rows: (store) =>
@@ -123,7 +123,7 @@ const kl = {
   caption(store) {
     const n = store.measure(store.armNames[0])?.shift.n;
     const now = perArm(store.armNames, (arm) => nats(store.measure(arm)?.shift.kl));
-    return `KL(tuned || base) over the whole vocabulary after ${count(store.step)} steps, in nats per token, on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`;
+    return `KL(tuned || base) over the whole vocabulary after ${count(store.measuredStep)} steps, in nats per token, on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`;
   },
   head: ["Step", "Arm", "KL, nats per token", "Tokens"],
   rows: (store) => eachMeasure(store, (arm, m) => [nats(m.shift.kl), count(m.shift.n)]),
@@ -147,7 +147,7 @@ const shares = {
   axis: (value) => `${value} %`,
   caption(store) {
     const now = perArm(store.armNames, (arm) => CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "));
-    return `Unshifted / marginal / shifted tokens after ${count(store.step)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;
+    return `Unshifted / marginal / shifted tokens after ${count(store.measuredStep)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;
   },
   head: ["Step", "Arm", "Unshifted", "Marginal", "Shifted", "Tokens"],
   rows: (store) => eachMeasure(store, (arm, m) => [...CLASSES.map((name) => percent(share(m, name) / 100)), count(m.shift.n)]),

@@ -32,7 +32,7 @@ async function open(store, file, onImport) {
     const record = parseRecord(await file.text());
     onImport();
     store.open(record, "imported");
-    say(`Opened ${file.name}.`);
+    say(`Opened ${file.name}. Play shows it again from its start; Reset begins a live run.`);
   } catch (error) {
     if (!(error instanceof RecordError)) throw error;
     showError("import", `${file.name}: ${error.message}`);

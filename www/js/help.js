@@ -13,6 +13,7 @@ const HELP = {
   worker: "The engine stopped. What was recorded so far stays on the page; reload to train again.",
   download: "A file of the model could not be fetched. Check the connection and reload.",
   import: "The file was not opened; the page still shows what it showed before.",
+  address: "Some settings in the address could not be read; the defaults are used for them.",
   instructions: "The instruction set has an error, so no run was started.",
 };
 

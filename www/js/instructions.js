@@ -8,6 +8,11 @@ export class LineError extends Error {
   }
 }
 
+/** Browsers name a line of their own in these messages, which is always the first. */
+function withoutPlace(message) {
+  return message.replace(/ \(line \d+ column \d+\)| at line \d+ column \d+ of the JSON data|^JSON\.parse: /g, "");
+}
+
 /**
  * Question and answer of a row, in one of the usual forms: `messages`, or a pair of text fields.
  * @returns {{question: string, answer: string} | null}
@@ -38,7 +43,7 @@ export function parseInstructions(text) {
     try {
       value = JSON.parse(content);
     } catch (error) {
-      throw new LineError(index + 1, `not JSON (${error.message})`);
+      throw new LineError(index + 1, `not JSON (${withoutPlace(error.message)})`);
     }
     const row = readRow(value);
     if (!row) throw new LineError(index + 1, "no question and answer in it; the first line of the original set shows the form");

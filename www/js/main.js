@@ -64,7 +64,7 @@ function settingsChanged() {
 
 function finished() {
   prediction.reveal();
-  say(`The run has ended after ${count(store.newest)} steps: ${recallSentence(store, store.newest)}`);
+  say(`The run has ended. ${recallSentence(store, store.newest)}`);
 }
 
 /** Rows of the instruction set of the shown run; parsed once per set. */
@@ -93,7 +93,9 @@ function receive(message) {
   if (message.type === "error") return failed(message.name, message.message);
   if (message.type === "state" && message.state !== "preparing") hideProgress();
   control.receive(message);
-  if (message.type === "event") milestones.update();
+  if (message.type !== "event") return;
+  if (store.run === message.event) say(`A new run at step 0 with seed ${store.run.settings.seed}.`);
+  milestones.update();
 }
 
 function paused() {
@@ -182,8 +184,9 @@ function chooseBackend(value) {
 /** The parts of the page that follow the controls. */
 function drawControls(drawBar) {
   drawBar();
-  const changed = form.mark(control.isLive ? control.current?.settings : null);
-  const isEdited = control.isLive && control.current && editor.text !== control.current.instructions;
+  const { running } = control;
+  const changed = form.mark(running?.settings ?? null);
+  const isEdited = running !== null && editor.text !== running.instructions;
   find("#instructions-restart").hidden = !isEdited;
   const note = find("#restart-note");
   note.hidden = changed.length === 0 && !isEdited;
@@ -196,7 +199,7 @@ function drawControls(drawBar) {
 function headline() {
   if (!store.run) return "";
   const kind = { recorded: "Recorded run", live: "This run", imported: "Imported run" }[store.source.kind];
-  return `${kind}, step ${count(store.step)} of ${count(store.run.settings.steps)}: ${recallSentence(store)}`;
+  return `${kind}, seed ${store.run.settings.seed}. ${recallSentence(store)}`;
 }
 
 function wire() {
@@ -229,6 +232,6 @@ function wire() {
 }
 
 wire();
-if (start.ignored.length > 0) say(`The address held settings that could not be read: ${start.ignored.slice(0, 5).join(", ").slice(0, 200)}.`);
+if (start.ignored.length > 0) showError("address", start.ignored.slice(0, 5).join(", ").slice(0, 200));
 showRecorded();
 startEngine();

@@ -19,7 +19,7 @@ export class ShiftTextView {
       this.chosen = { lora: -1, full: -1 };
       invalidate(this.section);
     });
-    addView(this.section, () => this.draw());
+    addView(this.section, () => this.draw(), () => this.writeCaption());
   }
 
   /** @private */
@@ -32,7 +32,6 @@ export class ShiftTextView {
       this.select.replaceChildren(...questions.map((question) => el("option", { value: question, selected: question === this.question }, question)));
     }
     for (const arm of ["lora", "full"]) this.drawArm(arm);
-    this.drawCaption();
   }
 
   /** @private */
@@ -80,12 +79,12 @@ export class ShiftTextView {
   }
 
   /** @private */
-  drawCaption() {
+  writeCaption() {
     const parts = this.store.armNames.map((arm) => {
       const tokens = this.store.text(arm, this.question)?.tokens ?? [];
       const shifted = tokens.filter((token) => token.rank > 3).length;
       return `${ARM_LABEL[arm]} ${shifted} of ${tokens.length}`;
     });
-    setText(find("#shift-caption"), `Shifted tokens in these answers after ${plural(this.store.step, "step")}: ${parts.join(", ")}.`);
+    if (parts.length > 0) setText(find("#shift-caption"), `Shifted tokens in these answers: ${parts.join(", ")}.`);
   }
 }

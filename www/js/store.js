@@ -153,6 +153,11 @@ export class Store {
     return lastUpTo(this.arms.get(arm)?.measures ?? [], step);
   }
 
+  /** The step of the measures that are shown. */
+  get measuredStep() {
+    return Math.max(0, ...this.armNames.map((arm) => this.measure(arm)?.step ?? 0));
+  }
+
   /** The measure before training: the base model. */
   start(arm = this.armNames[0]) {
     const first = this.arms.get(arm)?.measures[0];
