@@ -1,11 +1,15 @@
 /**
  * Draws views in animation frames, and only those on the screen: a view that is off screen stays marked and is
- * drawn when it comes into sight. Its words (captions, counts) are written at once, for those who read without seeing.
+ * drawn when it comes into sight, or once nothing changes any more. Its words (captions, counts) are written at once,
+ * for those who read without seeing.
  */
 
 /** @type {Map<Element, {draw: () => void, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean}>} */
 const views = new Map();
 let isScheduled = false;
+/** Nothing has changed for this long: time to draw what is off screen. */
+const QUIET_MS = 400;
+let quietTimer = 0;
 
 const observer = new IntersectionObserver(
   (entries) => {
@@ -26,12 +30,22 @@ function schedule() {
 
 function drawAll() {
   isScheduled = false;
+  clearTimeout(quietTimer);
+  quietTimer = setTimeout(drawHidden, QUIET_MS);
   for (const view of views.values()) {
     if (view.isUnwritten) {
       view.isUnwritten = false;
       view.write();
     }
     if (!view.isDirty || !view.isVisible) continue;
+    view.isDirty = false;
+    view.draw();
+  }
+}
+
+function drawHidden() {
+  for (const view of views.values()) {
+    if (!view.isDirty) continue;
     view.isDirty = false;
     view.draw();
   }

@@ -14,7 +14,8 @@ function withoutPlace(message) {
 }
 
 /**
- * Question and answer of a row, in one of the usual forms: `messages`, or a pair of text fields.
+ * Question and answer of a row, in one of the usual forms: `instruction`, `input` and `output`, another such pair of
+ * text fields, or `messages`.
  * @returns {{question: string, answer: string} | null}
  */
 export function readRow(row) {
@@ -27,7 +28,9 @@ export function readRow(row) {
   const first = (...names) => names.map((name) => row[name]).find((value) => typeof value === "string");
   const question = first("question", "prompt", "instruction", "user");
   const answer = first("answer", "response", "completion", "output", "assistant");
-  return question !== undefined && answer !== undefined ? { question, answer } : null;
+  if (question === undefined || answer === undefined) return null;
+  const input = typeof row.input === "string" && row.input !== "" ? `\n${row.input}` : "";
+  return { question: question + input, answer };
 }
 
 /**
