@@ -35,6 +35,7 @@ export class Ask {
   ask(question) {
     if (question === "") return;
     this.id += 1;
+    find("#ask-answers").hidden = false;
     for (const arm of COLUMNS) {
       find(`[data-answer="${arm}"] .answer`).replaceChildren(el("p", { class: "soft" }, "…"));
       find(`[data-answer="${arm}"] .tops`).replaceChildren();

@@ -41,7 +41,7 @@ export function makeControlBar(store, control, form) {
 
 function drawSlider(store, slider) {
   const steps = store.run?.settings.steps ?? 1;
-  slider.max = String(Math.max(store.newest, 1));
+  slider.max = String(Math.max(store.newest, steps));
   slider.value = String(store.step);
   slider.disabled = store.newest === 0;
   slider.setAttribute("aria-valuetext", `step ${store.step} of ${steps}`);
@@ -68,8 +68,9 @@ function drawCounters(store) {
 function drawSource(store, control) {
   const { kind, engine } = store.source;
   const badge = find("#source");
-  badge.dataset.source = kind;
-  const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", live: "live" }[kind];
+  badge.dataset.source = kind === "live" && control.mode !== "live" ? "stopped" : kind;
+  const live = control.mode === "live" ? "live" : "your run";
+  const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", live }[kind];
   setText(badge, text);
   badge.title = kind === "live" ? "Trains in this browser now" : `Recorded on: ${engine}`;
   setText(find("#mode"), MODE_TEXT[control.mode] || engineName());

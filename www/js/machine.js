@@ -8,9 +8,8 @@ export function showEngine({ engine, adapter, reason, model, parameters }) {
   const rows = [
     ["Engine", { webgpu: "WebGPU", cpu: "CPU (WebAssembly)", playback: "none: playback of recorded runs" }[engine]],
     ["Adapter", adapter],
-    ["Why", reason],
     ["Model", model],
-    ["Parameters", count(parameters)],
+    ["Parameters", parameters > 0 ? count(parameters) : ""],
   ];
   const list = find("#machine-list");
   list.replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));

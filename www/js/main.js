@@ -39,7 +39,7 @@ const control = new RunControl(store, {
   post: (command) => engine.post(command),
   plan,
   refused: () => showError("instructions", editor.error || "the data is not loaded yet"),
-  changed: () => invalidate(),
+  changed: controlChanged,
   paused,
   finished,
 });
@@ -48,6 +48,12 @@ const editor = new InstructionsEditor(() => invalidate());
 const prediction = new Prediction(store);
 const ask = new Ask((command) => engine.post(command));
 const milestones = new Milestones(store);
+
+function controlChanged() {
+  // For style sheets and tests: none, preparing, paused, running, done, or playing back.
+  document.documentElement.dataset.run = control.playback.isPlaying ? "playing" : control.state;
+  invalidate();
+}
 
 /** What a new run would be made with. */
 function plan() {
@@ -87,7 +93,7 @@ function instructionRows() {
 /** Takes every message of the worker. */
 function receive(message) {
   if (message.type === "ready") return ready(message);
-  if (message.type === "progress") return showProgress(`${message.stage}`, message.done, message.total);
+  if (message.type === "progress") return takeProgress(message);
   if (message.type === "answer") return ask.receive(message);
   if (message.type === "saved") return download(message.file, message.bytes, "application/octet-stream");
   if (message.type === "error") return failed(message.name, message.message);
@@ -116,7 +122,9 @@ function failed(name, message) {
   if (control.mode === "loading") return playbackOnly(message);
   showError(name, message);
   control.fail();
-  if (name === "worker" || name === "device-lost") control.setMode("playback");
+  if (name !== "worker" && name !== "device-lost") return;
+  document.documentElement.dataset.engine = "playback";
+  control.setMode("playback");
 }
 
 /** The engine cannot run: the recorded run stays, and everything that reads it works. */
@@ -126,6 +134,11 @@ function playbackOnly(reason) {
   hideProgress();
   control.setMode("playback");
   say("Training is not possible here; the page plays the recorded run.");
+}
+
+/** While a run trains the counters say enough. */
+function takeProgress({ stage, done, total }) {
+  if (control.mode === "loading" || control.isBusy) showProgress(stage, done, total);
 }
 
 function showProgress(stage, done, total) {
@@ -144,12 +157,13 @@ function hideProgress() {
   find("#progress-row").hidden = true;
 }
 
-async function showRecorded() {
+/** At the start, unless something else is shown by then, or when it is `isWanted` again. */
+async function showRecorded(isWanted = false) {
   try {
     const response = await fetch(new URL(RECORDED, document.baseURI));
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const record = parseRecord(await response.text());
-    if (store.source.kind === "none") store.open(record, "recorded");
+    if (store.source.kind === "none" || isWanted) store.open(record, "recorded");
   } catch (error) {
     setText(find("#recorded-note"), `The recorded run could not be shown (${error.message}).`);
   }
@@ -211,7 +225,7 @@ function wire() {
   makeArmTable(store, () => parameters);
   makeFileTools(store, { onImport: () => control.leave(), settings: () => form.settings, backend: () => backend, post: (command) => engine.post(command) });
   const drawBar = makeControlBar(store, control, { arms: () => form.settings.arms, setArms: (arms) => form.set({ ...form.settings, arms }) });
-  addView(find("#play"), () => drawControls(drawBar));
+  addView(find("#bar"), () => {}, () => drawControls(drawBar)); // all words, no drawing
   store.subscribe(() => invalidate());
   onThemeChange(() => {
     charts.forEach((chart) => chart.redraw());
@@ -219,7 +233,10 @@ function wire() {
   });
   const help = find("#help");
   for (const button of document.querySelectorAll("[data-help]")) button.addEventListener("click", () => help.showModal());
-  find("#recorded").addEventListener("click", () => (control.leave(), (store.source.kind = "none"), showRecorded()));
+  find("#recorded").addEventListener("click", () => {
+    control.leave();
+    showRecorded(true);
+  });
   find("#backend").value = backend;
   find("#backend").addEventListener("change", (event) => chooseBackend(event.target.value));
   addEventListener("hashchange", () => form.set(readHash(location.hash).settings));

@@ -67,11 +67,13 @@ export class Store {
     for (const listener of this.listeners) listener();
   }
 
-  /** Shows a whole record instead of the current run. */
+  /** Shows a whole record instead of the current run; one that only holds a summary leaves the run. */
   open(/** @type {RunRecord} */ record, /** @type {"recorded" | "imported"} */ kind) {
-    this.clear();
-    this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
-    for (const event of record.events) this.take(event);
+    if (record.events.some((event) => event.type === "run")) {
+      this.clear();
+      this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
+    }
+    for (const event of record.events) this.take(event, record.engine);
     this.version += 1;
     this.changed();
   }
@@ -84,16 +86,16 @@ export class Store {
 
   /** Adds one event. */
   apply(/** @type {RunEvent} */ event) {
-    this.take(event);
+    this.take(event, this.source.engine);
     this.version += 1;
     this.changed();
   }
 
   /** @private */
-  take(/** @type {RunEvent} */ event) {
+  take(/** @type {RunEvent} */ event, engine) {
     if (event.type === "summary") {
       this.summary = event;
-      this.summaryEngine = this.source.engine;
+      this.summaryEngine = engine;
       return;
     }
     if (event.type === "run") {
