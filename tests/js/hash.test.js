@@ -6,7 +6,14 @@ import { FIELDS, clamp, defaults, differences } from "../../www/js/settings.js";
 
 test("only what differs is written, and it is read back", () => {
   assert.equal(writeHash(defaults()), "");
-  const settings = { ...defaults(), rank: 4, lr_lora: 3e-3, targets: ["q_proj", "v_proj"], arms: ["lora"], schedule: "cosine" };
+  const settings = {
+    ...defaults(),
+    rank: 4,
+    lr_lora: 3e-3,
+    targets: ["q_proj", "v_proj"],
+    arms: ["lora"],
+    schedule: "cosine",
+  };
   const hash = writeHash(settings, "cpu");
   assert.equal(hash, "#v=1&arms=lora&rank=4&targets=q_proj,v_proj&lr_lora=0.003&schedule=cosine&engine=cpu");
   const read = readHash(hash);
@@ -25,9 +32,18 @@ test("every value is clamped", () => {
 
 test("a hostile hash gives the defaults", () => {
   const hostile = [
-    "#", "#figures", "#v=2&rank=4", "#rank=4", "#v=1&__proto__=1&constructor=2&toString=3", "#v=1&targets=&arms=base,,",
-    "#v=1&rank=<script>alert(1)</script>", "#v=1&rank=%E0%A4%A", `#v=1&rank=${"9".repeat(5000)}`, "#v=1&&&=&=5", "#v=1&rank=NaN&steps=0x",
-  ]; // prettier-ignore
+    "#",
+    "#figures",
+    "#v=2&rank=4",
+    "#rank=4",
+    "#v=1&__proto__=1&constructor=2&toString=3",
+    "#v=1&targets=&arms=base,,",
+    "#v=1&rank=<script>alert(1)</script>",
+    "#v=1&rank=%E0%A4%A",
+    `#v=1&rank=${"9".repeat(5000)}`,
+    "#v=1&&&=&=5",
+    "#v=1&rank=NaN&steps=0x",
+  ];
   for (const hash of hostile) assert.deepEqual(readHash(hash).settings, defaults(), hash);
   assert.deepEqual(readHash("#v=1&nonsense=1").ignored, ["nonsense"]);
 });
@@ -48,6 +64,6 @@ test("names and defaults are those of the engine", () => {
   const pairs = [...body.matchAll(/^\s{12}(\w+): ([^,\n]+),$/gm)].map(([, name, value]) => [name, value]);
   const engine = Object.fromEntries(pairs);
   const ours = defaults();
-  assert.deepEqual(Object.keys(ours).sort(), [...Object.keys(engine), ..."arms" in engine ? [] : ["arms"]].sort());
+  assert.deepEqual(Object.keys(ours).sort(), [...Object.keys(engine), ...("arms" in engine ? [] : ["arms"])].sort());
   for (const { name } of FIELDS) assert.equal(ours[name], Number(engine[name]), name);
 });

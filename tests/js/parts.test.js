@@ -10,21 +10,42 @@ import { cellAt, countStates, layOut, neighbour } from "../../www/js/wall-layout
 import * as sample from "./sample.js";
 
 test("instruction sets are read in the usual forms", () => {
-  const rows = parseInstructions('{"instruction":"a","input":"x","output":"b"}\n\n{"messages":[{"role":"user","content":"c"},{"role":"assistant","content":"d"}]}\n');
-  assert.deepEqual(rows, [{ question: "a\nx", answer: "b", line: 1 }, { question: "c", answer: "d", line: 3 }]);
+  const rows = parseInstructions(
+    '{"instruction":"a","input":"x","output":"b"}\n\n{"messages":[{"role":"user","content":"c"},{"role":"assistant","content":"d"}]}\n',
+  );
+  assert.deepEqual(rows, [
+    { question: "a\nx", answer: "b", line: 1 },
+    { question: "c", answer: "d", line: 3 },
+  ]);
 });
 
 test("a bad line of an instruction set is named", () => {
-  for (const [text, line] of [['{"instruction":"a","output":"b"}\n{', 2], ['{"a":1}', 1], ["", 1], ["[]", 1], ["null", 1]]) {
-    assert.throws(() => parseInstructions(text), (error) => error instanceof LineError && error.line === line, text);
+  for (const [text, line] of [
+    ['{"instruction":"a","output":"b"}\n{', 2],
+    ['{"a":1}', 1],
+    ["", 1],
+    ["[]", 1],
+    ["null", 1],
+  ]) {
+    assert.throws(
+      () => parseInstructions(text),
+      (error) => error instanceof LineError && error.line === line,
+      text,
+    );
   }
 });
 
 test("walls place every fact once, by relation", () => {
-  const facts = ["capital", "symbol", "capital", "capital"].map((relation, i) => ({ relation, split: i === 0 ? "seen" : "kept" }));
+  const facts = ["capital", "symbol", "capital", "capital"].map((relation, i) => ({
+    relation,
+    split: i === 0 ? "seen" : "kept",
+  }));
   for (const width of [200, 600]) {
     const layout = layOut(facts, width);
-    assert.deepEqual(layout.cells.map((cell) => cell.fact), [2, 3, 0, 1]);
+    assert.deepEqual(
+      layout.cells.map((cell) => cell.fact),
+      [2, 3, 0, 1],
+    );
     const { x, y } = layout.cells[3];
     assert.equal(cellAt(layout, x + 3, y + 3), 3);
     assert.equal(cellAt(layout, -5, y), -1);
@@ -48,7 +69,14 @@ function controlWith(store) {
   const posted = [];
   const plan = { settings: defaults(), instructions: "i", heldout: "h" };
   const nothing = () => {};
-  const control = new RunControl(store, { post: (command) => posted.push(command), plan: () => plan, refused: nothing, changed: nothing, paused: nothing, finished: nothing });
+  const control = new RunControl(store, {
+    post: (command) => posted.push(command),
+    plan: () => plan,
+    refused: nothing,
+    changed: nothing,
+    paused: nothing,
+    finished: nothing,
+  });
   return { control, posted, plan };
 }
 
@@ -57,14 +85,20 @@ test("Play starts a run once, Reset starts it again with the same seed", () => {
   const { control, posted } = controlWith(store);
   control.setMode("live", "cpu");
   control.play();
-  assert.deepEqual(posted.map((command) => command.type), ["start", "play"]);
+  assert.deepEqual(
+    posted.map((command) => command.type),
+    ["start", "play"],
+  );
   control.receive({ type: "event", event: sample.run(1) });
   for (const state of ["preparing", "paused", "running"]) control.receive({ type: "state", state });
   assert.ok(control.isRunning);
   control.pause();
   control.play();
   control.reset();
-  assert.deepEqual(posted.slice(2).map((command) => command.type), ["pause", "play", "pause", "start"]);
+  assert.deepEqual(
+    posted.slice(2).map((command) => command.type),
+    ["pause", "play", "pause", "start"],
+  );
   assert.equal(posted.at(-1).settings.seed, posted[0].settings.seed);
 });
 

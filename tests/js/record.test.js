@@ -4,7 +4,11 @@ import { RecordError, checkRecord, parseRecord, writeCsv, writeRecord } from "..
 import { Store } from "../../www/js/store.js";
 import * as sample from "./sample.js";
 
-const refused = (value, pattern) => assert.throws(() => checkRecord(value), (error) => error instanceof RecordError && pattern.test(error.message));
+const refused = (value, pattern) =>
+  assert.throws(
+    () => checkRecord(value),
+    (error) => error instanceof RecordError && pattern.test(error.message),
+  );
 
 test("a record passes, also with losses that are not numbers", () => {
   const record = sample.record();
@@ -26,13 +30,34 @@ test("a damaged event is named with its place", () => {
     change(record.events);
     return record;
   };
-  refused(damage((events) => (events[0].facts[1].cloze = 3)), /events\[0\]\.facts\[1\]\.cloze should be text/);
-  refused(damage((events) => (events[1].cells = "kkk")), /events\[1\]\.cells should be one letter/);
-  refused(damage((events) => (events[1].shift = null)), /events\[1\]\.shift should be an object/);
-  refused(damage((events) => (events[2].arm = "<b>")), /one of base, lora, full/);
-  refused(damage((events) => (events[3].tokens[0].top = [["a"]])), /top\[0\] should be a pair/);
-  refused(damage((events) => (events[5].step = -1)), /step should be a whole number/);
-  refused(damage((events) => (events[5].type = "constructor")), /type should be one of/);
+  refused(
+    damage((events) => (events[0].facts[1].cloze = 3)),
+    /events\[0\]\.facts\[1\]\.cloze should be text/,
+  );
+  refused(
+    damage((events) => (events[1].cells = "kkk")),
+    /events\[1\]\.cells should be one letter/,
+  );
+  refused(
+    damage((events) => (events[1].shift = null)),
+    /events\[1\]\.shift should be an object/,
+  );
+  refused(
+    damage((events) => (events[2].arm = "<b>")),
+    /one of base, lora, full/,
+  );
+  refused(
+    damage((events) => (events[3].tokens[0].top = [["a"]])),
+    /top\[0\] should be a pair/,
+  );
+  refused(
+    damage((events) => (events[5].step = -1)),
+    /step should be a whole number/,
+  );
+  refused(
+    damage((events) => (events[5].type = "constructor")),
+    /type should be one of/,
+  );
 });
 
 test("what is written can be read, with its instruction set", () => {

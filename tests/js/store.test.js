@@ -63,7 +63,10 @@ test("tokens add up to the chosen step", () => {
   const store = new Store();
   store.open(sample.record(), "recorded");
   assert.equal(store.recent("lora", 2).tokens, 30);
-  assert.deepEqual(store.recent("lora", 2).steps.map((entry) => entry.step), [2, 3]);
+  assert.deepEqual(
+    store.recent("lora", 2).steps.map((entry) => entry.step),
+    [2, 3],
+  );
   assert.equal(store.recent("lora", 2, 0).tokens, 0);
 });
 

@@ -21,7 +21,8 @@ function withoutPlace(message) {
 export function readRow(row) {
   if (typeof row !== "object" || row === null) return null;
   if (Array.isArray(row.messages)) {
-    const say = (role) => row.messages.filter((m) => m?.role === role && typeof m.content === "string").map((m) => m.content);
+    const say = (role) =>
+      row.messages.filter((m) => m?.role === role && typeof m.content === "string").map((m) => m.content);
     const [question, answer] = [say("user"), say("assistant")];
     return question.length > 0 && answer.length > 0 ? { question: question[0], answer: answer[0] } : null;
   }
@@ -49,7 +50,8 @@ export function parseInstructions(text) {
       throw new LineError(index + 1, `not JSON (${withoutPlace(error.message)})`);
     }
     const row = readRow(value);
-    if (!row) throw new LineError(index + 1, "no question and answer in it; the first line of the original set shows the form");
+    if (!row)
+      throw new LineError(index + 1, "no question and answer in it; the first line of the original set shows the form");
     rows.push({ ...row, line: index + 1 });
   });
   if (rows.length === 0) throw new LineError(1, "the instruction set is empty");

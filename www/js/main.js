@@ -3,7 +3,7 @@ import { say, showError } from "./alerts.js";
 import { Ask } from "./ask.js";
 import { makeCharts } from "./charts.js";
 import { makeControlBar } from "./control-bar.js";
-import { download, find, setText } from "./dom.js";
+import { download, find, findAll, setText } from "./dom.js";
 import { Engine, fetchData, fetchModel } from "./engine.js";
 import { enableFileTools, makeFileTools } from "./files.js";
 import { bytes, count } from "./format.js";
@@ -29,6 +29,7 @@ const RECORDED = "examples/lora-vs-full.json";
 
 const store = new Store();
 const start = readHash(location.hash);
+/** @type {any} */
 let backend = start.backend;
 let parameters = 0;
 /** @type {{facts: string, instructions: string, heldout: string} | null} */
@@ -130,7 +131,13 @@ function failed(name, message) {
 /** The engine cannot run: the recorded run stays, and everything that reads it works. */
 function playbackOnly(reason) {
   document.documentElement.dataset.engine = "playback";
-  showEngine({ engine: "playback", adapter: "", reason: `Training is not possible here: ${reason}. The page plays recorded runs.`, model: "", parameters: NaN });
+  showEngine({
+    engine: "playback",
+    adapter: "",
+    reason: `Training is not possible here: ${reason}. The page plays recorded runs.`,
+    model: "",
+    parameters: NaN,
+  });
   hideProgress();
   control.setMode("playback");
   say("Training is not possible here; the page plays the recorded run.");
@@ -149,7 +156,11 @@ function showProgress(stage, done, total) {
     bar.value = done;
   } else bar.removeAttribute("value");
   const isBytes = stage === "model";
-  const amount = isBytes ? `${bytes(done)}${total > 0 ? ` of ${bytes(total)}` : ""}` : total > 0 ? `${count(done)} of ${count(total)}` : "";
+  const amount = isBytes
+    ? `${bytes(done)}${total > 0 ? ` of ${bytes(total)}` : ""}`
+    : total > 0
+      ? `${count(done)} of ${count(total)}`
+      : "";
   setText(find("#progress-text"), `${isBytes ? "Fetching the model" : stage} ${amount}`);
 }
 
@@ -223,16 +234,28 @@ function wire() {
   makeKlBars(store);
   makeSummary(store);
   makeArmTable(store, () => parameters);
-  makeFileTools(store, { onImport: () => control.leave(), settings: () => form.settings, backend: () => backend, post: (command) => engine.post(command) });
-  const drawBar = makeControlBar(store, control, { arms: () => form.settings.arms, setArms: (arms) => form.set({ ...form.settings, arms }) });
-  addView(find("#bar"), () => {}, () => drawControls(drawBar)); // all words, no drawing
+  makeFileTools(store, {
+    onImport: () => control.leave(),
+    settings: () => form.settings,
+    backend: () => backend,
+    post: (command) => engine.post(command),
+  });
+  const drawBar = makeControlBar(store, control, {
+    arms: () => form.settings.arms,
+    setArms: (arms) => form.set({ ...form.settings, arms }),
+  });
+  addView(
+    find("#bar"),
+    () => {},
+    () => drawControls(drawBar),
+  ); // all words, no drawing
   store.subscribe(() => invalidate());
   onThemeChange(() => {
     charts.forEach((chart) => chart.redraw());
     invalidate();
   });
   const help = find("#help");
-  for (const button of document.querySelectorAll("[data-help]")) button.addEventListener("click", () => help.showModal());
+  for (const button of findAll("[data-help]")) button.addEventListener("click", () => help.showModal());
   find("#recorded").addEventListener("click", () => {
     control.leave();
     showRecorded(true);

@@ -11,7 +11,7 @@ import { differences } from "./settings.js";
 export class RunControl {
   /**
    * @param {import("./store.js").Store} store
-   * @param {{post: (command: object) => void, plan: () => ({settings: object, instructions: string, heldout: string} | null),
+   * @param {{post: (command: import("./protocol.js").Command) => void, plan: () => ({settings: import("./settings.js").Settings, instructions: string, heldout: string} | null),
    *   refused: () => void, changed: () => void, paused: () => void, finished: () => void}} hooks
    *   `plan`: what a new run is made with, null when the form or the instruction set has an error;
    *   `refused`: a run was wanted while there was no plan; `finished`: a live or played-back run reached its end

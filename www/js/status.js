@@ -9,7 +9,8 @@ export function recallSentence(/** @type {Store} */ store, step = store.step) {
   const known = entries.filter(([, entry]) => entry);
   if (known.length === 0) return "";
   const at = Math.max(...known.map(([arm]) => store.measure(arm, step).step));
-  const write = ([arm, { correct, n }]) => `${ARM_LABEL[arm]} knows ${count(correct)} of ${count(n)} kept facts (${percent(correct / n, 0)})`;
+  const write = ([arm, { correct, n }]) =>
+    `${ARM_LABEL[arm]} knows ${count(correct)} of ${count(n)} kept facts (${percent(correct / n, 0)})`;
   return `After ${count(at)} steps ${known.map(write).join(", ")}.`;
 }
 

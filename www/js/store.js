@@ -187,7 +187,10 @@ export class Store {
   /** An arm's answer to `question` at the chosen step. */
   text(arm, question, step = this.step) {
     const texts = this.arms.get(arm)?.texts ?? [];
-    return lastUpTo(texts.filter((text) => text.question === question), step);
+    return lastUpTo(
+      texts.filter((text) => text.question === question),
+      step,
+    );
   }
 
   /** A recall figure of a measure. */

@@ -1,5 +1,5 @@
 /** The two knowledge walls and the fact that is chosen on both. */
-import { el, find, setText } from "./dom.js";
+import { el, find, findAll, setText } from "./dom.js";
 import { drawFact } from "./fact-panel.js";
 import { ARM_LABEL, count, perArm } from "./format.js";
 import { addView, invalidate } from "./frame.js";
@@ -22,10 +22,14 @@ export class Walls {
     this.section = find("#walls");
     /** @type {Map<string, ReturnType<typeof layOut>>} */
     this.layouts = new Map();
-    this.canvases = [...this.section.querySelectorAll("canvas[data-wall]")];
+    this.canvases = findAll("canvas[data-wall]", this.section);
     for (const canvas of this.canvases) this.listen(canvas);
     this.keySwatches = this.makeKey();
-    addView(this.section, () => this.draw(), () => this.write());
+    addView(
+      this.section,
+      () => this.draw(),
+      () => this.write(),
+    );
     new ResizeObserver(() => invalidate(this.section)).observe(this.section);
   }
 
