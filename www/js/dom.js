@@ -1,4 +1,4 @@
-/** Small helpers for elements. Text always goes in as text, never as HTML. */
+/** Small functions for elements. Text always goes in as text, never as HTML. */
 
 /**
  * Makes an element: `el("td", { class: "number", onclick: f, "aria-label": "x" }, "text", child)`.
