@@ -1,5 +1,6 @@
 //! The experiment: two arms in lockstep from one start, and the record of what happened.
 
+mod asking;
 mod event;
 #[allow(clippy::module_inception)]
 mod lab;
