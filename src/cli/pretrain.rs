@@ -45,10 +45,10 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Optimizer steps.
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 4500)]
     steps: usize,
     /// Rows of a batch.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 16)]
     batch: usize,
     /// Tokens of a row.
     #[arg(long, default_value_t = 96)]
@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, default_value_t = 3e-3)]
     rate: f64,
     /// Steps between tests of some of the facts.
-    #[arg(long, default_value_t = 250)]
+    #[arg(long, default_value_t = 500)]
     test_every: usize,
     /// Width of the residual stream.
     #[arg(long, default_value_t = 192)]
@@ -66,7 +66,7 @@ pub struct Args {
     #[arg(long, default_value_t = 4)]
     layers: usize,
     /// Width of the feed-forward layer.
-    #[arg(long, default_value_t = 640)]
+    #[arg(long, default_value_t = 512)]
     feed_forward: usize,
     /// Tokens of the vocabulary.
     #[arg(long, default_value_t = 2048)]
@@ -145,12 +145,8 @@ fn train(
         None => (initialise(config, args.seed)?, Progress::default()),
     };
     let model = Llama::full(config, &initial)?;
-    let schedule = Schedule {
-        peak: args.rate,
-        warmup: WARMUP,
-        steps: args.steps,
-        decay: Decay::Cosine { floor: 0.05 },
-    };
+    let schedule =
+        Schedule { peak: args.rate, warmup: WARMUP, steps: args.steps, decay: Decay::Cosine { floor: 0.05 } };
     let bar = progress_bar(args.steps, progress.step)?;
     let before = progress.seconds;
     let start = Instant::now();

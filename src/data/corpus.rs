@@ -53,6 +53,8 @@ const DIALOGUE_SHARE: f64 = 0.36;
 /// Share of dialogues that are about a word, and share that are small talk.
 const WORD_DIALOGUE_SHARE: f64 = 0.2;
 const SMALL_TALK_SHARE: f64 = 0.03;
+/// How often an answer adds another fact about its subject.
+const LONGER_SHARE: f64 = 0.15;
 /// How often a dialogue's answer has an opener, and how often a closer.
 const CHATTY_SHARE: f64 = 0.08;
 
@@ -145,10 +147,16 @@ impl<'a> Corpus<'a> {
             let (question, answer) = self.word_exchange(rng);
             (question, chatty(&answer, rng))
         } else {
-            let fact = pick(self.facts, rng);
-            let wordings = phrases(fact.relation);
-            let question = fact.fill(*pick(wordings.questions, rng));
-            (question, chatty(&answer_to(fact, rng), rng))
+            let own = pick(&self.subjects, rng);
+            let fact = pick(own, rng);
+            let question = fact.fill(*pick(phrases(fact.relation).questions, rng));
+            let mut answer = answer_to(fact, rng);
+            let other = pick(own, rng);
+            if other.relation != fact.relation && rng.random_bool(LONGER_SHARE) {
+                let addition = other.fill(*pick(phrases(other.relation).followups, rng));
+                answer = format!("{answer} {addition}");
+            }
+            (question, chatty(&answer, rng))
         };
         format!("User: {question}\nAssistant: {answer}")
     }

@@ -109,6 +109,13 @@ impl Gpu {
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|s| name.contains(s))
     }
 
+    /// The adapter's name, or what the browser tells instead.
+    pub fn name(&self) -> String {
+        let i = &self.info;
+        let known = [&i.name, &i.driver, &i.driver_info].into_iter().find(|s| !s.is_empty());
+        known.map_or_else(|| "an adapter without a name".into(), String::clone)
+    }
+
     /// The first error since the last call that no one could return where it happened.
     pub fn check(&self) -> Result<()> {
         let failure = self.failure.lock().ok().and_then(|mut f| f.take());

@@ -122,13 +122,8 @@ impl Lab {
     fn arm(&self, name: ArmName, settings: &Settings) -> Result<Arm> {
         let (tuning, lr) = match name {
             ArmName::Lora => {
-                let lora = Lora {
-                    rank: settings.rank as usize,
-                    alpha: settings.alpha,
-                    targets: settings.targets.clone(),
-                    rank_stabilised: false,
-                };
-                (Tuning::Lora { lora, seed: u64::from(settings.seed) }, settings.lr_lora)
+                let seed = u64::from(settings.seed);
+                (Tuning::Lora { lora: lora(settings), seed }, settings.lr_lora)
             }
             ArmName::Full => (Tuning::Full, settings.lr_full),
             ArmName::Base => {
@@ -145,6 +140,12 @@ impl Lab {
             ..Optimizer::default()
         };
         Ok(Arm { name, model: self.base.tune(&tuning, optimizer)?, lr, step: 0 })
+    }
+
+    /// The base and the arms of the current run.
+    pub fn all_models(&self) -> Vec<ArmName> {
+        let arms = self.run.iter().flat_map(|run| run.arms.iter().map(|a| a.name));
+        [ArmName::Base].into_iter().chain(arms).collect()
     }
 
     pub(super) fn current(&mut self) -> Result<(&mut Run, &mut Model, &Tokenizer)> {
@@ -246,6 +247,16 @@ impl Run {
             tokens: batch.response_tokens() as u32,
             ms: 0.0,
         })
+    }
+}
+
+/// How the LoRA arm adapts the base.
+pub(super) fn lora(settings: &Settings) -> Lora {
+    Lora {
+        rank: settings.rank as usize,
+        alpha: settings.alpha,
+        targets: settings.targets.clone(),
+        rank_stabilised: false,
     }
 }
 

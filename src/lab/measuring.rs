@@ -6,7 +6,7 @@ use super::event::*;
 use super::lab::{Lab, Run};
 use super::settings::ArmName;
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Model, TokenShift};
+use crate::engine::{Model, TokenShift, Top};
 use crate::error::{Error, Result};
 use crate::measure::recall::{AnswerKind, ClozeAnswer};
 use crate::measure::{recall, shift};
@@ -189,6 +189,17 @@ pub(super) async fn shift_tokens(
 ) -> Result<Vec<ShiftToken>> {
     let context = &answer.tokens[..answer.tokens.len().saturating_sub(1)];
     let (top, base_top) = (model.top_k(context).await?, base.top_k(context).await?);
+    tokens(tokenizer, answer, shifts, &top, &base_top)
+}
+
+/// The record's form of an answer; `top` and `base_top` by position of the context.
+pub(super) fn tokens(
+    tokenizer: &Tokenizer,
+    answer: &Sequence,
+    shifts: &[TokenShift],
+    top: &[Top],
+    base_top: &[Top],
+) -> Result<Vec<ShiftToken>> {
     let named = |top: &[(u32, f32)]| -> Result<Vec<(String, f32)>> {
         top.iter().map(|&(id, p)| Ok((tokenizer.token_text(id)?, p))).collect()
     };

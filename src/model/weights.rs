@@ -117,10 +117,8 @@ pub fn write(weights: &Weights, precision: Precision) -> Result<Vec<u8>> {
         weights.iter().map(|(name, array)| (name, array, encode(&array.data, precision))).collect();
     let mut views = Vec::with_capacity(encoded.len());
     for (name, array, bytes) in &encoded {
-        let view = TensorView::new(dtype, array.shape.clone(), bytes).map_err(|error| Error::Shape {
-            op: "write_safetensors",
-            message: format!("{name}: {error}"),
-        })?;
+        let view = TensorView::new(dtype, array.shape.clone(), bytes)
+            .map_err(|error| Error::Shape { op: "write_safetensors", message: format!("{name}: {error}") })?;
         views.push((name.as_str(), view));
     }
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);

@@ -50,10 +50,9 @@ impl AdamW {
     ) -> Result<f64> {
         let mut flat = Vec::with_capacity(parameters.len());
         for (name, var) in parameters {
-            let gradient = gradients.get(var.as_tensor()).ok_or_else(|| Error::Shape {
-                op: "adamw",
-                message: format!("{name} has no gradient"),
-            })?;
+            let gradient = gradients
+                .get(var.as_tensor())
+                .ok_or_else(|| Error::Shape { op: "adamw", message: format!("{name} has no gradient") })?;
             flat.push(gradient.flatten_all()?.to_vec1::<f32>()?);
         }
         let square = |gradient: &Vec<f32>| gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();

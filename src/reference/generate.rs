@@ -46,3 +46,29 @@ fn next_tokens(model: &Llama, open: &[usize], rows: &[Vec<u32>], padding: u32) -
     let logits = model.logits(&hidden.index_select(&last, 0)?)?;
     Ok(logits.argmax(1)?.to_vec1::<u32>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::llama::tests::small;
+
+    #[test]
+    fn together_is_as_alone() {
+        let model = small();
+        let prompts = [vec![1, 2, 3, 4, 5], vec![7], vec![9, 8, 9]];
+        let together = greedy(&model, &prompts, 0, 6).unwrap();
+        for (prompt, answer) in prompts.iter().zip(&together) {
+            let alone = greedy(&model, std::slice::from_ref(prompt), 0, 6).unwrap();
+            assert_eq!(&alone[0], answer);
+            assert!(answer.len() <= 6 && !answer.is_empty());
+        }
+    }
+
+    #[test]
+    fn stops_at_the_longest_sequence() {
+        let model = small();
+        let prompt = vec![1; model.config().max_position_embeddings - 2];
+        let answer = greedy(&model, &[prompt, vec![]], 31, 50).unwrap();
+        assert!(answer[0].len() <= 2 && answer[1].is_empty());
+    }
+}

@@ -34,7 +34,9 @@ impl Linear {
     /// x (N, in) to (N, out).
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = x.matmul(&self.weight.t()?)?;
-        let Some(Adapter { a, b, scale }) = &self.adapter else { return Ok(y) };
+        let Some(Adapter { a, b, scale }) = &self.adapter else {
+            return Ok(y);
+        };
         let low = x.matmul(&a.t()?)?;
         Ok((y + (low.matmul(&b.t()?)? * *scale)?)?)
     }
@@ -102,9 +104,7 @@ impl Llama {
         adapters: &BTreeMap<String, Adapter>,
         trainable: BTreeMap<String, Var>,
     ) -> Result<Self> {
-        let tensor = |name: &str| {
-            tensors.get(name).cloned().ok_or_else(|| missing(name))
-        };
+        let tensor = |name: &str| tensors.get(name).cloned().ok_or_else(|| missing(name));
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
             let prefix = format!("model.layers.{index}");
@@ -235,5 +235,137 @@ fn missing(name: &str) -> Error {
         field: name.to_string(),
         message: "missing".to_string(),
         remedy: "use weights that belong to this config.json".to_string(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use rand::RngExt;
+
+    use crate::data::corpus::Corpus;
+    use crate::reference::ops::cross_entropy;
+
+    /// A model of odd sizes with fixed random weights.
+    pub(crate) fn small() -> Llama {
+        let (config, weights) = parts();
+        Llama::full(&config, &weights).unwrap()
+    }
+
+    fn parts() -> (LlamaConfig, Weights) {
+        let config = LlamaConfig {
+            hidden_size: 12,
+            intermediate_size: 20,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            num_key_value_heads: 2,
+            head_dim: 6,
+            vocab_size: 32,
+            rope_theta: 10_000.0,
+            rms_norm_eps: 1e-5,
+            tie_word_embeddings: true,
+            max_position_embeddings: 24,
+            bos_token_id: None,
+            eos_token_id: Some(0),
+        };
+        let mut rng = Corpus::generator(5, 0);
+        let mut weights = Weights::new();
+        for (name, shape) in config.tensors() {
+            let data = (0..shape.iter().product()).map(|_| rng.random_range(-0.5..0.5)).collect();
+            weights.insert(name, Array::new(shape, data).unwrap());
+        }
+        (config, weights)
+    }
+
+    fn adapters(config: &LlamaConfig) -> BTreeMap<String, Adapter> {
+        let mut all = BTreeMap::new();
+        for layer in 0..config.num_hidden_layers {
+            for (linear, [output, input]) in config.linears() {
+                let var = |shape| Var::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+                let adapter = Adapter { a: var((3, input)), b: var((output, 3)), scale: 0.1 };
+                all.insert(format!("model.layers.{layer}.{linear}"), adapter);
+            }
+        }
+        all
+    }
+
+    fn every_parameter_learns(model: &Llama, count: usize) {
+        let ids = [1, 2, 3, 4, 5, 6, 7, 8];
+        let logits = model.logits(&model.hidden(&ids, 2).unwrap()).unwrap();
+        let loss = cross_entropy(&logits, &[2, 3, 4, 5, 6, 7, 8, 9]).unwrap();
+        let gradients = loss.backward().unwrap();
+        assert_eq!(model.trainable().len(), count);
+        for (name, var) in model.trainable() {
+            let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+            let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(size > 0.0, "{name}: gradient is zero");
+        }
+    }
+
+    #[test]
+    fn every_weight_gets_a_gradient() {
+        every_parameter_learns(&small(), 2 + 2 * 9);
+    }
+
+    #[test]
+    fn every_adapter_gets_a_gradient_and_no_weight_does() {
+        let (config, weights) = parts();
+        let model = Llama::adapted(&config, &weights, &adapters(&config)).unwrap();
+        every_parameter_learns(&model, 2 * 7 * 2);
+    }
+
+    #[test]
+    fn an_adapter_equals_its_merged_weight() {
+        let (config, mut weights) = parts();
+        let all = adapters(&config);
+        let adapted = Llama::adapted(&config, &weights, &all).unwrap();
+        for (name, adapter) in &all {
+            let delta = (adapter.b.matmul(&adapter.a).unwrap() * adapter.scale).unwrap();
+            let delta = delta.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let array = weights.get_mut(&format!("{name}.weight")).unwrap();
+            array.data.iter_mut().zip(delta).for_each(|(weight, delta)| *weight += delta);
+        }
+        let merged = Llama::adapted(&config, &weights, &BTreeMap::new()).unwrap();
+        let logits = |model: &Llama| {
+            model.forward(&[1, 2, 3, 4], 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        for (a, b) in logits(&adapted).iter().zip(logits(&merged)) {
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        let model = small();
+        let ids = [1, 2, 3, 4, 5, 6];
+        let loss = || {
+            let logits = model.logits(&model.hidden(&ids, 2).unwrap()).unwrap();
+            cross_entropy(&logits, &[2, 3, 4, 5, 6, 7]).unwrap()
+        };
+        let gradients = loss().backward().unwrap();
+        for (name, var) in model.trainable() {
+            let slope = gradients.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let values = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let index = (0..slope.len()).max_by(|a, b| slope[*a].abs().total_cmp(&slope[*b].abs())).unwrap();
+            let at = |step: f32| {
+                let mut moved = values.clone();
+                moved[index] += step;
+                var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
+                loss().to_scalar::<f32>().unwrap()
+            };
+            let measured = (at(5e-3) - at(-5e-3)) / 1e-2;
+            at(0.0);
+            let tolerance = 2e-2 * slope[index].abs() + 2e-4;
+            assert!((measured - slope[index]).abs() < tolerance, "{name}: {measured} {}", slope[index]);
+        }
+    }
+
+    #[test]
+    fn wrong_inputs_are_errors() {
+        let model = small();
+        assert!(model.forward(&[1, 2, 3], 2).is_err(), "rows of unequal length");
+        assert!(model.forward(&[], 1).is_err());
+        assert!(model.forward(&[32], 1).is_err(), "a token beyond the vocabulary");
+        assert!(model.forward(&[1; 25], 1).is_err(), "a position beyond the last");
     }
 }

@@ -1,5 +1,5 @@
 /** Errors as dismissible alerts at the top, and the polite status line. */
-import { el, find, setText } from "./dom.js";
+import { el, find, findAll, setText } from "./dom.js";
 import { helpFor } from "./help.js";
 
 /** Shows an error; the same one is shown once. */
@@ -7,7 +7,11 @@ export function showError(name, message) {
   const list = find("#alerts");
   const known = [...list.children].find((child) => child.dataset.error === name && child.dataset.message === message);
   if (known) return;
-  const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss this error", onclick: () => box.remove() }, "Dismiss");
+  const close = el(
+    "button",
+    { type: "button", class: "quiet", "aria-label": "Dismiss this error", onclick: () => box.remove() },
+    "Dismiss",
+  );
   const box = el(
     "div",
     { class: "alert", role: "alert", "data-error": name, "data-message": message },
@@ -18,7 +22,7 @@ export function showError(name, message) {
 }
 
 export function clearErrors(name) {
-  for (const box of find("#alerts").querySelectorAll(`[data-error="${name}"]`)) box.remove();
+  for (const box of findAll(`[data-error="${name}"]`, find("#alerts"))) box.remove();
 }
 
 /** Says something to screen readers, and in the line below the control bar. */

@@ -1,5 +1,5 @@
 /** A free question, answered by the base and by both arms as they are now. */
-import { el, find, setText } from "./dom.js";
+import { el, find, findAll, setText } from "./dom.js";
 import { ARM_LABEL, plural } from "./format.js";
 import { markToken, tokenRow, topTable } from "./tokens.js";
 
@@ -7,7 +7,7 @@ const LONGEST_ANSWER = 60;
 const COLUMNS = ["base", "lora", "full"];
 
 export class Ask {
-  /** @param {(command: object) => void} post */
+  /** @param {(command: import("./protocol.js").Command) => void} post */
   constructor(post) {
     this.post = post;
     this.id = 0;
@@ -16,7 +16,7 @@ export class Ask {
       event.preventDefault();
       this.ask(find("#ask-question").value.trim());
     });
-    for (const button of document.querySelectorAll("[data-ask]")) {
+    for (const button of findAll("[data-ask]")) {
       button.addEventListener("click", () => {
         find("#ask-question").value = button.textContent;
         this.ask(button.textContent);
@@ -26,15 +26,21 @@ export class Ask {
 
   /** Says whether questions can be asked, and why not. */
   enable(isLive, hasRun) {
-    for (const button of document.querySelectorAll("#ask button, #ask-question")) button.disabled = !isLive;
+    for (const button of findAll("#ask button, #ask-question")) button.disabled = !isLive;
     const why = hasRun ? "" : "Before a run starts only the base answers. ";
-    setText(find("#ask-note"), isLive ? `${why}Answers are greedy: always the likeliest token.` : "Asking needs the engine, which is not running on this page.");
+    setText(
+      find("#ask-note"),
+      isLive
+        ? `${why}Answers are greedy: always the likeliest token.`
+        : "Asking needs the engine, which is not running on this page.",
+    );
   }
 
   /** @private */
   ask(question) {
     if (question === "") return;
     this.id += 1;
+    find("#ask-answers").hidden = false;
     for (const arm of COLUMNS) {
       find(`[data-answer="${arm}"] .answer`).replaceChildren(el("p", { class: "soft" }, "…"));
       find(`[data-answer="${arm}"] .tops`).replaceChildren();
@@ -56,7 +62,13 @@ export class Ask {
       tops.replaceChildren(el("div", { class: "pair" }, tables));
     });
     const shifted = answer.tokens.filter((token) => token.rank > 3).length;
-    const note = answer.arm === "base" ? plural(answer.tokens.length, "token") : `${shifted} of ${plural(answer.tokens.length, "token")} shifted`;
-    find(".answer", host).replaceChildren(answer.tokens.length > 0 ? row : el("p", { class: "soft" }, "(nothing)"), el("p", { class: "soft" }, note));
+    const note =
+      answer.arm === "base"
+        ? plural(answer.tokens.length, "token")
+        : `${shifted} of ${plural(answer.tokens.length, "token")} shifted`;
+    find(".answer", host).replaceChildren(
+      answer.tokens.length > 0 ? row : el("p", { class: "soft" }, "(nothing)"),
+      el("p", { class: "soft" }, note),
+    );
   }
 }

@@ -7,29 +7,34 @@ import { addView, invalidate } from "./frame.js";
 
 /** Prepares every chart figure of the page. */
 export function makeCharts(/** @type {import("./store.js").Store} */ store) {
-  return [
-    ...["loss", "recall", "kl"].map((name) => lineFigure(store, name)),
-    shareFigure(store),
-  ];
+  return [...["loss", "recall", "kl"].map((name) => lineFigure(store, name)), shareFigure(store)];
 }
 
 function lineFigure(store, name) {
   const figure = find(`[data-figure="${name}"]`);
   const spec = FIGURES[name];
-  const chart = new LineChart(find(".plot", figure), store, { write: spec.axis, high: name === "recall" ? 104 : undefined });
+  const chart = new LineChart(find(".plot", figure), store, {
+    write: spec.axis,
+    high: name === "recall" ? 104 : undefined,
+  });
   const drawTable = tableOf(figure, store, spec);
   let drawn = -1;
   const draw = () => {
     if (!store.run) return;
     const { lines, x, values } = spec.lines(store);
-    if (drawn !== store.version) chart.draw(lines.map(({ now, ...line }) => line), x, values, lastStep(store));
+    if (drawn !== store.version)
+      chart.draw(
+        lines.map(({ now, ...line }) => line),
+        x,
+        values,
+        lastStep(store),
+      );
     else chart.moveCursor();
     drawn = store.version;
     drawLegend(find(".legend", figure), lines, spec.write);
-    setText(find("figcaption", figure), spec.caption(store));
     drawTable();
   };
-  addView(figure, draw);
+  addView(figure, draw, () => writeCaption(figure, store, spec));
   if (name === "recall") offerChoices(figure, store, spec, () => ((drawn = -1), invalidate(figure)));
   return { redraw: () => chart.redraw() };
 }
@@ -40,26 +45,45 @@ function shareFigure(store) {
   const drawTable = tableOf(figure, store, spec);
   const charts = ["lora", "full"].map((arm) => {
     const host = find(`[data-share="${arm}"]`, figure);
-    return { arm, host, chart: new LineChart(find(".plot", host), store, { write: spec.axis, high: 100, height: 180 }) };
+    return {
+      arm,
+      host,
+      chart: new LineChart(find(".plot", host), store, { write: spec.axis, high: 100, height: 180 }),
+    };
   });
-  const key = CLASSES.map((name) => el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), name));
+  const key = CLASSES.map((name) =>
+    el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), name),
+  );
   find(".legend", figure).replaceChildren(...key);
   let drawn = -1;
-  addView(figure, () => {
-    for (const { arm, host, chart } of charts) {
-      host.hidden = !store.arms.has(arm);
-      if (host.hidden) continue;
-      const { lines, x, values } = shareLines(store, arm);
-      if (drawn !== store.version) chart.draw(lines.map(({ now, ...line }) => line), x, values, lastStep(store));
-      else chart.moveCursor();
-      const now = lines.toReversed().map((line) => spec.write(line.now));
-      setText(find(".share-now", host), `${ARM_LABEL[arm]}: ${now.join(" / ")}`);
-    }
-    drawn = store.version;
-    if (store.run) setText(find("figcaption", figure), spec.caption(store));
-    drawTable();
-  });
+  addView(
+    figure,
+    () => {
+      for (const { arm, host, chart } of charts) {
+        host.hidden = !store.arms.has(arm);
+        if (host.hidden) continue;
+        const { lines, x, values } = shareLines(store, arm);
+        if (drawn !== store.version)
+          chart.draw(
+            lines.map(({ now, ...line }) => line),
+            x,
+            values,
+            lastStep(store),
+          );
+        else chart.moveCursor();
+        const now = lines.toReversed().map((line) => spec.write(line.now));
+        setText(find(".share-now", host), `${ARM_LABEL[arm]}: ${now.join(" / ")}`);
+      }
+      drawn = store.version;
+      drawTable();
+    },
+    () => writeCaption(figure, store, spec),
+  );
   return { redraw: () => charts.forEach(({ chart }) => chart.redraw()) };
+}
+
+function writeCaption(figure, store, spec) {
+  if (store.run) setText(find("figcaption", figure), spec.caption(store));
 }
 
 /** The charts keep their width from the first step on. */
@@ -101,7 +125,13 @@ function offerChoices(figure, store, spec, redraw) {
     host.replaceChildren(
       ...choices.map(({ split, form }) => {
         const isChosen = split === spec.choice.split && form === spec.choice.form;
-        const input = el("input", { type: "radio", name: "recall-choice", value: `${split} ${form}`, checked: isChosen, onchange: () => ((spec.choice = { split, form }), redraw()) });
+        const input = el("input", {
+          type: "radio",
+          name: "recall-choice",
+          value: `${split} ${form}`,
+          checked: isChosen,
+          onchange: () => ((spec.choice = { split, form }), redraw()),
+        });
         return el("label", {}, input, `${words(split)}, ${form}`);
       }),
     );

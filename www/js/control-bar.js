@@ -1,5 +1,5 @@
 /** The sticky bar: Play/Pause, Step, Reset, the arms, the slider and the counters. */
-import { find, setText } from "./dom.js";
+import { find, findAll, setText } from "./dom.js";
 import { count, fixed, perArm } from "./format.js";
 
 const MODE_TEXT = { loading: "engine loading", live: "", playback: "playback only" };
@@ -22,7 +22,7 @@ export function makeControlBar(store, control, form) {
     store.pin(step >= store.newest ? null : step);
   });
   find("#newest").addEventListener("click", () => store.pin(null));
-  for (const input of document.querySelectorAll('[name="arms"]')) {
+  for (const input of findAll('[name="arms"]')) {
     input.addEventListener("change", () => form.setArms(input.value.split(",")));
   }
 
@@ -32,7 +32,7 @@ export function makeControlBar(store, control, form) {
     play.dataset.state = isRunning ? "running" : "paused";
     const isOver = control.isLive && control.state === "done";
     for (const name of ["#step", "#step-ten"]) find(name).disabled = isOver || control.isBusy;
-    for (const input of document.querySelectorAll('[name="arms"]')) input.checked = input.value === form.arms().join();
+    for (const input of findAll('[name="arms"]')) input.checked = input.value === form.arms().join();
     drawSlider(store, slider);
     drawCounters(store);
     drawSource(store, control);
@@ -41,7 +41,7 @@ export function makeControlBar(store, control, form) {
 
 function drawSlider(store, slider) {
   const steps = store.run?.settings.steps ?? 1;
-  slider.max = String(Math.max(store.newest, 1));
+  slider.max = String(Math.max(store.newest, steps));
   slider.value = String(store.step);
   slider.disabled = store.newest === 0;
   slider.setAttribute("aria-valuetext", `step ${store.step} of ${steps}`);
@@ -68,8 +68,9 @@ function drawCounters(store) {
 function drawSource(store, control) {
   const { kind, engine } = store.source;
   const badge = find("#source");
-  badge.dataset.source = kind;
-  const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", live: "live" }[kind];
+  badge.dataset.source = kind === "live" && control.mode !== "live" ? "stopped" : kind;
+  const live = control.mode === "live" ? "live" : "your run";
+  const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", live }[kind];
   setText(badge, text);
   badge.title = kind === "live" ? "Trains in this browser now" : `Recorded on: ${engine}`;
   setText(find("#mode"), MODE_TEXT[control.mode] || engineName());

@@ -1,4 +1,4 @@
-/** Small helpers for elements. Text always goes in as text, never as HTML. */
+/** Small functions for elements. Text always goes in as text, never as HTML. */
 
 /**
  * Makes an element: `el("td", { class: "number", onclick: f, "aria-label": "x" }, "text", child)`.
@@ -16,10 +16,15 @@ export function el(tag, properties = {}, ...children) {
 }
 
 /** The element that `selector` names; the page's own markup always has it. */
-export function find(selector, root = document) {
+export function find(selector, /** @type {ParentNode} */ root = document) {
   const element = root.querySelector(selector);
   if (!element) throw new Error(`the page lacks ${selector}`);
   return /** @type {any} */ (element);
+}
+
+/** All elements that `selector` names. */
+export function findAll(selector, /** @type {ParentNode} */ root = document) {
+  return /** @type {any[]} */ ([...root.querySelectorAll(selector)]);
 }
 
 /** Sets the text only where it differs, so that live regions stay silent. */
@@ -33,8 +38,26 @@ export function table(caption, head, rows) {
     "table",
     {},
     el("caption", {}, caption),
-    el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))),
-    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => (i === 0 ? el("th", { scope: "row" }, cell) : el("td", {}, cell)))))),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        head.map((name) => el("th", { scope: "col" }, name)),
+      ),
+    ),
+    el(
+      "tbody",
+      {},
+      rows.map((row) =>
+        el(
+          "tr",
+          {},
+          row.map((cell, i) => (i === 0 ? el("th", { scope: "row" }, cell) : el("td", {}, cell))),
+        ),
+      ),
+    ),
   );
 }
 

@@ -124,7 +124,12 @@ export async function fetchData() {
  * @param {(done: number, total: number) => void} onProgress bytes of all files; total 0 while unknown
  */
 export async function fetchModel(onProgress) {
-  const names = { config: "config.json", tokenizer: "tokenizer.json", tokenizer_config: "tokenizer_config.json", weights: "model.safetensors" };
+  const names = {
+    config: "config.json",
+    tokenizer: "tokenizer.json",
+    tokenizer_config: "tokenizer_config.json",
+    weights: "model.safetensors",
+  };
   const paths = Object.fromEntries(Object.entries(names).map(([name, file]) => [name, MODEL + file]));
   const files = await fetchAll(paths, onProgress);
   return {

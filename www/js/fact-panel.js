@@ -23,12 +23,28 @@ export function drawFact(host, store, index, rows) {
   if (host.dataset.key === key) return;
   host.dataset.key = key;
   if (!fact) {
-    host.replaceChildren(el("p", { class: "soft" }, "Point at a cell, tap it, or move with the arrow keys: the fact and both arms' answers appear here."));
+    host.replaceChildren(
+      el(
+        "p",
+        { class: "soft" },
+        "Point at a cell, tap it, or move with the arrow keys: the fact and both arms' answers appear here.",
+      ),
+    );
     return;
   }
   host.replaceChildren(
-    el("p", { class: "fact-title" }, el("b", {}, `${fact.subject}, ${words(fact.relation)}: `), fact.object, el("span", { class: "soft" }, ` (${SPLIT_TEXT[fact.split]})`)),
-    el("div", { class: "fact-arms" }, store.armNames.map((arm) => answerOf(store, arm, index, fact, rows))),
+    el(
+      "p",
+      { class: "fact-title" },
+      el("b", {}, `${fact.subject}, ${words(fact.relation)}: `),
+      fact.object,
+      el("span", { class: "soft" }, ` (${SPLIT_TEXT[fact.split]})`),
+    ),
+    el(
+      "div",
+      { class: "fact-arms" },
+      store.armNames.map((arm) => answerOf(store, arm, index, fact, rows)),
+    ),
   );
 }
 
@@ -44,8 +60,17 @@ function answerOf(store, arm, index, fact, rows) {
     "div",
     { class: `fact-arm ${arm}` },
     el("p", {}, el("b", {}, ARM_LABEL[arm]), `, ${state.name}`),
-    el("p", { class: "cloze" }, `${fact.cloze} `, el("mark", { class: isRight ? "right" : "wrong" }, answer || "(nothing)")),
-    el("p", { class: "soft" }, `Probability of “${fact.object}”: ${probability(measure.logprobs[index])}; before training ${probability(start)}.`),
+    el(
+      "p",
+      { class: "cloze" },
+      `${fact.cloze} `,
+      el("mark", { class: isRight ? "right" : "wrong" }, answer || "(nothing)"),
+    ),
+    el(
+      "p",
+      { class: "soft" },
+      `Probability of “${fact.object}”: ${probability(measure.logprobs[index])}; before training ${probability(start)}.`,
+    ),
     state.letter === "b" && wrong ? sources(wrong, rows) : null,
   );
 }
@@ -54,9 +79,19 @@ function answerOf(store, arm, index, fact, rows) {
 function sources(wrong, rows) {
   const shown = wrong.sources.slice(0, MOST_SOURCES).map((number) => {
     const row = rows?.[number];
-    return el("li", {}, `Row ${number + 1}`, row ? el("span", {}, `: ${row.question} → ${row.answer}`) : " (this file does not hold the text)");
+    return el(
+      "li",
+      {},
+      `Row ${number + 1}`,
+      row ? el("span", {}, `: ${row.question} → ${row.answer}`) : " (this file does not hold the text)",
+    );
   });
   const more = wrong.sources.length - shown.length;
   if (more > 0) shown.push(el("li", {}, `and ${more} more`));
-  return el("div", { class: "sources" }, el("p", {}, "The instruction set says this of another subject:"), el("ul", {}, shown));
+  return el(
+    "div",
+    { class: "sources" },
+    el("p", {}, "The instruction set says this of another subject:"),
+    el("ul", {}, shown),
+  );
 }

@@ -8,7 +8,13 @@ const BASE_DASH = [2, 4];
 export const CLASSES = ["unshifted", "marginal", "shifted"];
 
 const armLine = (arm, label) => ({ label, color: arm, dash: DASH[arm], marker: MARKER[arm], width: 2.25 });
-const trainLine = (arm) => ({ label: `${ARM_LABEL[arm]}, training batch`, color: arm, dash: DASH[arm], width: 1, alpha: 0.45 });
+const trainLine = (arm) => ({
+  label: `${ARM_LABEL[arm]}, training batch`,
+  color: arm,
+  dash: DASH[arm],
+  width: 1,
+  alpha: 0.45,
+});
 const baseLine = { label: "Base", color: "base", dash: BASE_DASH, width: 1.5 };
 
 /** A value for each x: `pick` of the entry at that step, or null. */
@@ -24,7 +30,8 @@ function percentNow(value) {
 
 function stepsOf(store, keys) {
   const all = new Set([0]);
-  for (const arm of store.armNames) for (const key of keys) for (const { step } of store.arms.get(arm)[key]) all.add(step);
+  for (const arm of store.armNames)
+    for (const key of keys) for (const { step } of store.arms.get(arm)[key]) all.add(step);
   return [...all].sort((a, b) => a - b);
 }
 
@@ -67,7 +74,7 @@ const loss = {
   },
   caption(store) {
     const now = perArm(store.armNames, (arm) => nats(store.measure(arm)?.heldout_loss));
-    return `Held-out loss after ${count(store.step)} steps, in nats per response token: ${now}; base ${nats(store.start()?.heldout_loss)}. Lower is better at the instructions; it says nothing about what was forgotten.`;
+    return `Held-out loss after ${count(store.measuredStep)} steps, in nats per response token: ${now}; base ${nats(store.start()?.heldout_loss)}. Lower is better at the instructions; it says nothing about what was forgotten.`;
   },
   head: ["Step", "Arm", "Training loss", "Held-out loss", "Rate", "Gradient norm"],
   rows: (store) =>
@@ -84,7 +91,9 @@ const recall = {
   /** The recall figures that this run has. */
   choices(store) {
     const seen = new Map();
-    for (const { measures } of store.arms.values()) for (const entry of measures[0]?.recall ?? []) if (entry.n > 0) seen.set(`${entry.split} ${entry.form}`, { split: entry.split, form: entry.form });
+    for (const { measures } of store.arms.values())
+      for (const entry of measures[0]?.recall ?? [])
+        if (entry.n > 0) seen.set(`${entry.split} ${entry.form}`, { split: entry.split, form: entry.form });
     return [...seen.values()];
   },
   share(measure) {
@@ -100,9 +109,13 @@ const recall = {
       const entry = Store.recall(store.measure(arm), split, form);
       return entry ? `${count(entry.correct)} of ${count(entry.n)} (${percent(entry.correct / entry.n)})` : "–";
     };
-    const facts = { kept: "facts the instruction set never mentions", seen: "facts that the instruction set mentions", new: "facts that only the instruction set has" }[split];
+    const facts = {
+      kept: "facts the instruction set never mentions",
+      seen: "facts that the instruction set mentions",
+      new: "facts that only the instruction set has",
+    }[split];
     const how = form === "cloze" ? "Completing a sentence" : "Answering a question";
-    return `${how} on ${facts}, after ${count(store.step)} steps: ${perArm(store.armNames, write)}; base ${percent(this.share(store.start()) / 100)}.`;
+    return `${how} on ${facts}, after ${count(store.measuredStep)} steps: ${perArm(store.armNames, write)}; base ${percent(this.share(store.start()) / 100)}.`;
   },
   head: ["Step", "Arm", "Kept, cloze", "Kept, asked", "Seen, cloze", "Seen, asked", "New, cloze", "New, asked"],
   rows: (store) =>
@@ -123,7 +136,7 @@ const kl = {
   caption(store) {
     const n = store.measure(store.armNames[0])?.shift.n;
     const now = perArm(store.armNames, (arm) => nats(store.measure(arm)?.shift.kl));
-    return `KL(tuned || base) over the whole vocabulary after ${count(store.step)} steps, in nats per token, on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`;
+    return `KL(tuned || base) over the whole vocabulary after ${count(store.measuredStep)} steps, in nats per token, on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`;
   },
   head: ["Step", "Arm", "KL, nats per token", "Tokens"],
   rows: (store) => eachMeasure(store, (arm, m) => [nats(m.shift.kl), count(m.shift.n)]),
@@ -137,8 +150,16 @@ export function shareLines(store, arm) {
   const { measures } = store.arms.get(arm);
   const tops = { shifted: CLASSES, marginal: ["unshifted", "marginal"], unshifted: ["unshifted"] };
   const names = ["shifted", "marginal", "unshifted"];
-  const lines = names.map((name) => ({ label: name, color: `${name}-line`, fill: `${name}-fill`, width: 1, now: share(store.measure(arm), name) }));
-  const values = names.map((name) => column(x, measures, (m) => tops[name].reduce((sum, part) => sum + share(m, part), 0)));
+  const lines = names.map((name) => ({
+    label: name,
+    color: `${name}-line`,
+    fill: `${name}-fill`,
+    width: 1,
+    now: share(store.measure(arm), name),
+  }));
+  const values = names.map((name) =>
+    column(x, measures, (m) => tops[name].reduce((sum, part) => sum + share(m, part), 0)),
+  );
   return { lines, x, values };
 }
 
@@ -146,15 +167,20 @@ const shares = {
   write: percentNow,
   axis: (value) => `${value} %`,
   caption(store) {
-    const now = perArm(store.armNames, (arm) => CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "));
-    return `Unshifted / marginal / shifted tokens after ${count(store.step)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;
+    const now = perArm(store.armNames, (arm) =>
+      CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "),
+    );
+    return `Unshifted / marginal / shifted tokens after ${count(store.measuredStep)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;
   },
   head: ["Step", "Arm", "Unshifted", "Marginal", "Shifted", "Tokens"],
-  rows: (store) => eachMeasure(store, (arm, m) => [...CLASSES.map((name) => percent(share(m, name) / 100)), count(m.shift.n)]),
+  rows: (store) =>
+    eachMeasure(store, (arm, m) => [...CLASSES.map((name) => percent(share(m, name) / 100)), count(m.shift.n)]),
 };
 
 function eachMeasure(store, write) {
-  return store.armNames.flatMap((arm) => store.arms.get(arm).measures.map((m) => [count(m.step), ARM_LABEL[arm], ...write(arm, m)]));
+  return store.armNames.flatMap((arm) =>
+    store.arms.get(arm).measures.map((m) => [count(m.step), ARM_LABEL[arm], ...write(arm, m)]),
+  );
 }
 
 export const FIGURES = { loss, recall, kl, shares };

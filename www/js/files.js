@@ -1,6 +1,6 @@
 /** Teacher tools: a run as a file, out and in; its figures as CSV; a link to the settings; the adapter. */
 import { clearErrors, say, showError } from "./alerts.js";
-import { download, find } from "./dom.js";
+import { download, find, findAll } from "./dom.js";
 import { writeHash } from "./hash.js";
 import { RecordError, parseRecord, writeCsv, writeRecord } from "./record.js";
 
@@ -8,11 +8,13 @@ const LARGEST = 200e6;
 
 /**
  * @param {import("./store.js").Store} store
- * @param {{onImport: () => void, settings: () => object, backend: () => string, post: (command: object) => void}} hooks
+ * @param {{onImport: () => void, settings: () => import("./settings.js").Settings, backend: () => string, post: (command: import("./protocol.js").Command) => void}} hooks
  */
 export function makeFileTools(store, hooks) {
   const file = () => `driftscope-run-seed${store.run?.settings.seed ?? 0}-step${store.newest}`;
-  find("#export-json").addEventListener("click", () => download(`${file()}.json`, writeRecord(store), "application/json"));
+  find("#export-json").addEventListener("click", () =>
+    download(`${file()}.json`, writeRecord(store), "application/json"),
+  );
   find("#export-csv").addEventListener("click", () => download(`${file()}.csv`, writeCsv(store), "text/csv"));
   find("#import-json").addEventListener("change", async (event) => {
     const [chosen] = event.target.files;
@@ -20,7 +22,7 @@ export function makeFileTools(store, hooks) {
     event.target.value = "";
   });
   find("#copy-link").addEventListener("click", () => copyLink(hooks));
-  for (const button of document.querySelectorAll("[data-save]")) {
+  for (const button of findAll("[data-save]")) {
     button.addEventListener("click", () => hooks.post({ type: "save", arm: button.dataset.save }));
   }
 }
@@ -32,7 +34,7 @@ async function open(store, file, onImport) {
     const record = parseRecord(await file.text());
     onImport();
     store.open(record, "imported");
-    say(`Opened ${file.name}.`);
+    say(`Opened ${file.name}. Play shows it again from its start; Reset begins a live run.`);
   } catch (error) {
     if (!(error instanceof RecordError)) throw error;
     showError("import", `${file.name}: ${error.message}`);
@@ -56,7 +58,7 @@ async function copyLink({ settings, backend }) {
 /** Which tools can be used now. */
 export function enableFileTools(store, control) {
   for (const name of ["#export-json", "#export-csv"]) find(name).disabled = !store.run;
-  for (const button of document.querySelectorAll("[data-save]")) {
+  for (const button of findAll("[data-save]")) {
     button.disabled = !(control.mode === "live" && control.isLive && store.arms.has(button.dataset.save));
   }
 }

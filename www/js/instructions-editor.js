@@ -74,7 +74,17 @@ export class InstructionsEditor {
     const wanted = find("#instructions-filter").value.toLowerCase();
     const numbered = this.rows.map((row, i) => ({ ...row, number: i }));
     const found = numbered.filter((row) => `${row.question}\n${row.answer}`.toLowerCase().includes(wanted));
-    const shown = found.slice(0, SHOWN).map((row) => el("tr", {}, el("th", { scope: "row" }, count(row.number + 1)), el("td", {}, row.question), el("td", {}, row.answer)));
+    const shown = found
+      .slice(0, SHOWN)
+      .map((row) =>
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, count(row.number + 1)),
+          el("td", {}, row.question),
+          el("td", {}, row.answer),
+        ),
+      );
     find("#instructions-table tbody").replaceChildren(...shown);
     setText(find("#instructions-shown"), `${count(shown.length)} of ${count(found.length)} matching rows`);
   }

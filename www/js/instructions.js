@@ -8,21 +8,30 @@ export class LineError extends Error {
   }
 }
 
+/** Browsers name a line of their own in these messages, which is always the first. */
+function withoutPlace(message) {
+  return message.replace(/ \(line \d+ column \d+\)| at line \d+ column \d+ of the JSON data|^JSON\.parse: /g, "");
+}
+
 /**
- * Question and answer of a row, in one of the usual forms: `messages`, or a pair of text fields.
+ * Question and answer of a row, in one of the usual forms: `instruction`, `input` and `output`, another such pair of
+ * text fields, or `messages`.
  * @returns {{question: string, answer: string} | null}
  */
 export function readRow(row) {
   if (typeof row !== "object" || row === null) return null;
   if (Array.isArray(row.messages)) {
-    const say = (role) => row.messages.filter((m) => m?.role === role && typeof m.content === "string").map((m) => m.content);
+    const say = (role) =>
+      row.messages.filter((m) => m?.role === role && typeof m.content === "string").map((m) => m.content);
     const [question, answer] = [say("user"), say("assistant")];
     return question.length > 0 && answer.length > 0 ? { question: question[0], answer: answer[0] } : null;
   }
   const first = (...names) => names.map((name) => row[name]).find((value) => typeof value === "string");
   const question = first("question", "prompt", "instruction", "user");
   const answer = first("answer", "response", "completion", "output", "assistant");
-  return question !== undefined && answer !== undefined ? { question, answer } : null;
+  if (question === undefined || answer === undefined) return null;
+  const input = typeof row.input === "string" && row.input !== "" ? `\n${row.input}` : "";
+  return { question: question + input, answer };
 }
 
 /**
@@ -38,10 +47,11 @@ export function parseInstructions(text) {
     try {
       value = JSON.parse(content);
     } catch (error) {
-      throw new LineError(index + 1, `not JSON (${error.message})`);
+      throw new LineError(index + 1, `not JSON (${withoutPlace(error.message)})`);
     }
     const row = readRow(value);
-    if (!row) throw new LineError(index + 1, "no question and answer in it; the first line of the original set shows the form");
+    if (!row)
+      throw new LineError(index + 1, "no question and answer in it; the first line of the original set shows the form");
     rows.push({ ...row, line: index + 1 });
   });
   if (rows.length === 0) throw new LineError(1, "the instruction set is empty");

@@ -12,7 +12,9 @@ export function makeKlBars(/** @type {import("./store.js").Store} */ store) {
   details.addEventListener("toggle", () => draw());
   let key = "";
   const draw = () => {
-    const measures = store.armNames.map((arm) => ({ arm, measure: store.measure(arm) })).filter(({ measure }) => measure);
+    const measures = store.armNames
+      .map((arm) => ({ arm, measure: store.measure(arm) }))
+      .filter(({ measure }) => measure);
     const next = JSON.stringify([store.version, details.open, measures.map(({ measure }) => measure.step)]);
     if (next === key) return;
     key = next;
@@ -50,7 +52,10 @@ function drawBars(svg, positions, top, longest, arm) {
 function caption(measures, top) {
   const parts = measures.map(({ arm, measure }) => {
     const { positions } = measure.shift;
-    const highest = positions.reduce((best, position, i) => ((position.kl ?? 0) > (positions[best]?.kl ?? 0) ? i : best), 0);
+    const highest = positions.reduce(
+      (best, position, i) => ((position.kl ?? 0) > (positions[best]?.kl ?? 0) ? i : best),
+      0,
+    );
     return `${ARM_LABEL[arm]} is furthest from the base at token ${highest + 1} (${nats(positions[highest]?.kl)} nats)`;
   });
   return `${parts.join("; ")}. Mean over the held-out answers; both on one scale up to ${nats(top)}.`;
@@ -61,5 +66,9 @@ function asTable(measures, longest) {
     count(i + 1),
     ...measures.flatMap(({ measure }) => [nats(measure.shift.positions[i]?.kl), count(measure.shift.positions[i]?.n)]),
   ]);
-  return table("KL by position", ["Token", ...measures.flatMap(({ arm }) => [`${ARM_LABEL[arm]}, nats`, `${ARM_LABEL[arm]}, answers`])], rows);
+  return table(
+    "KL by position",
+    ["Token", ...measures.flatMap(({ arm }) => [`${ARM_LABEL[arm]}, nats`, `${ARM_LABEL[arm]}, answers`])],
+    rows,
+  );
 }

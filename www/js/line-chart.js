@@ -176,7 +176,19 @@ export function swatch(/** @type {Line} */ line) {
   const svg = make("svg", { width: 30, height: 12, viewBox: "0 0 30 12", "aria-hidden": "true" });
   const stroke = `var(--${line.color})`;
   if (line.fill) svg.append(make("rect", { x: 8, y: 0, width: 14, height: 12, fill: `var(--${line.fill})`, stroke }));
-  else svg.append(make("line", { x1: 0, y1: 6, x2: 30, y2: 6, stroke, "stroke-width": line.width ?? 2, "stroke-dasharray": (line.dash ?? []).join(" "), opacity: line.alpha ?? 1 }));
+  else
+    svg.append(
+      make("line", {
+        x1: 0,
+        y1: 6,
+        x2: 30,
+        y2: 6,
+        stroke,
+        "stroke-width": line.width ?? 2,
+        "stroke-dasharray": (line.dash ?? []).join(" "),
+        opacity: line.alpha ?? 1,
+      }),
+    );
   const marker = { fill: "var(--paper)", stroke, "stroke-width": 2 };
   if (line.marker === "circle") svg.append(make("circle", { cx: 15, cy: 6, r: 3.5, ...marker }));
   if (line.marker === "square") svg.append(make("rect", { x: 11.5, y: 2.5, width: 7, height: 7, ...marker }));

@@ -8,12 +8,13 @@ export function showEngine({ engine, adapter, reason, model, parameters }) {
   const rows = [
     ["Engine", { webgpu: "WebGPU", cpu: "CPU (WebAssembly)", playback: "none: playback of recorded runs" }[engine]],
     ["Adapter", adapter],
-    ["Why", reason],
     ["Model", model],
-    ["Parameters", count(parameters)],
+    ["Parameters", parameters > 0 ? count(parameters) : ""],
   ];
   const list = find("#machine-list");
-  list.replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  list.replaceChildren(
+    ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+  );
   setText(find("#engine-reason"), reason);
 }
 
@@ -30,6 +31,12 @@ export function makeArmTable(/** @type {import("./store.js").Store} */ store, pa
       const share = total > 0 ? ` (${percent(info.trainable_parameters / total, 1)})` : "";
       return [ARM_LABEL[info.arm], `${count(info.trainable_parameters)}${share}`, bytes(info.optimizer_bytes)];
     });
-    find("#arm-table").replaceChildren(table(`What each arm of the shown run trains: ${run.model}`, ["Arm", "Trained parameters", "Gradients and AdamW's moments"], rows));
+    find("#arm-table").replaceChildren(
+      table(
+        `What each arm of the shown run trains: ${run.model}`,
+        ["Arm", "Trained parameters", "Gradients and AdamW's moments"],
+        rows,
+      ),
+    );
   });
 }

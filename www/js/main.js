@@ -3,7 +3,7 @@ import { say, showError } from "./alerts.js";
 import { Ask } from "./ask.js";
 import { makeCharts } from "./charts.js";
 import { makeControlBar } from "./control-bar.js";
-import { download, find, setText } from "./dom.js";
+import { download, find, findAll, setText } from "./dom.js";
 import { Engine, fetchData, fetchModel } from "./engine.js";
 import { enableFileTools, makeFileTools } from "./files.js";
 import { bytes, count } from "./format.js";
@@ -29,6 +29,7 @@ const RECORDED = "examples/lora-vs-full.json";
 
 const store = new Store();
 const start = readHash(location.hash);
+/** @type {any} */
 let backend = start.backend;
 let parameters = 0;
 /** @type {{facts: string, instructions: string, heldout: string} | null} */
@@ -39,7 +40,7 @@ const control = new RunControl(store, {
   post: (command) => engine.post(command),
   plan,
   refused: () => showError("instructions", editor.error || "the data is not loaded yet"),
-  changed: () => invalidate(),
+  changed: controlChanged,
   paused,
   finished,
 });
@@ -48,6 +49,12 @@ const editor = new InstructionsEditor(() => invalidate());
 const prediction = new Prediction(store);
 const ask = new Ask((command) => engine.post(command));
 const milestones = new Milestones(store);
+
+function controlChanged() {
+  // For style sheets and tests: none, preparing, paused, running, done, or playing back.
+  document.documentElement.dataset.run = control.playback.isPlaying ? "playing" : control.state;
+  invalidate();
+}
 
 /** What a new run would be made with. */
 function plan() {
@@ -64,7 +71,7 @@ function settingsChanged() {
 
 function finished() {
   prediction.reveal();
-  say(`The run has ended after ${count(store.newest)} steps: ${recallSentence(store, store.newest)}`);
+  say(`The run has ended. ${recallSentence(store, store.newest)}`);
 }
 
 /** Rows of the instruction set of the shown run; parsed once per set. */
@@ -87,13 +94,15 @@ function instructionRows() {
 /** Takes every message of the worker. */
 function receive(message) {
   if (message.type === "ready") return ready(message);
-  if (message.type === "progress") return showProgress(`${message.stage}`, message.done, message.total);
+  if (message.type === "progress") return takeProgress(message);
   if (message.type === "answer") return ask.receive(message);
   if (message.type === "saved") return download(message.file, message.bytes, "application/octet-stream");
   if (message.type === "error") return failed(message.name, message.message);
   if (message.type === "state" && message.state !== "preparing") hideProgress();
   control.receive(message);
-  if (message.type === "event") milestones.update();
+  if (message.type !== "event") return;
+  if (store.run === message.event) say(`A new run at step 0 with seed ${store.run.settings.seed}.`);
+  milestones.update();
 }
 
 function paused() {
@@ -114,16 +123,29 @@ function failed(name, message) {
   if (control.mode === "loading") return playbackOnly(message);
   showError(name, message);
   control.fail();
-  if (name === "worker" || name === "device-lost") control.setMode("playback");
+  if (name !== "worker" && name !== "device-lost") return;
+  document.documentElement.dataset.engine = "playback";
+  control.setMode("playback");
 }
 
 /** The engine cannot run: the recorded run stays, and everything that reads it works. */
 function playbackOnly(reason) {
   document.documentElement.dataset.engine = "playback";
-  showEngine({ engine: "playback", adapter: "", reason: `Training is not possible here: ${reason}. The page plays recorded runs.`, model: "", parameters: NaN });
+  showEngine({
+    engine: "playback",
+    adapter: "",
+    reason: `Training is not possible here: ${reason}. The page plays recorded runs.`,
+    model: "",
+    parameters: NaN,
+  });
   hideProgress();
   control.setMode("playback");
   say("Training is not possible here; the page plays the recorded run.");
+}
+
+/** While a run trains the counters say enough. */
+function takeProgress({ stage, done, total }) {
+  if (control.mode === "loading" || control.isBusy) showProgress(stage, done, total);
 }
 
 function showProgress(stage, done, total) {
@@ -134,7 +156,11 @@ function showProgress(stage, done, total) {
     bar.value = done;
   } else bar.removeAttribute("value");
   const isBytes = stage === "model";
-  const amount = isBytes ? `${bytes(done)}${total > 0 ? ` of ${bytes(total)}` : ""}` : total > 0 ? `${count(done)} of ${count(total)}` : "";
+  const amount = isBytes
+    ? `${bytes(done)}${total > 0 ? ` of ${bytes(total)}` : ""}`
+    : total > 0
+      ? `${count(done)} of ${count(total)}`
+      : "";
   setText(find("#progress-text"), `${isBytes ? "Fetching the model" : stage} ${amount}`);
 }
 
@@ -142,12 +168,13 @@ function hideProgress() {
   find("#progress-row").hidden = true;
 }
 
-async function showRecorded() {
+/** At the start, unless something else is shown by then, or when it is `isWanted` again. */
+async function showRecorded(isWanted = false) {
   try {
     const response = await fetch(new URL(RECORDED, document.baseURI));
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const record = parseRecord(await response.text());
-    if (store.source.kind === "none") store.open(record, "recorded");
+    if (store.source.kind === "none" || isWanted) store.open(record, "recorded");
   } catch (error) {
     setText(find("#recorded-note"), `The recorded run could not be shown (${error.message}).`);
   }
@@ -182,8 +209,9 @@ function chooseBackend(value) {
 /** The parts of the page that follow the controls. */
 function drawControls(drawBar) {
   drawBar();
-  const changed = form.mark(control.isLive ? control.current?.settings : null);
-  const isEdited = control.isLive && control.current && editor.text !== control.current.instructions;
+  const { running } = control;
+  const changed = form.mark(running?.settings ?? null);
+  const isEdited = running !== null && editor.text !== running.instructions;
   find("#instructions-restart").hidden = !isEdited;
   const note = find("#restart-note");
   note.hidden = changed.length === 0 && !isEdited;
@@ -196,7 +224,7 @@ function drawControls(drawBar) {
 function headline() {
   if (!store.run) return "";
   const kind = { recorded: "Recorded run", live: "This run", imported: "Imported run" }[store.source.kind];
-  return `${kind}, step ${count(store.step)} of ${count(store.run.settings.steps)}: ${recallSentence(store)}`;
+  return `${kind}, seed ${store.run.settings.seed}. ${recallSentence(store)}`;
 }
 
 function wire() {
@@ -206,17 +234,32 @@ function wire() {
   makeKlBars(store);
   makeSummary(store);
   makeArmTable(store, () => parameters);
-  makeFileTools(store, { onImport: () => control.leave(), settings: () => form.settings, backend: () => backend, post: (command) => engine.post(command) });
-  const drawBar = makeControlBar(store, control, { arms: () => form.settings.arms, setArms: (arms) => form.set({ ...form.settings, arms }) });
-  addView(find("#play"), () => drawControls(drawBar));
+  makeFileTools(store, {
+    onImport: () => control.leave(),
+    settings: () => form.settings,
+    backend: () => backend,
+    post: (command) => engine.post(command),
+  });
+  const drawBar = makeControlBar(store, control, {
+    arms: () => form.settings.arms,
+    setArms: (arms) => form.set({ ...form.settings, arms }),
+  });
+  addView(
+    find("#bar"),
+    () => {},
+    () => drawControls(drawBar),
+  ); // all words, no drawing
   store.subscribe(() => invalidate());
   onThemeChange(() => {
     charts.forEach((chart) => chart.redraw());
     invalidate();
   });
   const help = find("#help");
-  for (const button of document.querySelectorAll("[data-help]")) button.addEventListener("click", () => help.showModal());
-  find("#recorded").addEventListener("click", () => (control.leave(), (store.source.kind = "none"), showRecorded()));
+  for (const button of findAll("[data-help]")) button.addEventListener("click", () => help.showModal());
+  find("#recorded").addEventListener("click", () => {
+    control.leave();
+    showRecorded(true);
+  });
   find("#backend").value = backend;
   find("#backend").addEventListener("change", (event) => chooseBackend(event.target.value));
   addEventListener("hashchange", () => form.set(readHash(location.hash).settings));
@@ -229,6 +272,6 @@ function wire() {
 }
 
 wire();
-if (start.ignored.length > 0) say(`The address held settings that could not be read: ${start.ignored.slice(0, 5).join(", ").slice(0, 200)}.`);
+if (start.ignored.length > 0) showError("address", start.ignored.slice(0, 5).join(", ").slice(0, 200));
 showRecorded();
 startEngine();

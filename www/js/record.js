@@ -14,12 +14,18 @@ const fail = (path, wanted) => {
 };
 const text = (value, path) => typeof value === "string" || fail(path, "text");
 const whole = (value, path) => (Number.isInteger(value) && value >= 0) || fail(path, "a whole number");
-const real = (value, path) => value === null || (typeof value === "number" && Number.isFinite(value)) || fail(path, "a number");
-const oneOf = (...names) => (value, path) => names.includes(value) || fail(path, `one of ${names.join(", ")}`);
-const list = (check, most = 1e6) => (value, path) => {
-  if (!Array.isArray(value) || value.length > most) fail(path, "a list");
-  value.forEach((entry, i) => check(entry, `${path}[${i}]`));
-};
+const real = (value, path) =>
+  value === null || (typeof value === "number" && Number.isFinite(value)) || fail(path, "a number");
+const oneOf =
+  (...names) =>
+  (value, path) =>
+    names.includes(value) || fail(path, `one of ${names.join(", ")}`);
+const list =
+  (check, most = 1e6) =>
+  (value, path) => {
+    if (!Array.isArray(value) || value.length > most) fail(path, "a list");
+    value.forEach((entry, i) => check(entry, `${path}[${i}]`));
+  };
 const pair = (value, path) => {
   if (!Array.isArray(value) || value.length !== 2) fail(path, "a pair");
   text(value[0], `${path}[0]`);
@@ -35,38 +41,85 @@ const split = oneOf("kept", "seen", "new");
 const names = list(text, 16);
 const shares = { n: whole, kl: real, unshifted: whole, marginal: whole, shifted: whole };
 const settings = object({
-  arms: names, seed: whole, steps: whole, batch: whole, max_len: whole, rank: whole, alpha: real, targets: names,
-  lr_lora: real, lr_full: real, warmup: whole, schedule: text, weight_decay: real, clip: real, examples: whole,
-  measure_every: whole, probes: whole, asked: whole, shift_prompts: whole, answer_len: whole,
-}); // prettier-ignore
+  arms: names,
+  seed: whole,
+  steps: whole,
+  batch: whole,
+  max_len: whole,
+  rank: whole,
+  alpha: real,
+  targets: names,
+  lr_lora: real,
+  lr_full: real,
+  warmup: whole,
+  schedule: text,
+  weight_decay: real,
+  clip: real,
+  examples: whole,
+  measure_every: whole,
+  probes: whole,
+  asked: whole,
+  shift_prompts: whole,
+  answer_len: whole,
+});
 const token = object({
-  text, rank: whole, kl: real, logprob: real, base_logprob: real, top: list(pair, 100), base_top: list(pair, 100),
-}); // prettier-ignore
+  text,
+  rank: whole,
+  kl: real,
+  logprob: real,
+  base_logprob: real,
+  top: list(pair, 100),
+  base_top: list(pair, 100),
+});
 const spread = object({ mean: real, sd: real });
 
 const EVENTS = {
   run: object({
-    run: whole, settings, model: text, examples: whole, heldout: whole,
+    run: whole,
+    settings,
+    model: text,
+    examples: whole,
+    heldout: whole,
     arms: list(object({ arm, lr: real, trainable_parameters: whole, optimizer_bytes: whole }), 4),
     facts: list(object({ subject: text, relation: text, object: text, cloze: text, split }), 20_000),
-  }), // prettier-ignore
+  }),
   step: object({ run: whole, arm, step: whole, loss: real, lr: real, grad_norm: real, tokens: whole, ms: real }),
   measure: object({
-    run: whole, arm, step: whole, heldout_loss: real, cells: text, logprobs: list(real), ms: real,
+    run: whole,
+    arm,
+    step: whole,
+    heldout_loss: real,
+    cells: text,
+    logprobs: list(real),
+    ms: real,
     shift: object({ ...shares, positions: list(object(shares), 4096) }),
     recall: list(object({ split, form: oneOf("cloze", "asked"), correct: whole, n: whole }), 100),
     errors: object({ borrowed: whole, other: whole, malformed: whole, n: whole, borrowed_by_chance: real }),
     wrong: list(object({ cell: whole, answer: text, sources: list(whole) })),
-  }), // prettier-ignore
+  }),
   text: object({ run: whole, arm, step: whole, question: text, tokens: list(token, 4096) }),
   done: object({ run: whole, seconds: real }),
   summary: object({
-    title: text, verdict: text,
-    rows: list(object({
-      condition: text, arm, lr: real, seeds: whole, heldout_loss: spread, recall_cloze: spread, recall_asked: spread,
-      borrowed: spread, unshifted: spread, marginal: spread, shifted: spread, kl: spread,
-    }), 1000),
-  }), // prettier-ignore
+    title: text,
+    verdict: text,
+    rows: list(
+      object({
+        condition: text,
+        arm,
+        lr: real,
+        seeds: whole,
+        heldout_loss: spread,
+        recall_cloze: spread,
+        recall_asked: spread,
+        borrowed: spread,
+        unshifted: spread,
+        marginal: spread,
+        shifted: spread,
+        kl: spread,
+      }),
+      1000,
+    ),
+  }),
 };
 
 /**
@@ -79,7 +132,9 @@ export function checkRecord(value) {
     throw new RecordError(`this is not a Driftscope run: its "format" should be "${FORMAT}"`);
   }
   if (value.version !== VERSION) {
-    throw new RecordError(`this run has format version ${JSON.stringify(value.version) ?? "?"}; the page reads version ${VERSION}`);
+    throw new RecordError(
+      `this run has format version ${JSON.stringify(value.version) ?? "?"}; the page reads version ${VERSION}`,
+    );
   }
   text(value.engine, "engine");
   if (value.instructions !== undefined) text(value.instructions, "instructions");
@@ -122,11 +177,33 @@ export function writeRecord(/** @type {import("./store.js").Store} */ store) {
 
 /** Steps and measures of the shown run as comma-separated values, one row per arm and step. */
 export function writeCsv(/** @type {import("./store.js").Store} */ store) {
-  const forms = [["kept", "cloze"], ["kept", "asked"], ["seen", "cloze"], ["seen", "asked"], ["new", "cloze"], ["new", "asked"]];
+  const forms = [
+    ["kept", "cloze"],
+    ["kept", "asked"],
+    ["seen", "cloze"],
+    ["seen", "asked"],
+    ["new", "cloze"],
+    ["new", "asked"],
+  ];
   const head = [
-    "arm", "step", "train_loss", "lr", "grad_norm", "tokens", "ms", "heldout_loss", "kl_nats_per_token", "shift_tokens",
-    "unshifted", "marginal", "shifted", "borrowed", "other", "malformed", ...forms.flatMap(([s, f]) => [`${s}_${f}_correct`, `${s}_${f}_n`]),
-  ]; // prettier-ignore
+    "arm",
+    "step",
+    "train_loss",
+    "lr",
+    "grad_norm",
+    "tokens",
+    "ms",
+    "heldout_loss",
+    "kl_nats_per_token",
+    "shift_tokens",
+    "unshifted",
+    "marginal",
+    "shifted",
+    "borrowed",
+    "other",
+    "malformed",
+    ...forms.flatMap(([s, f]) => [`${s}_${f}_correct`, `${s}_${f}_n`]),
+  ];
   const rows = store.armNames.flatMap((name) => {
     const { steps, measures } = store.arms.get(name);
     const all = [...new Set([...steps, ...measures].map((entry) => entry.step))].sort((a, b) => a - b);
@@ -140,9 +217,24 @@ export function writeCsv(/** @type {import("./store.js").Store} */ store) {
         return [entry?.correct, entry?.n];
       });
       return [
-        name, step, s?.loss, s?.lr, s?.grad_norm, s?.tokens, s?.ms, m?.heldout_loss, m?.shift.kl, m?.shift.n, m?.shift.unshifted,
-        m?.shift.marginal, m?.shift.shifted, m?.errors.borrowed, m?.errors.other, m?.errors.malformed, ...recalls,
-      ]; // prettier-ignore
+        name,
+        step,
+        s?.loss,
+        s?.lr,
+        s?.grad_norm,
+        s?.tokens,
+        s?.ms,
+        m?.heldout_loss,
+        m?.shift.kl,
+        m?.shift.n,
+        m?.shift.unshifted,
+        m?.shift.marginal,
+        m?.shift.shifted,
+        m?.errors.borrowed,
+        m?.errors.other,
+        m?.errors.malformed,
+        ...recalls,
+      ];
     });
   });
   return [head, ...rows].map((row) => row.map((cell) => cell ?? "").join(",")).join("\n") + "\n";

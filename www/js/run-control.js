@@ -11,7 +11,7 @@ import { differences } from "./settings.js";
 export class RunControl {
   /**
    * @param {import("./store.js").Store} store
-   * @param {{post: (command: object) => void, plan: () => ({settings: object, instructions: string, heldout: string} | null),
+   * @param {{post: (command: import("./protocol.js").Command) => void, plan: () => ({settings: import("./settings.js").Settings, instructions: string, heldout: string} | null),
    *   refused: () => void, changed: () => void, paused: () => void, finished: () => void}} hooks
    *   `plan`: what a new run is made with, null when the form or the instruction set has an error;
    *   `refused`: a run was wanted while there was no plan; `finished`: a live or played-back run reached its end
@@ -31,6 +31,8 @@ export class RunControl {
     this.isConfirmed = false;
     /** @type {ReturnType<RunControl["hooks"]["plan"]>} What the live run was started with. */
     this.current = null;
+    /** @type {ReturnType<RunControl["hooks"]["plan"]>} What the run that is being prepared was started with. */
+    this.pending = null;
     this.engine = "";
     this.playback = new Playback(store, (isPlaying, isAtEnd) => {
       if (isAtEnd) hooks.finished();
@@ -46,6 +48,11 @@ export class RunControl {
     return this.isLive && this.state === "preparing";
   }
 
+  /** Whether Play and Step train. An opened file is played back; Reset leaves it for a live run. */
+  get usesEngine() {
+    return this.mode === "live" && (this.isLive || this.store.source.kind !== "imported");
+  }
+
   setMode(/** @type {Mode} */ mode, engine = "") {
     this.mode = mode;
     this.engine = engine;
@@ -58,7 +65,7 @@ export class RunControl {
 
   play() {
     const isOver = this.isLive && this.state === "done";
-    if (this.mode !== "live" || (isOver && !this.isChanged())) return this.playback.play();
+    if (!this.usesEngine || (isOver && !this.isChanged())) return this.playback.play();
     this.playback.pause();
     if ((!this.isLive || isOver) && !this.begin()) return;
     this.store.pin(null);
@@ -76,14 +83,13 @@ export class RunControl {
     if (!this.isLive || !this.isWanted) return;
     this.isWanted = false;
     this.hooks.post({ type: "pause" });
-    this.hooks.paused();
     this.hooks.changed();
   }
 
   /** Trains `count` steps of all arms, or moves the slider that far in a recorded run. */
   step(count, arm = null) {
     this.pause();
-    if (this.mode !== "live") return this.store.pin(this.store.step + count);
+    if (!this.usesEngine) return this.store.pin(this.store.step + count);
     if (this.isLive && this.state === "done") return;
     if (!this.isLive && !this.begin()) return;
     this.store.pin(null);
@@ -103,15 +109,21 @@ export class RunControl {
     this.pause();
     this.isLive = false;
     this.isAwaitingRun = false;
-    this.current = null;
+    this.current = this.pending = null;
     this.hooks.changed();
+  }
+
+  /** What the live run was made with, or null. */
+  get running() {
+    return this.isLive ? (this.pending ?? this.current) : null;
   }
 
   /** Whether the form asks for another run than the one that is shown live. */
   isChanged() {
-    const plan = this.current && this.hooks.plan();
+    const { running } = this;
+    const plan = running && this.hooks.plan();
     if (!plan) return false;
-    return differences(plan.settings, this.current.settings).length > 0 || plan.instructions !== this.current.instructions;
+    return differences(plan.settings, running.settings).length > 0 || plan.instructions !== running.instructions;
   }
 
   /** Starts a run in the engine. @private */
@@ -121,7 +133,7 @@ export class RunControl {
       this.hooks.refused();
       return false;
     }
-    this.current = { ...plan };
+    this.pending = { ...plan };
     this.isLive = true;
     this.isConfirmed = false;
     this.isAwaitingRun = true;
@@ -139,7 +151,9 @@ export class RunControl {
 
   /** @private */
   takeState(state) {
+    const wasRunning = this.state === "running";
     this.state = state;
+    if (state === "paused" && wasRunning) this.hooks.paused();
     if (state === "running") this.isConfirmed = true;
     if (state === "done" || (state === "paused" && this.isConfirmed)) this.isWanted = false;
     if (state === "done") this.hooks.finished();
@@ -150,6 +164,8 @@ export class RunControl {
   takeEvent(event) {
     if (event.type === "run" && this.isAwaitingRun) {
       this.isAwaitingRun = false;
+      this.current = this.pending;
+      this.pending = null;
       this.store.startLive(event, this.engine, this.current.instructions);
     } else if (!this.isAwaitingRun) {
       this.store.apply(event);
@@ -161,6 +177,7 @@ export class RunControl {
     if (!this.isLive) return;
     this.isAwaitingRun = false;
     this.isWanted = false;
+    this.pending = null;
     this.state = this.store.source.kind === "live" ? "paused" : "none";
     this.isLive = this.state === "paused";
     this.hooks.changed();

@@ -1,5 +1,5 @@
 /** The settings as a form. What differs from the running run is marked "applies on restart". */
-import { el, find, setText } from "./dom.js";
+import { el, find, findAll, setText } from "./dom.js";
 import { FIELDS, SCHEDULES, TARGETS, clamp, defaults, differences } from "./settings.js";
 
 export class SettingsForm {
@@ -38,10 +38,15 @@ export class SettingsForm {
   numberRow(field) {
     const id = `set-${field.name}`;
     const input = el("input", {
-      id, type: "text", inputmode: field.kind === "whole" ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false",
-      "data-setting": field.name, "aria-describedby": `${id}-hint`,
+      id,
+      type: "text",
+      inputmode: field.kind === "whole" ? "numeric" : "decimal",
+      autocomplete: "off",
+      spellcheck: "false",
+      "data-setting": field.name,
+      "aria-describedby": `${id}-hint`,
       onchange: () => this.readNumber(field, input),
-    }); // prettier-ignore
+    });
     return this.row(field.name, el("label", { for: id }, field.label), input, `${id}-hint`, field.hint);
   }
 
@@ -51,7 +56,14 @@ export class SettingsForm {
     const wanted = Number(input.value);
     const hint = find(".hint", this.rows.get(field.name));
     const isBounded = value !== null && value !== wanted;
-    setText(hint, value === null ? "This is not a number." : isBounded ? `From ${field.low} to ${field.high}${field.kind === "whole" ? ", whole" : ""}.` : field.hint);
+    setText(
+      hint,
+      value === null
+        ? "This is not a number."
+        : isBounded
+          ? `From ${field.low} to ${field.high}${field.kind === "whole" ? ", whole" : ""}.`
+          : field.hint,
+    );
     input.setAttribute("aria-invalid", String(value === null));
     if (value === null) return;
     input.value = String(value);
@@ -61,17 +73,43 @@ export class SettingsForm {
   /** @private */
   scheduleRow() {
     const options = SCHEDULES.map((name) => el("option", { value: name }, name));
-    const select = el("select", {
-      id: "set-schedule", "data-setting": "schedule", "aria-describedby": "set-schedule-hint",
-      onchange: () => this.change("schedule", select.value),
-    }, options); // prettier-ignore
-    return this.row("schedule", el("label", { for: "set-schedule" }, "Schedule"), select, "set-schedule-hint", "What the rate does after the warm-up.");
+    const select = el(
+      "select",
+      {
+        id: "set-schedule",
+        "data-setting": "schedule",
+        "aria-describedby": "set-schedule-hint",
+        onchange: () => this.change("schedule", select.value),
+      },
+      options,
+    );
+    return this.row(
+      "schedule",
+      el("label", { for: "set-schedule" }, "Schedule"),
+      select,
+      "set-schedule-hint",
+      "What the rate does after the warm-up.",
+    );
   }
 
   /** @private */
   targetsRow() {
-    const boxes = TARGETS.map((name) => el("label", { class: "box" }, el("input", { type: "checkbox", value: name, "data-setting": "targets", onchange: () => this.readTargets() }), name));
-    const row = el("fieldset", { class: "targets" }, el("legend", {}, "Matrices that LoRA adapts"), boxes, el("p", { class: "hint" }), this.restartNote());
+    const boxes = TARGETS.map((name) =>
+      el(
+        "label",
+        { class: "box" },
+        el("input", { type: "checkbox", value: name, "data-setting": "targets", onchange: () => this.readTargets() }),
+        name,
+      ),
+    );
+    const row = el(
+      "fieldset",
+      { class: "targets" },
+      el("legend", {}, "Matrices that LoRA adapts"),
+      boxes,
+      el("p", { class: "hint" }),
+      this.restartNote(),
+    );
     this.rows.set("targets", row);
     return row;
   }
@@ -79,14 +117,21 @@ export class SettingsForm {
   /** @private */
   readTargets() {
     const row = this.rows.get("targets");
-    const chosen = [...row.querySelectorAll("input:checked")].map((box) => box.value);
+    const chosen = findAll("input:checked", row).map((box) => box.value);
     setText(find(".hint", row), chosen.length === 0 ? "At least one is needed; the last choice stays in use." : "");
     if (chosen.length > 0) this.change("targets", chosen);
   }
 
   /** @private */
   row(name, label, control, hintId, hint) {
-    const row = el("div", { class: "field" }, label, control, el("p", { class: "hint", id: hintId }, hint), this.restartNote());
+    const row = el(
+      "div",
+      { class: "field" },
+      label,
+      control,
+      el("p", { class: "hint", id: hintId }, hint),
+      this.restartNote(),
+    );
     this.rows.set(name, row);
     return row;
   }
@@ -100,7 +145,8 @@ export class SettingsForm {
   write() {
     for (const { name } of FIELDS) find("input", this.rows.get(name)).value = String(this.settings[name]);
     find("select", this.rows.get("schedule")).value = this.settings.schedule;
-    for (const box of this.rows.get("targets").querySelectorAll("input")) box.checked = this.settings.targets.includes(box.value);
+    for (const box of findAll("input", this.rows.get("targets")))
+      box.checked = this.settings.targets.includes(box.value);
   }
 
   /** Marks the fields that differ from `running`, the settings of the run that trains; null when none does. */

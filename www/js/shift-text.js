@@ -19,7 +19,11 @@ export class ShiftTextView {
       this.chosen = { lora: -1, full: -1 };
       invalidate(this.section);
     });
-    addView(this.section, () => this.draw());
+    addView(
+      this.section,
+      () => this.draw(),
+      () => this.writeCaption(),
+    );
   }
 
   /** @private */
@@ -29,10 +33,13 @@ export class ShiftTextView {
     if (this.key !== key) {
       this.key = key;
       if (!questions.includes(this.question)) this.question = questions[0] ?? "";
-      this.select.replaceChildren(...questions.map((question) => el("option", { value: question, selected: question === this.question }, question)));
+      this.select.replaceChildren(
+        ...questions.map((question) =>
+          el("option", { value: question, selected: question === this.question }, question),
+        ),
+      );
     }
     for (const arm of ["lora", "full"]) this.drawArm(arm);
-    this.drawCaption();
   }
 
   /** @private */
@@ -69,23 +76,34 @@ export class ShiftTextView {
     const host = find(`[data-shift="${arm}"] .tops`, this.section);
     const token = text?.tokens[this.chosen[arm]];
     if (!token) {
-      host.replaceChildren(el("p", { class: "soft" }, "Choose a token to compare the two distributions it was picked from."));
+      host.replaceChildren(
+        el("p", { class: "soft" }, "Choose a token to compare the two distributions it was picked from."),
+      );
       return;
     }
     const place = token.rank === 1 ? "first choice" : `choice number ${count(token.rank)}`;
     host.replaceChildren(
-      el("p", {}, `“${visible(token.text)}” is the base's ${place} here (${classOf(token.rank)}): ${probability(token.base_logprob)} in the base, ${probability(token.logprob)} in ${ARM_LABEL[arm]}; KL ${nats(token.kl)} nats.`),
-      el("div", { class: "pair" }, topTable("Base", token.base_top, token.text, "base"), topTable(ARM_LABEL[arm], token.top, token.text, arm)),
+      el(
+        "p",
+        {},
+        `“${visible(token.text)}” is the base's ${place} here (${classOf(token.rank)}): ${probability(token.base_logprob)} in the base, ${probability(token.logprob)} in ${ARM_LABEL[arm]}; KL ${nats(token.kl)} nats.`,
+      ),
+      el(
+        "div",
+        { class: "pair" },
+        topTable("Base", token.base_top, token.text, "base"),
+        topTable(ARM_LABEL[arm], token.top, token.text, arm),
+      ),
     );
   }
 
   /** @private */
-  drawCaption() {
+  writeCaption() {
     const parts = this.store.armNames.map((arm) => {
       const tokens = this.store.text(arm, this.question)?.tokens ?? [];
       const shifted = tokens.filter((token) => token.rank > 3).length;
       return `${ARM_LABEL[arm]} ${shifted} of ${tokens.length}`;
     });
-    setText(find("#shift-caption"), `Shifted tokens in these answers after ${plural(this.store.step, "step")}: ${parts.join(", ")}.`);
+    if (parts.length > 0) setText(find("#shift-caption"), `Shifted tokens in these answers: ${parts.join(", ")}.`);
   }
 }

@@ -1,15 +1,17 @@
 /** What the status line says: pauses and milestones, made from the numbers of the run that is shown. */
 import { say } from "./alerts.js";
 import { Store } from "./store.js";
-import { count, perArm, percent } from "./format.js";
+import { ARM_LABEL, count, percent } from "./format.js";
 
-/** "LoRA knows 198 of 200 kept facts, Full 165 of 200" at the newest step. */
+/** "At step 50 LoRA knows 198 of 200 kept facts (99 %), Full …": the newest measure up to `step`. */
 export function recallSentence(/** @type {Store} */ store, step = store.step) {
   const entries = store.armNames.map((arm) => [arm, Store.recall(store.measure(arm, step), "kept", "cloze")]);
   const known = entries.filter(([, entry]) => entry);
   if (known.length === 0) return "";
-  const write = Object.fromEntries(known.map(([arm, entry]) => [arm, `knows ${count(entry.correct)} of ${count(entry.n)} kept facts (${percent(entry.correct / entry.n, 0)})`]));
-  return `${perArm(known.map(([arm]) => arm), (arm) => write[arm])}.`;
+  const at = Math.max(...known.map(([arm]) => store.measure(arm, step).step));
+  const write = ([arm, { correct, n }]) =>
+    `${ARM_LABEL[arm]} knows ${count(correct)} of ${count(n)} kept facts (${percent(correct / n, 0)})`;
+  return `After ${count(at)} steps ${known.map(write).join(", ")}.`;
 }
 
 /** Announces each quarter of a live run once both arms have been measured there. */
@@ -31,6 +33,6 @@ export class Milestones {
     const quarter = Math.floor((4 * measured) / store.run.settings.steps);
     if (quarter <= this.quarter || quarter >= 4) return;
     this.quarter = quarter;
-    say(`Step ${count(measured)}: ${recallSentence(store, measured)}`);
+    say(recallSentence(store, measured));
   }
 }

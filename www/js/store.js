@@ -67,11 +67,13 @@ export class Store {
     for (const listener of this.listeners) listener();
   }
 
-  /** Shows a whole record instead of the current run. */
+  /** Shows a whole record instead of the current run; one that only holds a summary leaves the run. */
   open(/** @type {RunRecord} */ record, /** @type {"recorded" | "imported"} */ kind) {
-    this.clear();
-    this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
-    for (const event of record.events) this.take(event);
+    if (record.events.some((event) => event.type === "run")) {
+      this.clear();
+      this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
+    }
+    for (const event of record.events) this.take(event, record.engine);
     this.version += 1;
     this.changed();
   }
@@ -84,16 +86,16 @@ export class Store {
 
   /** Adds one event. */
   apply(/** @type {RunEvent} */ event) {
-    this.take(event);
+    this.take(event, this.source.engine);
     this.version += 1;
     this.changed();
   }
 
   /** @private */
-  take(/** @type {RunEvent} */ event) {
+  take(/** @type {RunEvent} */ event, engine) {
     if (event.type === "summary") {
       this.summary = event;
-      this.summaryEngine = this.source.engine;
+      this.summaryEngine = engine;
       return;
     }
     if (event.type === "run") {
@@ -153,6 +155,11 @@ export class Store {
     return lastUpTo(this.arms.get(arm)?.measures ?? [], step);
   }
 
+  /** The step of the measures that are shown. */
+  get measuredStep() {
+    return Math.max(0, ...this.armNames.map((arm) => this.measure(arm)?.step ?? 0));
+  }
+
   /** The measure before training: the base model. */
   start(arm = this.armNames[0]) {
     const first = this.arms.get(arm)?.measures[0];
@@ -180,7 +187,10 @@ export class Store {
   /** An arm's answer to `question` at the chosen step. */
   text(arm, question, step = this.step) {
     const texts = this.arms.get(arm)?.texts ?? [];
-    return lastUpTo(texts.filter((text) => text.question === question), step);
+    return lastUpTo(
+      texts.filter((text) => text.question === question),
+      step,
+    );
   }
 
   /** A recall figure of a measure. */

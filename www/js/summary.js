@@ -36,7 +36,10 @@ export function makeSummary(/** @type {import("./store.js").Store} */ store) {
     drawn = summary;
     setText(find("#summary-title"), summary.title);
     setText(find("#summary-verdict"), summary.verdict);
-    setText(find("#summary-engine"), `Recorded on: ${store.summaryEngine}. Mean ± sample standard deviation over the seeds.`);
+    setText(
+      find("#summary-engine"),
+      `Recorded on: ${store.summaryEngine}. Mean ± sample standard deviation over the seeds.`,
+    );
     find("#summary-table").replaceChildren(asTable(summary));
   };
   addView(section, draw);
@@ -55,5 +58,19 @@ function asTable(summary) {
       COLUMNS.map(([, name, write]) => el("td", {}, spread(row[name], write))),
     ),
   );
-  return el("table", {}, el("caption", { class: "hidden" }, summary.title), el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rows));
+  return el(
+    "table",
+    {},
+    el("caption", { class: "hidden" }, summary.title),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        head.map((name) => el("th", { scope: "col" }, name)),
+      ),
+    ),
+    el("tbody", {}, rows),
+  );
 }

@@ -1,6 +1,5 @@
 /** Colours for the canvases, read from the style sheet so that there is one list of them. */
 
-const root = document.documentElement;
 /** @type {Map<string, string>} */
 const cache = new Map();
 
@@ -8,7 +7,7 @@ const cache = new Map();
 export function color(name) {
   let value = cache.get(name);
   if (value === undefined) {
-    value = getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+    value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
     cache.set(name, value);
   }
   return value;

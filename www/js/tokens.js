@@ -19,11 +19,14 @@ export function tokenRow(tokens, chosen, label, onChoose) {
     el(
       "button",
       {
-        type: "button", class: `token ${classOf(token.rank)}`, tabindex: i === stop ? 0 : -1, "aria-pressed": String(i === chosen),
+        type: "button",
+        class: `token ${classOf(token.rank)}`,
+        tabindex: i === stop ? 0 : -1,
+        "aria-pressed": String(i === chosen),
         "aria-label": `token ${i + 1} ${token.text.trim() || "space"}: ${classOf(token.rank)}, rank ${token.rank} in the base`,
         title: `${classOf(token.rank)}: rank ${token.rank} in the base, KL ${nats(token.kl)}`,
         onclick: () => onChoose(i),
-      }, // prettier-ignore
+      },
       visible(token.text),
     ),
   );
@@ -37,7 +40,11 @@ export function tokenRow(tokens, chosen, label, onChoose) {
     buttons[to].focus();
     onChoose(to);
   };
-  return el("div", { class: "tokens", role: "group", "aria-label": label, "data-uses-arrows": true, onkeydown: move }, buttons);
+  return el(
+    "div",
+    { class: "tokens", role: "group", "aria-label": label, "data-uses-arrows": true, onkeydown: move },
+    buttons,
+  );
 }
 
 /** Marks another token of a row. */
@@ -69,5 +76,10 @@ function barRow(label, logprob, isChosen, kind = "") {
   const bar = el("span", { class: "fill" });
   bar.style.width = width;
   const text = logprob === -Infinity ? "0 %" : probability(logprob);
-  return el("tr", { class: `${kind} ${isChosen ? "chosen" : ""}` }, el("th", { scope: "row" }, label), el("td", {}, bar, el("span", { class: "value" }, text)));
+  return el(
+    "tr",
+    { class: `${kind} ${isChosen ? "chosen" : ""}` },
+    el("th", { scope: "row" }, label),
+    el("td", {}, bar, el("span", { class: "value" }, text)),
+  );
 }

@@ -11,7 +11,11 @@ export function drawState(ctx, letter, x, y, size) {
   ctx.lineWidth = Math.max(1.5, size / 8);
   ctx.beginPath();
   const centre = size / 2;
-  if (letter === "w") {
+  if (letter === "k") {
+    // Only seen where the system's colours make the fill that of the page.
+    ctx.lineWidth = 1;
+    ctx.strokeRect(x + 0.5, y + 0.5, size - 1, size - 1);
+  } else if (letter === "w") {
     // A corner is missing.
     ctx.moveTo(x + size, y);
     ctx.lineTo(x + size, y + size);
@@ -25,7 +29,7 @@ export function drawState(ctx, letter, x, y, size) {
     ctx.lineTo(x + size * 0.8, y + size * 0.76);
     ctx.lineTo(x + size * 0.2, y + size * 0.76);
     ctx.fill();
-  } else if (letter !== "k") {
+  } else {
     const [near, far] = [size * 0.25, size * 0.75];
     ctx.moveTo(x + near, y + near);
     ctx.lineTo(x + far, y + far);

@@ -34,7 +34,9 @@ export function layOut(facts, width) {
   for (const [relation, members] of byRelation(facts)) {
     rows.push({ label: relation, x: 0, y });
     if (!hasMargin) y += 18;
-    members.forEach((fact, i) => cells.push({ fact, x: left + (i % perRow) * pitch, y: y + Math.floor(i / perRow) * pitch }));
+    members.forEach((fact, i) =>
+      cells.push({ fact, x: left + (i % perRow) * pitch, y: y + Math.floor(i / perRow) * pitch }),
+    );
     y += Math.ceil(members.length / perRow) * pitch + 9;
   }
   return { size, height: Math.max(1, y - 9), rows, cells };
@@ -44,7 +46,8 @@ export function layOut(facts, width) {
 function byRelation(facts) {
   const groups = new Map();
   facts.forEach((fact, i) => groups.set(fact.relation, [...(groups.get(fact.relation) ?? []), i]));
-  for (const members of groups.values()) members.sort((a, b) => SPLITS.indexOf(facts[a].split) - SPLITS.indexOf(facts[b].split) || a - b);
+  for (const members of groups.values())
+    members.sort((a, b) => SPLITS.indexOf(facts[a].split) - SPLITS.indexOf(facts[b].split) || a - b);
   return groups;
 }
 
@@ -68,7 +71,8 @@ export function neighbour(layout, from, key) {
   if (beyond.length === 0) return from;
   const row = isDown ? Math.min(...beyond) : Math.max(...beyond);
   const inRow = cells.map((cell, i) => ({ cell, i })).filter(({ cell }) => cell.y === row);
-  return inRow.reduce((best, next) => (Math.abs(next.cell.x - here.x) < Math.abs(best.cell.x - here.x) ? next : best)).i;
+  return inRow.reduce((best, next) => (Math.abs(next.cell.x - here.x) < Math.abs(best.cell.x - here.x) ? next : best))
+    .i;
 }
 
 /** How many cells are in each state: `{ k: 230, w: 4, … }`. */

@@ -1,5 +1,5 @@
 /** The two knowledge walls and the fact that is chosen on both. */
-import { el, find, setText } from "./dom.js";
+import { el, find, findAll, setText } from "./dom.js";
 import { drawFact } from "./fact-panel.js";
 import { ARM_LABEL, count, perArm } from "./format.js";
 import { addView, invalidate } from "./frame.js";
@@ -22,10 +22,14 @@ export class Walls {
     this.section = find("#walls");
     /** @type {Map<string, ReturnType<typeof layOut>>} */
     this.layouts = new Map();
-    this.canvases = [...this.section.querySelectorAll("canvas[data-wall]")];
+    this.canvases = findAll("canvas[data-wall]", this.section);
     for (const canvas of this.canvases) this.listen(canvas);
     this.keySwatches = this.makeKey();
-    addView(this.section, () => this.draw());
+    addView(
+      this.section,
+      () => this.draw(),
+      () => this.write(),
+    );
     new ResizeObserver(() => invalidate(this.section)).observe(this.section);
   }
 
@@ -77,40 +81,53 @@ export class Walls {
     return swatches;
   }
 
-  /** @private */
-  draw() {
-    for (const { canvas, state } of this.keySwatches) drawState(prepare(canvas, 15, 15), state.letter, 0, 0, 15);
+  /** The words: counts, labels, the caption and the chosen fact. @private */
+  write() {
     const { run } = this.store;
     if (!run) return;
     if (this.run !== run) this.chosen = this.hovered = -1;
     this.run = run;
-    for (const canvas of this.canvases) this.drawOne(canvas, run);
-    this.drawCaption();
+    for (const canvas of this.canvases) this.writeCounts(canvas, run);
+    this.writeCaption();
     drawFact(find("#fact"), this.store, this.fact, this.instructionRows());
   }
 
   /** @private */
-  drawOne(canvas, run) {
+  writeCounts(canvas, run) {
     const arm = canvas.dataset.wall;
     const host = find(`[data-wall-of="${arm}"]`, this.section);
-    host.hidden = !this.store.arms.has(arm);
     const measure = this.store.measure(arm);
-    if (host.hidden || !measure) return;
-    const width = Math.max(180, canvas.parentElement.clientWidth);
-    const layout = layOut(run.facts, width - 4);
-    this.layouts.set(arm, layout);
-    const before = measure.step > 0 ? this.store.measure(arm, measure.step - 1)?.cells ?? null : null;
-    drawWall(canvas, width, layout, { facts: run.facts, letters: measure.cells, before, chosen: this.fact });
+    host.hidden = !measure;
+    if (!measure) return;
     const counts = countStates(measure.cells);
     const legend = STATES.map((state) => `${count(counts[state.letter])} ${state.name}`).join(", ");
     setText(find(".wall-counts", host), legend);
     canvas.dataset.counts = STATES.map((state) => `${state.letter}${counts[state.letter]}`).join(" ");
     const spoken = this.fact < 0 ? "" : ` ${run.facts[this.fact].subject}: ${stateOf(measure.cells[this.fact]).name}.`;
-    canvas.setAttribute("aria-label", `Knowledge wall of ${ARM_LABEL[arm]} after ${measure.step} steps: ${legend}. Arrow keys choose a fact.${spoken}`);
+    const label = `Knowledge wall of ${ARM_LABEL[arm]} after ${measure.step} steps: ${legend}. Arrow keys choose a fact.${spoken}`;
+    canvas.setAttribute("aria-label", label);
+  }
+
+  /** The cells. @private */
+  draw() {
+    for (const { canvas, state } of this.keySwatches) drawState(prepare(canvas, 15, 15), state.letter, 0, 0, 15);
+    if (this.store.run) for (const canvas of this.canvases) this.drawWall(canvas, this.store.run);
   }
 
   /** @private */
-  drawCaption() {
+  drawWall(canvas, run) {
+    const arm = canvas.dataset.wall;
+    const measure = this.store.measure(arm);
+    if (!measure) return;
+    const width = Math.max(180, canvas.parentElement.clientWidth);
+    const layout = layOut(run.facts, width - 4);
+    this.layouts.set(arm, layout);
+    const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
+    drawWall(canvas, width, layout, { facts: run.facts, letters: measure.cells, before, chosen: this.fact });
+  }
+
+  /** @private */
+  writeCaption() {
     const { store } = this;
     const write = (arm) => {
       const errors = store.measure(arm)?.errors;
@@ -119,6 +136,6 @@ export class Walls {
       const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
       return `got ${count(wrong)} of ${count(errors.n)} kept facts wrong, ${count(errors.borrowed)} of them borrowed${chance}`;
     };
-    setText(find("#walls-caption"), `After ${count(store.step)} steps: ${perArm(store.armNames, write)}.`);
+    setText(find("#walls-caption"), `After ${count(store.measuredStep)} steps: ${perArm(store.armNames, write)}.`);
   }
 }

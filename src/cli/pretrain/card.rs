@@ -27,7 +27,8 @@ pub fn write(
         Llama: width {}, {} layers, {} query heads and {} key and value heads of {}, feed-forward {}, \
         vocabulary {} (byte-level BPE), tied embeddings, f16.\n\n\
         ## How it was made\n\n\
-        ```console\n$ driftscope pretrain --seed {} --steps {} --batch {} --time {} --rate {}\n```\n\n\
+        ```console\n$ driftscope pretrain --seed {} --steps {} --batch {} --time {} --rate {} --width {} \
+        --layers {} --feed-forward {}\n```\n\n\
         {:.1} million tokens of text that `src/data/corpus.rs` writes from `data/facts.jsonl` and \
         `data/glosses.txt`, in {:.0} minutes on two CPU cores that other programs shared. AdamW 0.9/0.95, \
         weight decay 0.1, 100 warm-up steps, then a cosine to 5 % of the peak rate, gradient clipped at \
@@ -47,13 +48,17 @@ pub fn write(
         args.batch,
         args.time,
         args.rate,
+        args.width,
+        args.layers,
+        args.feed_forward,
         tokens as f64 / 1e6,
         progress.seconds / 60.0,
     );
     let tested: Vec<_> = progress.log.iter().filter(|line| line.cloze.is_some()).collect();
     let stride = tested.len().div_ceil(ROWS).max(1);
     for line in tested.iter().rev().step_by(stride).rev() {
-        let percent = |share: Option<f64>| share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share));
+        let percent =
+            |share: Option<f64>| share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share));
         let (cloze, asked) = (percent(line.cloze), percent(line.asked));
         let _ = writeln!(text, "| {} | {:.3} | {cloze} | {asked} |", line.step, line.loss);
     }

@@ -1,0 +1,271 @@
+//! The worker's loop: commands in, events out, and training in between.
+
+use std::rc::Rc;
+
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_time::Instant;
+
+use super::inbox::Inbox;
+use super::protocol::{BackendChoice, Command, Files, Message, RunState};
+use crate::data::facts;
+use crate::engine::Backend;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::lab::{ArmName, Event, Lab, Settings};
+use crate::model::bundle::{self, Bundle};
+
+/// Training goes on for about this long before messages are looked at.
+const SLICE_MS: f32 = 100.0;
+
+/// Starts the worker: listens, and says so.
+pub fn start() {
+    console_error_panic_hook::set_once();
+    let inbox = Inbox::default();
+    let incoming = inbox.clone();
+    let listener = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        incoming.push(event.data());
+    });
+    scope().set_onmessage(Some(listener.as_ref().unchecked_ref()));
+    listener.forget();
+    post(&Message::Listening);
+    spawn_local(async move {
+        let mut worker = Worker { inbox, lab: None, playing: false, step_ms: SLICE_MS };
+        worker.serve().await;
+    });
+}
+
+fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+fn post(message: &Message) {
+    let posted = serde_wasm_bindgen::to_value(message)
+        .map_err(JsValue::from)
+        .and_then(|value| scope().post_message(&value));
+    if let Err(error) = posted {
+        web_sys::console::error_1(&error);
+    }
+}
+
+fn post_events(events: Vec<Event>) {
+    for event in events {
+        post(&Message::Event { event });
+    }
+}
+
+fn post_state(state: RunState) {
+    post(&Message::State { state });
+}
+
+fn post_error(error: &Error) {
+    post(&Message::Error { name: error.name().into(), message: error.to_string() });
+}
+
+/// Lets the browser deliver messages that have come meanwhile: a macrotask, not a microtask.
+async fn breathe() {
+    let promise = Promise::new(&mut |resolve, _| {
+        let timer = Reflect::get(&js_sys::global(), &"setTimeout".into());
+        if let Some(timer) = timer.ok().and_then(|t| t.dyn_into::<Function>().ok()) {
+            let _ = timer.call2(&JsValue::UNDEFINED, &resolve, &0.into());
+        }
+    });
+    let _ = JsFuture::from(promise).await;
+}
+
+struct Worker {
+    inbox: Inbox,
+    lab: Option<Lab>,
+    playing: bool,
+    /// Time of one step of one arm, milliseconds, as last measured.
+    step_ms: f32,
+}
+
+impl Worker {
+    async fn serve(&mut self) {
+        loop {
+            let message = match self.playing {
+                true => self.inbox.pop(),
+                false => Some(self.inbox.next().await),
+            };
+            let done = match message {
+                Some(message) => self.obey(message).await,
+                None => self.advance().await,
+            };
+            if let Err(error) = done {
+                self.playing = false;
+                post_error(&error);
+                post_state(RunState::Paused);
+            }
+        }
+    }
+
+    async fn obey(&mut self, message: JsValue) -> Result<()> {
+        let command: Command = serde_wasm_bindgen::from_value(message).map_err(|e| Error::Format {
+            file: "message".into(),
+            field: "command".into(),
+            message: e.to_string(),
+            remedy: "Reload the page".into(),
+        })?;
+        match command {
+            Command::Load(files) => self.load(*files).await,
+            Command::Start { settings, instructions, heldout } => {
+                self.begin(settings, &instructions, &heldout).await
+            }
+            Command::Play => {
+                let open = self.lab().is_ok_and(|lab| !lab.is_done());
+                self.playing = open;
+                post_state(if open { RunState::Running } else { RunState::Done });
+                Ok(())
+            }
+            Command::Pause => {
+                self.playing = false;
+                post_state(RunState::Paused);
+                Ok(())
+            }
+            Command::Step { count, arm } => self.step(count, arm).await,
+            Command::Ask { id, question, max_tokens } => self.ask(id, &question, max_tokens).await,
+            Command::Save { arm } => self.save(arm).await,
+        }
+    }
+
+    fn lab(&mut self) -> Result<&mut Lab> {
+        self.lab.as_mut().ok_or(Error::Setting {
+            field: "model",
+            message: "no model is loaded".into(),
+            remedy: "Wait until it is".into(),
+        })
+    }
+
+    async fn load(&mut self, files: Files) -> Result<()> {
+        let bundle = Bundle::read(&bundle::Files {
+            config: files.config.as_bytes(),
+            tokenizer: files.tokenizer.as_bytes(),
+            tokenizer_config: files.tokenizer_config.as_deref().map(str::as_bytes),
+            chat_template: None,
+            weights: &files.weights,
+        })?;
+        let facts = facts::parse(files.facts.as_bytes(), "facts.jsonl")?;
+        let (backend, adapter, reason) = choose(files.backend).await?;
+        let title = bundle.title(&files.name);
+        let parameters = bundle.config.parameters() as u64;
+        let base = backend.load(&bundle.config, bundle.weights)?;
+        self.lab = Some(Lab::new(title.clone(), bundle.tokenizer, facts, base));
+        let engine = if matches!(backend, Backend::Gpu(_)) { "webgpu" } else { "cpu" };
+        post(&Message::Ready { engine, adapter, reason, model: title, parameters });
+        Ok(())
+    }
+
+    /// A new run, measured before its first step.
+    async fn begin(&mut self, settings: Settings, instructions: &str, heldout: &str) -> Result<()> {
+        self.playing = false;
+        post_state(RunState::Preparing);
+        let lab = self.lab()?;
+        let info = lab.start(settings, instructions, heldout)?;
+        post_events(vec![Event::Run(info)]);
+        let arms = lab.open_arms(None);
+        for (done, &arm) in (0u32..).zip(&arms) {
+            let stage = "Measuring the start".into();
+            post(&Message::Progress { stage, done, total: arms.len() as u32 });
+            breathe().await;
+            post_events(self.lab()?.measure(arm).await?);
+        }
+        post_state(RunState::Paused);
+        Ok(())
+    }
+
+    /// One slice of training, and the measures that are due behind it.
+    async fn advance(&mut self) -> Result<()> {
+        let arms = self.lab()?.open_arms(None);
+        let wanted = (SLICE_MS / (self.step_ms * arms.len().max(1) as f32)) as u32;
+        self.train(&arms, wanted.max(1)).await?;
+        let lab = self.lab()?;
+        if lab.is_done() {
+            let done = lab.done();
+            self.playing = false;
+            post_events(done.into_iter().collect());
+            post_state(RunState::Done);
+        }
+        breathe().await;
+        Ok(())
+    }
+
+    /// Trains `arms` for at most `count` steps and not beyond the next measure of any of them.
+    async fn train(&mut self, arms: &[ArmName], count: u32) -> Result<()> {
+        let lab = self.lab()?;
+        let until = arms.iter().map(|&arm| lab.until_measure(arm)).min().unwrap_or(0);
+        let begun = Instant::now();
+        let events = lab.train(arms, count.min(until)).await?;
+        let taken = events.len().max(1) as f32;
+        post_events(events);
+        self.step_ms = (begun.elapsed().as_secs_f32() * 1e3 / taken).max(0.1);
+        for &arm in arms {
+            let lab = self.lab()?;
+            if lab.is_due(arm) {
+                post_events(lab.measure(arm).await?);
+                breathe().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, count: u32, arm: Option<ArmName>) -> Result<()> {
+        self.playing = false;
+        post_state(RunState::Running);
+        for _ in 0..count {
+            let arms = self.lab()?.open_arms(arm);
+            if arms.is_empty() {
+                break;
+            }
+            self.train(&arms, 1).await?;
+            breathe().await;
+        }
+        let lab = self.lab()?;
+        if lab.is_done() {
+            let done = lab.done();
+            post_events(done.into_iter().collect());
+            post_state(RunState::Done);
+        } else {
+            post_state(RunState::Paused);
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, id: u32, question: &str, max_tokens: u32) -> Result<()> {
+        for arm in self.lab()?.all_models() {
+            let tokens = self.lab()?.ask(arm, question, max_tokens).await?;
+            post(&Message::Answer { id, arm, tokens });
+            breathe().await;
+        }
+        Ok(())
+    }
+
+    async fn save(&mut self, arm: ArmName) -> Result<()> {
+        for (file, bytes) in self.lab()?.save(arm).await? {
+            post(&Message::Saved { arm, file, bytes });
+        }
+        Ok(())
+    }
+}
+
+/// The back end, its adapter's name, and why it was chosen.
+async fn choose(choice: BackendChoice) -> Result<(Backend, String, String)> {
+    let cpu = |reason: String| Ok((Backend::Cpu, "CPU (WebAssembly with SIMD)".to_string(), reason));
+    if choice == BackendChoice::Cpu {
+        return cpu("The CPU was asked for.".into());
+    }
+    match Gpu::new().await {
+        Err(error) if choice == BackendChoice::Webgpu => Err(error),
+        Err(error) => cpu(format!("This browser offers no usable WebGPU ({error}).")),
+        Ok(gpu) if gpu.is_software() && choice == BackendChoice::Auto => cpu(format!(
+            "The only WebGPU adapter here, {}, is a program on the CPU itself, so the CPU engine runs instead.",
+            gpu.name()
+        )),
+        Ok(gpu) => {
+            let name = gpu.name();
+            Ok((Backend::Gpu(Rc::new(gpu)), name, "This browser offers WebGPU.".into()))
+        }
+    }
+}

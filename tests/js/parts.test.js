@@ -1,0 +1,141 @@
+// Smaller parts: the instruction set, the walls' layout, the comparison behind the guess, Play and Reset.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LineError, parseInstructions } from "../../www/js/instructions.js";
+import { compare } from "../../www/js/predict.js";
+import { RunControl } from "../../www/js/run-control.js";
+import { defaults } from "../../www/js/settings.js";
+import { Store } from "../../www/js/store.js";
+import { cellAt, countStates, layOut, neighbour } from "../../www/js/wall-layout.js";
+import * as sample from "./sample.js";
+
+test("instruction sets are read in the usual forms", () => {
+  const rows = parseInstructions(
+    '{"instruction":"a","input":"x","output":"b"}\n\n{"messages":[{"role":"user","content":"c"},{"role":"assistant","content":"d"}]}\n',
+  );
+  assert.deepEqual(rows, [
+    { question: "a\nx", answer: "b", line: 1 },
+    { question: "c", answer: "d", line: 3 },
+  ]);
+});
+
+test("a bad line of an instruction set is named", () => {
+  for (const [text, line] of [
+    ['{"instruction":"a","output":"b"}\n{', 2],
+    ['{"a":1}', 1],
+    ["", 1],
+    ["[]", 1],
+    ["null", 1],
+  ]) {
+    assert.throws(
+      () => parseInstructions(text),
+      (error) => error instanceof LineError && error.line === line,
+      text,
+    );
+  }
+});
+
+test("walls place every fact once, by relation", () => {
+  const facts = ["capital", "symbol", "capital", "capital"].map((relation, i) => ({
+    relation,
+    split: i === 0 ? "seen" : "kept",
+  }));
+  for (const width of [200, 600]) {
+    const layout = layOut(facts, width);
+    assert.deepEqual(
+      layout.cells.map((cell) => cell.fact),
+      [2, 3, 0, 1],
+    );
+    const { x, y } = layout.cells[3];
+    assert.equal(cellAt(layout, x + 3, y + 3), 3);
+    assert.equal(cellAt(layout, -5, y), -1);
+    assert.equal(neighbour(layout, 0, "ArrowRight"), 1);
+    assert.equal(neighbour(layout, 0, "ArrowDown"), 3);
+    assert.equal(neighbour(layout, 3, "ArrowUp"), 0);
+    assert.equal(neighbour(layout, 3, "ArrowRight"), 3);
+  }
+  assert.deepEqual(countStates("kkwbx"), { k: 2, w: 1, b: 1, o: 0, m: 1 });
+});
+
+test("the guess is judged with the sampling error in mind", () => {
+  const of = (correct) => ({ correct, n: 200 });
+  assert.equal(compare(of(198), of(120), of(200)).winner, "full");
+  assert.equal(compare(of(120), of(198), of(200)).winner, "lora");
+  assert.equal(compare(of(197), of(195), of(200)).winner, "same");
+  assert.equal(compare(null, of(1), of(2)), null);
+});
+
+function controlWith(store) {
+  const posted = [];
+  const plan = { settings: defaults(), instructions: "i", heldout: "h" };
+  const nothing = () => {};
+  const control = new RunControl(store, {
+    post: (command) => posted.push(command),
+    plan: () => plan,
+    refused: nothing,
+    changed: nothing,
+    paused: nothing,
+    finished: nothing,
+  });
+  return { control, posted, plan };
+}
+
+test("Play starts a run once, Reset starts it again with the same seed", () => {
+  const store = new Store();
+  const { control, posted } = controlWith(store);
+  control.setMode("live", "cpu");
+  control.play();
+  assert.deepEqual(
+    posted.map((command) => command.type),
+    ["start", "play"],
+  );
+  control.receive({ type: "event", event: sample.run(1) });
+  for (const state of ["preparing", "paused", "running"]) control.receive({ type: "state", state });
+  assert.ok(control.isRunning);
+  control.pause();
+  control.play();
+  control.reset();
+  assert.deepEqual(
+    posted.slice(2).map((command) => command.type),
+    ["pause", "play", "pause", "start"],
+  );
+  assert.equal(posted.at(-1).settings.seed, posted[0].settings.seed);
+});
+
+test("events before the new run's first are not mixed into it", () => {
+  const store = new Store();
+  const { control } = controlWith(store);
+  control.setMode("live", "cpu");
+  control.step(1);
+  control.receive({ type: "event", event: sample.run(7) });
+  control.reset();
+  control.receive({ type: "event", event: sample.step("lora", 1) });
+  assert.equal(store.newest, 0);
+  control.receive({ type: "event", event: sample.run(8) });
+  assert.equal(store.run.run, 8);
+});
+
+test("a refused start leaves the run that was there", () => {
+  const store = new Store();
+  const { control, plan } = controlWith(store);
+  control.setMode("live", "cpu");
+  control.reset();
+  control.receive({ type: "event", event: sample.run(7) });
+  plan.settings = { ...defaults(), rank: 13 };
+  control.reset();
+  control.fail();
+  assert.equal(control.running.settings.rank, 8);
+  assert.ok(control.isChanged());
+});
+
+test("without an engine Step and Reset move through the record", () => {
+  const store = new Store();
+  const { control, posted } = controlWith(store);
+  store.open(sample.record(), "recorded");
+  control.setMode("playback");
+  control.reset();
+  assert.equal(store.step, 0);
+  control.step(2);
+  assert.equal(store.step, 2);
+  assert.deepEqual(posted, []);
+});
