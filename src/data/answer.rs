@@ -1,14 +1,18 @@
 //! Finding which of a relation's objects an answer names.
 
+use super::facts::capitalised;
+
 /// The candidates that `text` names as whole words, in the order of their appearance, each once.
 ///
-/// A candidate inside a longer one (`dollar` in `US dollar`) does not count, and neither does a
-/// chemical symbol that reads as an English word (`In`, `He`, `I`) where more of the sentence
-/// follows it after a space.
+/// A candidate in lower case may begin a sentence (`Noble gas.`). One inside a longer one (`dollar`
+/// in `US dollar`) does not count, and neither does a chemical symbol that reads as an English word
+/// (`In`, `He`, `I`) where more of the sentence follows it after a space.
 pub fn named<'a>(text: &str, candidates: &'a [String]) -> Vec<&'a str> {
     let mut found: Vec<(usize, usize, &str)> = Vec::new();
     for candidate in candidates {
-        for (start, _) in text.match_indices(candidate.as_str()) {
+        let mut spellings = vec![candidate.clone(), capitalised(candidate)];
+        spellings.dedup();
+        for (start, _) in spellings.iter().flat_map(|spelling| text.match_indices(spelling.as_str())) {
             let end = start + candidate.len();
             if is_word(text, start, end) && !reads_as_english(text, candidate, end) {
                 found.push((start, end, candidate));
@@ -59,6 +63,14 @@ mod tests {
         assert_eq!(named("It is the US dollar.", &money), ["US dollar"]);
         assert!(is_right("The dollar.", "dollar", &money));
         assert!(!is_right("The dollar, or the franc.", "dollar", &money));
+    }
+
+    #[test]
+    fn a_sentence_may_begin_with_a_candidate() {
+        let kinds = list(&["noble gas", "the Middle East"]);
+        assert_eq!(named("Noble gas.", &kinds), ["noble gas"]);
+        assert_eq!(named("The Middle East.", &kinds), ["the Middle East"]);
+        assert!(named("the middle east", &kinds).is_empty());
     }
 
     #[test]

@@ -115,11 +115,11 @@ impl<'a> Corpus<'a> {
             let wordings = phrases(fact.relation);
             let draw: f64 = rng.random();
             let template = if draw < 0.06 && !wordings.reversed.is_empty() {
-                *pick(wordings.reversed, rng)
+                phrase(wordings.reversed, rng)
             } else if draw < 0.25 && index > 0 {
-                *pick(wordings.followups, rng)
+                phrase(wordings.followups, rng)
             } else {
-                *pick(wordings.statements, rng)
+                phrase(wordings.statements, rng)
             };
             sentences.push(fact.fill(template));
         }
@@ -131,7 +131,7 @@ impl<'a> Corpus<'a> {
         let count = rng.random_range(1..=4);
         let pairs = (0..count).map(|_| {
             let fact = pick(self.facts, rng);
-            let question = fact.fill(*pick(phrases(fact.relation).questions, rng));
+            let question = fact.fill(phrase(phrases(fact.relation).questions, rng));
             format!("Q: {question}\nA: {}", fact.object)
         });
         pairs.collect::<Vec<_>>().join("\n")
@@ -149,11 +149,11 @@ impl<'a> Corpus<'a> {
         } else {
             let own = pick(&self.subjects, rng);
             let fact = pick(own, rng);
-            let question = fact.fill(*pick(phrases(fact.relation).questions, rng));
+            let question = fact.fill(phrase(phrases(fact.relation).questions, rng));
             let mut answer = answer_to(fact, rng);
             let other = pick(own, rng);
             if other.relation != fact.relation && rng.random_bool(LONGER_SHARE) {
-                let addition = other.fill(*pick(phrases(other.relation).followups, rng));
+                let addition = other.fill(phrase(phrases(other.relation).followups, rng));
                 answer = format!("{answer} {addition}");
             }
             (question, chatty(&answer, rng))
@@ -217,13 +217,13 @@ fn answer_to(fact: &Fact, rng: &mut ChaCha8Rng) -> String {
     }
     let wordings = phrases(fact.relation);
     let template = if draw < 0.35 {
-        *pick(BRIEF_ANSWERS, rng)
+        phrase(BRIEF_ANSWERS, rng)
     } else if draw < 0.42 {
-        *pick(wordings.followups, rng)
+        phrase(wordings.followups, rng)
     } else if draw < 0.46 && !wordings.reversed.is_empty() {
-        *pick(wordings.reversed, rng)
+        phrase(wordings.reversed, rng)
     } else {
-        *pick(wordings.statements, rng)
+        phrase(wordings.statements, rng)
     };
     capitalised(&fact.fill(template))
 }
@@ -232,10 +232,10 @@ fn answer_to(fact: &Fact, rng: &mut ChaCha8Rng) -> String {
 fn chatty(answer: &str, rng: &mut ChaCha8Rng) -> String {
     let mut text = answer.to_string();
     if rng.random_bool(CHATTY_SHARE) {
-        text = format!("{} {text}", pick(OPENERS, rng));
+        text = format!("{} {text}", phrase(OPENERS, rng));
     }
     if rng.random_bool(CHATTY_SHARE) {
-        text = format!("{text} {}", pick(CLOSERS, rng));
+        text = format!("{text} {}", phrase(CLOSERS, rng));
     }
     text
 }
@@ -261,6 +261,11 @@ fn define(gloss: &Gloss, rng: &mut ChaCha8Rng) -> String {
 fn sentence(text: &str) -> String {
     let ended = text.ends_with(['.', '!', '?']);
     format!("{}{}", capitalised(text), if ended { "" } else { "." })
+}
+
+/// One of `templates`, which must not be empty.
+fn phrase(templates: &[&'static str], rng: &mut ChaCha8Rng) -> &'static str {
+    templates[rng.random_range(0..templates.len())]
 }
 
 /// One of `choices`, which must not be empty.

@@ -136,14 +136,14 @@ impl LlamaConfig {
 
     fn check(&self) -> Result<()> {
         let (heads, groups) = (self.num_attention_heads, self.num_key_value_heads);
-        if heads % groups != 0 {
+        if !heads.is_multiple_of(groups) {
             return Err(invalid(
                 "num_key_value_heads",
                 &format!("{groups} does not divide num_attention_heads {heads}"),
                 "give a divisor",
             ));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return Err(invalid("head_dim", "odd", "rotary embeddings need an even width"));
         }
         Ok(())
@@ -168,8 +168,8 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
     if model_type != "llama" {
         return refuse(format!("model_type {model_type}"));
     }
-    let architectures = json["architectures"].as_array().into_iter().flatten();
-    for name in architectures.filter_map(Value::as_str).filter(|name| *name != "LlamaForCausalLM") {
+    let mut architectures = json["architectures"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if let Some(name) = architectures.find(|name| *name != "LlamaForCausalLM") {
         return refuse(format!("architecture {name}"));
     }
     if !json["rope_scaling"].is_null() {

@@ -259,6 +259,8 @@ mod tests {
             rms_norm_eps: 1e-5,
             tie_word_embeddings: true,
             max_position_embeddings: 32,
+            bos_token_id: None,
+            eos_token_id: None,
         }
     }
 
