@@ -37,7 +37,8 @@ pub struct Batch {
 impl Batch {
     /// Sequences longer than `time` are cut, missing rows are empty.
     pub fn new(sequences: &[&Sequence], rows: usize, time: usize) -> Self {
-        let mut batch = Self { rows, time, tokens: vec![0; rows * time], targets: vec![IGNORED; rows * time] };
+        let mut batch =
+            Self { rows, time, tokens: vec![0; rows * time], targets: vec![IGNORED; rows * time] };
         for (row, s) in sequences.iter().enumerate().take(rows) {
             let start = row * time;
             for (i, &token) in s.tokens.iter().enumerate().take(time) {

@@ -59,11 +59,8 @@ impl CpuModel {
                 Llama::adapted(&self.config, &self.base, &adapters)?
             }
         };
-        let training = Training {
-            optimizer: AdamW::new(optimizer.reference()),
-            metrics: Vec::new(),
-            gradients: None,
-        };
+        let training =
+            Training { optimizer: AdamW::new(optimizer.reference()), metrics: Vec::new(), gradients: None };
         Ok(Self {
             config: self.config.clone(),
             base: self.base.clone(),
@@ -133,7 +130,12 @@ impl CpuModel {
         self.forward(tokens, 1)
     }
 
-    pub async fn generate(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+    pub async fn generate(
+        &mut self,
+        prompts: &[Vec<u32>],
+        max_new: usize,
+        end: u32,
+    ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::with_capacity(prompts.len());
         for chunk in prompts.chunks(DECODE_ROWS) {
             out.extend(self.generate_rows(chunk, max_new, end)?);
