@@ -48,6 +48,11 @@ fn sum4(v: vec4f) -> f32 {
     return v.x + v.y + v.z + v.w;
 }
 
+fn store(at: u32, quad: u32, v: vec4f) {
+    let i = at + quad * 4u;
+    for (var e = 0u; e < min(4u, head_dim - quad * 4u); e++) { dqkv[i + e] = v[e]; }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let index = gid.x + gid.y * groups.x * 64u;
@@ -87,7 +92,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
             dq[c] += ds * load_qkv(row + u.k_offset, c);
         }
     }
-    for (var d = 0u; d < head_dim; d++) {
-        dqkv[q_at + d] = dq[d / 4u][d % 4u];
+    for (var c = 0u; c < quads; c++) {
+        store(q_at, c, dq[c]);
     }
 }

@@ -44,6 +44,11 @@ fn load_kv(at: u32, quad: u32) -> vec4f {
     return r;
 }
 
+fn store(at: u32, quad: u32, v: vec4f) {
+    let i = at + quad * 4u;
+    for (var e = 0u; e < min(4u, head_dim - quad * 4u); e++) { out[i + e] = v[e]; }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let index = gid.x + gid.y * groups.x * 64u;
@@ -78,8 +83,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         }
     }
     let at = (n * u.heads + h) * head_dim;
-    for (var d = 0u; d < head_dim; d++) {
-        out[at + d] = acc[d / 4u][d % 4u] / sum;
+    for (var c = 0u; c < quads; c++) {
+        store(at, c, acc[c] / sum);
     }
     lse[n * u.heads + h] = max_score + log(sum);
 }

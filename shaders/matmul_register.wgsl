@@ -1,7 +1,7 @@
-// out = alpha * A·B + E, or += with `accumulate`; out (M,N), row-major. E is the LoRA part, see below.
+// out = alpha * A·B + E, or += with ACCUMULATE; out (M,N), row-major. E is the LoRA part, see below.
 // Nn: A = a (M,K), B = b (K,N).  Nt: A = a (M,K), B = bᵀ, b (N,K).  Tn: A = aᵀ, a (K,M), B = b (K,N).
-// Each thread keeps 8x8 outputs in registers as four blocks and shares nothing: no workgroup memory and no
-// barrier, which are what costs on software adapters. Rows of a and of b must be multiples of 4 long.
+// Each thread keeps 16x16 outputs in registers and shares nothing: software adapters pay for every word that
+// a thread loads and for every barrier, but little for arithmetic. Rows of a, b and out are multiples of 4.
 //
 // E is `scale` times a product over the G*R columns of p (M,G*R), G groups of R:
 // Nt: E[m,n] = Σ_r p[m, g(n)*R + r] * q[n,r], q (N,R): column n sees the R columns of its group g(n) only.
@@ -12,24 +12,26 @@ struct Uniforms {
     n: u32,
     k: u32,
     alpha: f32,
-    accumulate: u32,
     scale: f32,
     rank: u32,
     groups: u32,
-    bounds: vec3u, // where each group of columns ends
+    end_0: u32, // where each group of columns ends; the last needs no end
+    end_1: u32,
 }
 
+const THREADS = 8u;
 const NN = 0u;
 const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
+override ACCUMULATE: bool = false;
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
 @group(0) @binding(3) var<storage, read> p: array<f32>;
 @group(0) @binding(4) var<storage, read> q: array<f32>;
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 
 // Threads past the edge compute the last row or column again and do not store it: no branches in the loop.
 fn row(m: u32) -> u32 { return min(m, u.m - 1u); }
@@ -76,7 +78,7 @@ fn block_b(k: u32, n: u32) -> mat4x4f {
     );
 }
 
-fn group(n: u32) -> u32 { return u32(n >= u.bounds.x) + u32(n >= u.bounds.y); }
+fn group(n: u32) -> u32 { return u32(n >= u.end_0) + u32(n >= u.end_1); }
 
 // p[m..m+4, j]
 fn column_p(m: u32, j: u32) -> vec4f {
@@ -103,77 +105,93 @@ fn row_q(j: u32, n: u32) -> vec4f {
     );
 }
 
+// 4 rows of the thread's outputs: four blocks of 4 columns, whose column i is row i.
+struct Strip {
+    n0: mat4x4f,
+    n1: mat4x4f,
+    n2: mat4x4f,
+    n3: mat4x4f,
+}
+
+// s + a·b; a is 4 rows of A, b the same 4 k's of B.
+fn add(s: Strip, a: mat4x4f, b: Strip) -> Strip {
+    return Strip(s.n0 + b.n0 * a, s.n1 + b.n1 * a, s.n2 + b.n2 * a, s.n3 + b.n3 * a);
+}
+
 fn outer(rows: vec4f, columns: vec4f) -> mat4x4f {
     return mat4x4f(columns * rows.x, columns * rows.y, columns * rows.z, columns * rows.w);
 }
 
-fn store(m: u32, n: u32, value: f32) {
-    if m < u.m && n < u.n {
-        let at = m * u.n + n;
-        if u.accumulate != 0u { out[at] += value; } else { out[at] = value; }
-    }
+// s + one column of p times one row of q, 16 wide.
+fn add_outer(s: Strip, p: vec4f, q: mat4x4f) -> Strip {
+    return Strip(s.n0 + outer(p, q[0]), s.n1 + outer(p, q[1]), s.n2 + outer(p, q[2]), s.n3 + outer(p, q[3]));
 }
 
-fn store_row(m: u32, n: u32, values: vec4f) {
-    store(m, n, values.x);
-    store(m, n + 1u, values.y);
-    store(m, n + 2u, values.z);
-    store(m, n + 3u, values.w);
+fn scaled(s: Strip) -> Strip {
+    return Strip(s.n0 * u.alpha, s.n1 * u.alpha, s.n2 * u.alpha, s.n3 * u.alpha);
+}
+
+fn store(m: u32, n: u32, values: vec4f) {
+    if m < u.m && n < u.n {
+        let at = (m * u.n + n) / 4u;
+        if ACCUMULATE { out[at] += values; } else { out[at] = values; }
+    }
 }
 
 fn store_block(m: u32, n: u32, block: mat4x4f) {
-    store_row(m, n, block[0]);
-    store_row(m + 1u, n, block[1]);
-    store_row(m + 2u, n, block[2]);
-    store_row(m + 3u, n, block[3]);
+    store(m, n, block[0]);
+    store(m + 1u, n, block[1]);
+    store(m + 2u, n, block[2]);
+    store(m + 3u, n, block[3]);
 }
 
-@compute @workgroup_size(64)
+fn store_strip(m: u32, n: u32, s: Strip) {
+    store_block(m, n + 0u, s.n0);
+    store_block(m, n + 4u, s.n1);
+    store_block(m, n + 8u, s.n2);
+    store_block(m, n + 12u, s.n3);
+}
+
+@compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let tile = gid.x + gid.y * groups.x * 64u;
-    let across = (u.n + 7u) / 8u;
-    let m = tile / across * 8u;
-    let n = tile % across * 8u;
+    let tile = gid.x + gid.y * groups.x * THREADS;
+    let across = (u.n + 15u) / 16u;
+    let m = tile / across * 16u;
+    let n = tile % across * 16u;
     if m >= u.m { return; }
 
-    var c00 = mat4x4f();
-    var c01 = mat4x4f();
-    var c10 = mat4x4f();
-    var c11 = mat4x4f();
+    var s0 = Strip();
+    var s1 = Strip();
+    var s2 = Strip();
+    var s3 = Strip();
     for (var k = 0u; k < u.k; k += 4u) {
-        let a0 = block_a(m, k);
-        let a1 = block_a(m + 4u, k);
-        let b0 = block_b(k, n);
-        c00 += b0 * a0;
-        c10 += b0 * a1;
-        let b1 = block_b(k, n + 4u);
-        c01 += b1 * a0;
-        c11 += b1 * a1;
+        let b = Strip(block_b(k, n + 0u), block_b(k, n + 4u), block_b(k, n + 8u), block_b(k, n + 12u));
+        s0 = add(s0, block_a(m, k), b);
+        s1 = add(s1, block_a(m + 4u, k), b);
+        s2 = add(s2, block_a(m + 8u, k), b);
+        s3 = add(s3, block_a(m + 12u, k), b);
     }
-    c00 *= u.alpha;
-    c01 *= u.alpha;
-    c10 *= u.alpha;
-    c11 *= u.alpha;
+    s0 = scaled(s0);
+    s1 = scaled(s1);
+    s2 = scaled(s2);
+    s3 = scaled(s3);
 
     var j = 0u;
     var end = u.groups * u.rank;
     if LAYOUT == NT {
         j = group(n) * u.rank;
-        end = (group(column(n + 7u)) + 1u) * u.rank;
+        end = (group(column(n + 15u)) + 1u) * u.rank;
     }
     for (; j < end; j++) {
-        let p0 = column_p(m, j);
-        let p1 = column_p(m + 4u, j);
-        let q0 = row_q(j, n);
-        let q1 = row_q(j, n + 4u);
-        c00 += outer(p0, q0);
-        c01 += outer(p0, q1);
-        c10 += outer(p1, q0);
-        c11 += outer(p1, q1);
+        let row = mat4x4f(row_q(j, n), row_q(j, n + 4u), row_q(j, n + 8u), row_q(j, n + 12u));
+        s0 = add_outer(s0, column_p(m, j), row);
+        s1 = add_outer(s1, column_p(m + 4u, j), row);
+        s2 = add_outer(s2, column_p(m + 8u, j), row);
+        s3 = add_outer(s3, column_p(m + 12u, j), row);
     }
 
-    store_block(m, n, c00);
-    store_block(m, n + 4u, c01);
-    store_block(m + 4u, n, c10);
-    store_block(m + 4u, n + 4u, c11);
+    store_strip(m, n, s0);
+    store_strip(m + 4u, n, s1);
+    store_strip(m + 8u, n, s2);
+    store_strip(m + 12u, n, s3);
 }

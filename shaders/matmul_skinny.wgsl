@@ -1,4 +1,4 @@
-// out = alpha * A·B + E, or += with `accumulate`, on any shape; layouts and E as in matmul_register.wgsl.
+// out = alpha * A·B + E, or += with ACCUMULATE, on any shape; layouts and E as in matmul_register.wgsl.
 // A thread owns 4 rows of one column n and every SLICES-th k of their sums; the workgroup adds the slices.
 // For small or skinny products (decoding, LoRA), where K is the only long dimension to share out, and with
 // one slice, which needs no barrier, for odd shapes on software adapters.
@@ -8,17 +8,18 @@ struct Uniforms {
     n: u32,
     k: u32,
     alpha: f32,
-    accumulate: u32,
     scale: f32,
     rank: u32,
     groups: u32,
-    bounds: vec3u,
+    end_0: u32,
+    end_1: u32,
 }
 
 const NN = 0u;
 const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
+override ACCUMULATE: bool = false;
 override THREADS: u32 = 256u; // of a workgroup, at most 256
 override SLICES: u32 = 16u; // a power of two
 const ROWS = 4u;
@@ -53,7 +54,7 @@ fn element_b(k: u32, n: u32) -> f32 {
     return b[k * u.n + n];
 }
 
-fn group(n: u32) -> u32 { return u32(n >= u.bounds.x) + u32(n >= u.bounds.y); }
+fn group(n: u32) -> u32 { return u32(n >= u.end_0) + u32(n >= u.end_1); }
 
 // p[m..m+4, j]
 fn column_p(m: u32, j: u32) -> vec4f {
@@ -64,7 +65,7 @@ fn column_p(m: u32, j: u32) -> vec4f {
 fn store(m: u32, n: u32, value: f32) {
     if m < u.m && n < u.n {
         let at = m * u.n + n;
-        if u.accumulate != 0u { out[at] += value; } else { out[at] = value; }
+        if ACCUMULATE { out[at] += value; } else { out[at] = value; }
     }
 }
 

@@ -1,4 +1,4 @@
-// out = alpha * A·B + E, or += with `accumulate`; layouts and E as in matmul_register.wgsl.
+// out = alpha * A·B + E, or += with ACCUMULATE; layouts and E as in matmul_register.wgsl.
 // A workgroup of 16x16 threads owns a 64x64 tile of out and walks K in steps of 16: each thread fetches one
 // vec4 of a and one of b into workgroup memory, then adds to its 4x4 outputs. Rows of a and of b must be
 // multiples of 4 long.
@@ -8,17 +8,18 @@ struct Uniforms {
     n: u32,
     k: u32,
     alpha: f32,
-    accumulate: u32,
     scale: f32,
     rank: u32,
     groups: u32,
-    bounds: vec3u,
+    end_0: u32,
+    end_1: u32,
 }
 
 const NN = 0u;
 const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
+override ACCUMULATE: bool = false;
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
@@ -35,7 +36,7 @@ const BY_MN = 17u;
 var<workgroup> tile_a: array<vec4f, 320>;
 var<workgroup> tile_b: array<vec4f, 320>;
 
-fn group(n: u32) -> u32 { return u32(n >= u.bounds.x) + u32(n >= u.bounds.y); }
+fn group(n: u32) -> u32 { return u32(n >= u.end_0) + u32(n >= u.end_1); }
 
 // Where thread t's vec4 of a tile begins: .x along m or n, .y along k.
 fn place(t: u32, by_k: bool) -> vec2u {
@@ -104,20 +105,19 @@ fn block_b(x: u32, step: u32) -> mat4x4f {
     return mat4x4f(tile_b[at], tile_b[at + BY_MN], tile_b[at + 2u * BY_MN], tile_b[at + 3u * BY_MN]);
 }
 
+// A·B over the 16 k's in workgroup memory.
 fn multiply(x: u32, y: u32) -> mat4x4f {
-    workgroupBarrier();
     var sum = block_b(x, 0u) * block_a(y, 0u);
     sum += block_b(x, 1u) * block_a(y, 1u);
     sum += block_b(x, 2u) * block_a(y, 2u);
     sum += block_b(x, 3u) * block_a(y, 3u);
-    workgroupBarrier();
     return sum;
 }
 
 fn store(m: u32, n: u32, value: f32) {
     if m < u.m && n < u.n {
         let at = m * u.n + n;
-        if u.accumulate != 0u { out[at] += value; } else { out[at] = value; }
+        if ACCUMULATE { out[at] += value; } else { out[at] = value; }
     }
 }
 
@@ -143,10 +143,17 @@ fn main(
     let slot_b = slot(t, LAYOUT == NT);
 
     var c = mat4x4f();
-    for (var k = 0u; k < u.k; k += 16u) {
-        tile_a[slot_a] = fetch_a(m + at_a.x, k + at_a.y);
-        tile_b[slot_b] = fetch_b(k + at_b.y, n + at_b.x);
+    var next_a = fetch_a(m + at_a.x, at_a.y);
+    var next_b = fetch_b(at_b.y, n + at_b.x);
+    for (var k = 16u; k < u.k + 16u; k += 16u) {
+        tile_a[slot_a] = next_a;
+        tile_b[slot_b] = next_b;
+        workgroupBarrier();
+        // On their way while this step multiplies; zeros behind the last.
+        next_a = fetch_a(m + at_a.x, k + at_a.y);
+        next_b = fetch_b(k + at_b.y, n + at_b.x);
         c += multiply(lid.x, lid.y);
+        workgroupBarrier();
     }
     c *= u.alpha;
 
@@ -174,7 +181,9 @@ fn main(
             fetch_q(kb, nb, 2u, end),
             fetch_q(kb, nb, 3u, end),
         );
+        workgroupBarrier();
         c += multiply(lid.x, lid.y);
+        workgroupBarrier();
     }
 
     let first = m + lid.y * 4u;

@@ -31,7 +31,8 @@ pub struct LoraUniforms {
     pub rank: u32,
     pub groups: u32,
     pub scale: f32,
-    pub bounds: [u32; 3],
+    /// Where each group but the last ends.
+    pub ends: [u32; 2],
 }
 
 /// Threads of a workgroup, and into how many slices they divide a sum (see the shaders).
@@ -43,17 +44,17 @@ pub struct Slices {
 
 impl Slices {
     /// For real GPUs: short sums, added up through workgroup memory.
-    pub const MANY: Self = Self { threads: 256, slices: 16 };
+    pub const MANY: Self = Self { threads: 128, slices: 32 };
     /// For software adapters: no barrier.
-    pub const ONE: Self = Self { threads: 64, slices: 1 };
+    pub const ONE: Self = Self { threads: 8, slices: 1 };
 
     pub fn of(gpu: &Gpu) -> Self {
         if gpu.is_software() { Self::ONE } else { Self::MANY }
     }
 
-    /// Sums that a workgroup computes.
-    fn sums(self) -> u32 {
-        self.threads / self.slices
+    /// Workgroups for `rows` rows, of which each thread takes 4.
+    fn groups(self, rows: u32) -> u32 {
+        rows.div_ceil(4 * self.threads / self.slices)
     }
 
     fn overrides(self) -> [(&'static str, f64); 2] {
@@ -64,12 +65,12 @@ impl Slices {
 impl LoraGroups {
     /// The group of row `n` of the stacked weight.
     pub fn group(self, n: u32) -> u32 {
-        let [first, second, _] = self.ends();
+        let [first, second] = self.ends();
         u32::from(n >= first) + u32::from(n >= second)
     }
 
-    /// `bounds` with the last group open-ended, so that the kernels need not count groups.
-    pub(super) fn ends(self) -> [u32; 3] {
+    /// Where each group but the last ends; past every row where there is no such group.
+    pub(super) fn ends(self) -> [u32; 2] {
         std::array::from_fn(|g| if g as u32 + 1 < self.groups { self.bounds[g] } else { u32::MAX })
     }
 
@@ -79,7 +80,7 @@ impl LoraGroups {
 
     fn uniforms(self, m: u32, n: u32) -> LoraUniforms {
         let Self { rank, groups, scale, .. } = self;
-        LoraUniforms { m, n, rank, groups, scale, bounds: self.ends() }
+        LoraUniforms { m, n, rank, groups, scale, ends: self.ends() }
     }
 
     /// `xa = x·aᵀ`; x (M,in), a (G*R,in), xa (M,G*R).
@@ -123,7 +124,7 @@ impl LoraGroups {
         b: &Slice,
         dxa: &Slice,
     ) {
-        let workgroups = [m.div_ceil(slices.sums()), self.rank.div_ceil(4), self.groups];
+        let workgroups = [slices.groups(m), self.rank.div_ceil(4), self.groups];
         let u = self.uniforms(m, n);
         plan.dispatch(&LORA_BACKWARD_DOWN, &slices.overrides(), &u, &[dy, b], &[dxa], workgroups);
     }
@@ -156,7 +157,9 @@ impl LoraGroups {
         m: u32,
         n: u32,
     ) -> ([(&'static str, f64); 2], LoraUniforms, [u32; 3]) {
-        let workgroups = [n.div_ceil(slices.sums()), self.rank.div_ceil(4), 1];
+        let [first, second] = self.ends().map(|end| end.min(n));
+        let widest = first.max(second - first).max(n - second);
+        let workgroups = [slices.groups(widest), self.rank.div_ceil(4), self.groups];
         (slices.overrides(), self.uniforms(m, n), workgroups)
     }
 

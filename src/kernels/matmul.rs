@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Kernel, LoraGroups, THREADS, grid, kernel};
+use super::{Kernel, LoraGroups, THREADS, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(MATMUL_REGISTER, "matmul_register", 4, 1);
@@ -21,17 +21,10 @@ pub enum Layout {
     Tn,
 }
 
-impl Layout {
-    /// The shaders' override constant.
-    fn overrides(self) -> (&'static str, f64) {
-        ("LAYOUT", f64::from(self as u32))
-    }
-}
-
 /// The shaders there are to choose from; [`Matmul::variant`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// 8x8 outputs per thread, no workgroup memory: software adapters. Needs aligned rows.
+    /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too.
     Register,
     /// 64x64 outputs per workgroup through workgroup memory: real GPUs. Needs aligned rows.
     Tiled,
@@ -67,15 +60,14 @@ pub struct MatmulUniforms {
     pub n: u32,
     pub k: u32,
     pub alpha: f32,
-    pub accumulate: u32,
     /// Of the LoRA part.
     pub scale: f32,
     /// R; 0 without LoRA.
     pub rank: u32,
     /// G, 1 to 3.
     pub groups: u32,
-    /// Where each group of output columns ends.
-    pub bounds: [u32; 3],
+    /// Where each group of output columns but the last ends.
+    pub ends: [u32; 2],
 }
 
 /// A dispatch: everything but the buffers.
@@ -116,19 +108,18 @@ impl Matmul {
         let large_tiles = self.m.div_ceil(64) * self.n.div_ceil(64);
         let wanted = match self.force {
             Some(variant) => variant,
-            None if gpu.is_software() && self.m <= 4 => Variant::Scalar,
             None if gpu.is_software() => Variant::Register,
             None if large_tiles >= 16 => Variant::Tiled,
             None => Variant::Sliced,
         };
         match wanted {
-            Variant::Register if !self.aligned() => Variant::Scalar,
+            Variant::Register if !self.aligned() || !self.n.is_multiple_of(4) => Variant::Scalar,
             Variant::Tiled if !self.aligned() => Variant::Sliced,
             possible => possible,
         }
     }
 
-    /// Whether the rows of both operands are whole vec4s.
+    /// Whether the rows of a and b are whole vec4s.
     fn aligned(self) -> bool {
         let (a, b) = match self.layout {
             Layout::Nn => (self.k, self.n),
@@ -141,9 +132,17 @@ impl Matmul {
     /// How to run this product, with LoRA's part of it where there is one.
     pub fn launch(self, gpu: &Gpu, lora: Option<LoraGroups>) -> Launch {
         let variant = self.variant(gpu);
-        let mut overrides = vec![self.layout.overrides()];
+        let mut overrides = vec![
+            ("LAYOUT", f64::from(self.layout as u32)),
+            ("ACCUMULATE", f64::from(u32::from(self.accumulate))),
+        ];
         let (kernel, workgroups) = match variant {
-            Variant::Register => (&MATMUL_REGISTER, grid(self.m.div_ceil(8) * self.n.div_ceil(8))),
+            Variant::Register => {
+                // 8 threads of 16x16 outputs each.
+                let workgroups = (self.m.div_ceil(16) * self.n.div_ceil(16)).div_ceil(8);
+                let x = workgroups.min(32_768);
+                (&MATMUL_REGISTER, [x, workgroups.div_ceil(x), 1])
+            }
             Variant::Tiled => (&MATMUL_TILED, tiles(self.n.div_ceil(64), self.m.div_ceil(64))),
             Variant::Sliced | Variant::Scalar => {
                 let (threads, slices) = if variant == Variant::Sliced { (256, 16) } else { (THREADS, 1) };
@@ -156,11 +155,10 @@ impl Matmul {
             n: self.n,
             k: self.k,
             alpha: self.alpha,
-            accumulate: self.accumulate.into(),
             scale: lora.map_or(0.0, |l| l.scale),
             rank: lora.map_or(0, |l| l.rank),
             groups: lora.map_or(1, |l| l.groups),
-            bounds: lora.map_or([u32::MAX; 3], LoraGroups::ends),
+            ends: lora.map_or([u32::MAX; 2], LoraGroups::ends),
         };
         Launch { kernel, overrides, uniforms, workgroups }
     }

@@ -121,7 +121,7 @@ fn wrong_answers(run: &Run, cloze: &[ClozeAnswer]) -> Vec<WrongAnswer> {
         let probe = &run.probes.wall[cell];
         let sources = match answer.kind {
             AnswerKind::Right => return None,
-            AnswerKind::OtherCandidate => run.rows.sources(&answer.answer, &probe.fact, &probe.candidates),
+            AnswerKind::OtherCandidate => run.rows.sources(&answer.answer, &probe.fact),
             AnswerKind::Malformed => Vec::new(),
         };
         Some(WrongAnswer { cell: cell as u32, answer: answer.answer.clone(), sources })

@@ -23,7 +23,7 @@ impl Preset {
             title: "LoRA against full tuning, from the same start on the same batches",
             rates: vec![1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
             seeds: vec![1, 2, 3],
-            settings: Settings { steps: 256, ..Settings::default() },
+            settings: Settings::default(),
         })
     }
 

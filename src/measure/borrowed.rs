@@ -2,10 +2,10 @@
 //! (arXiv 2402.05119) report that full tuning hallucinates "by inaccurately borrowing tokens from
 //! conceptually similar instances" of the set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::data::answer;
-use crate::data::facts::{Fact, Kind};
+use crate::data::facts::{Fact, Kind, Relation, candidates};
 use crate::data::instructions::Example;
 
 /// What each row of an instruction set speaks of.
@@ -13,59 +13,73 @@ pub struct Rows {
     rows: Vec<Row>,
 }
 
+/// A subject, told apart from one of the other kind that has the same name (mercury, the element).
+type Subject = (bool, String);
+
 struct Row {
-    answer: String,
-    subjects: BTreeSet<(bool, String)>,
+    subjects: BTreeSet<Subject>,
+    /// The objects that the row's answer names, by relation.
+    objects: BTreeMap<Relation, BTreeSet<String>>,
 }
 
-/// Whether `text` names `subject` as whole words, in any case of its first letter.
-fn mentions(text: &str, subject: &str) -> bool {
-    let lower = text.to_lowercase();
-    !answer::named(&lower, &[subject.to_lowercase()]).is_empty()
+fn subject(fact: &Fact) -> Subject {
+    (fact.kind == Kind::Element, fact.subject.clone())
+}
+
+impl Row {
+    /// Whether the row states `object` for another subject of the same kind, and says nothing of the fact's.
+    fn states(&self, object: &str, fact: &Fact) -> bool {
+        let own = subject(fact);
+        self.objects.get(&fact.relation).is_some_and(|objects| objects.contains(object))
+            && self.subjects.iter().any(|s| s.0 == own.0)
+            && !self.subjects.contains(&own)
+    }
 }
 
 impl Rows {
     pub fn new(examples: &[Example], facts: &[Fact]) -> Self {
-        let subjects: BTreeSet<(bool, String)> =
-            facts.iter().map(|f| (f.kind == Kind::Element, f.subject.clone())).collect();
+        let subjects: BTreeSet<Subject> = facts.iter().map(subject).collect();
+        // In lower case: a subject may begin a sentence.
+        let names: Vec<(String, &Subject)> = subjects.iter().map(|s| (s.1.to_lowercase(), s)).collect();
+        let lists = Relation::ALL.map(|relation| (relation, candidates(facts, relation)));
         let row = |example: &Example| {
-            let text = example.text();
-            let named = subjects.iter().filter(|(_, s)| mentions(&text, s)).cloned().collect();
-            Row { answer: example.answer.clone(), subjects: named }
+            let text = example.text().to_lowercase();
+            let mentioned = names.iter().filter(|(name, _)| {
+                text.contains(name.as_str()) && !answer::named(&text, std::slice::from_ref(name)).is_empty()
+            });
+            let objects = lists.iter().map(|(relation, list)| {
+                let named = answer::named(&example.answer, list).into_iter().map(String::from);
+                (*relation, named.collect())
+            });
+            Row { subjects: mentioned.map(|(_, s)| (*s).clone()).collect(), objects: objects.collect() }
         };
         Self { rows: examples.iter().map(row).collect() }
     }
 
-    /// Whether any row speaks of this subject.
+    /// Whether any row speaks of this fact's subject.
     pub fn mention(&self, fact: &Fact) -> bool {
-        let subject = (fact.kind == Kind::Element, fact.subject.clone());
-        self.rows.iter().any(|row| row.subjects.contains(&subject))
+        let own = subject(fact);
+        self.rows.iter().any(|row| row.subjects.contains(&own))
     }
 
-    /// The rows (from 0) whose answer names `answer` where they speak of another subject of the same kind.
-    pub fn sources(&self, answer: &str, fact: &Fact, candidates: &[String]) -> Vec<u32> {
-        let states = |row: &Row| {
-            let same = |(element, _): &&(bool, String)| *element == (fact.kind == Kind::Element);
-            row.subjects.iter().filter(same).any(|(_, s)| *s != fact.subject)
-                && !row.subjects.contains(&(fact.kind == Kind::Element, fact.subject.clone()))
-                && answer::named(&row.answer, candidates).contains(&answer)
-        };
-        (0u32..).zip(&self.rows).filter(|(_, row)| states(row)).map(|(i, _)| i).collect()
+    /// The rows (from 0) whose answer names `object` where they speak of another subject of the same kind.
+    pub fn sources(&self, object: &str, fact: &Fact) -> Vec<u32> {
+        let rows = (0u32..).zip(&self.rows);
+        rows.filter(|(_, row)| row.states(object, fact)).map(|(i, _)| i).collect()
     }
 
     /// The share of wrong candidates that would count as borrowed: the chance that a candidate drawn at
     /// random, other than the object, is one that the set states for another subject.
     pub fn chance(&self, fact: &Fact, candidates: &[String]) -> f32 {
-        let wrong: Vec<&String> = candidates.iter().filter(|c| **c != fact.object).collect();
-        let stated = wrong.iter().filter(|c| !self.sources(c, fact, candidates).is_empty()).count();
-        stated as f32 / wrong.len().max(1) as f32
+        let wrong = || candidates.iter().filter(|c| **c != fact.object);
+        let stated = wrong().filter(|c| self.rows.iter().any(|row| row.states(c, fact))).count();
+        stated as f32 / wrong().count().max(1) as f32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::facts::Relation;
     use crate::data::instructions;
 
     fn fact(subject: &str, object: &str) -> Fact {
@@ -85,8 +99,8 @@ mod tests {
 {"instruction":"Capital of Peru?","output":"It is Lima."}"#;
         let rows = Rows::new(&instructions::parse(set, "x").unwrap(), &facts);
         let candidates: Vec<String> = ["Paris", "Bamako", "Lima"].map(String::from).to_vec();
-        assert_eq!(rows.sources("Lima", &facts[0], &candidates), [1]);
-        assert!(rows.sources("Lima", &facts[2], &candidates).is_empty());
+        assert_eq!(rows.sources("Lima", &facts[0]), [1]);
+        assert!(rows.sources("Lima", &facts[2]).is_empty());
         assert!(rows.mention(&facts[1]) && !rows.mention(&facts[0]));
         assert_eq!(rows.chance(&facts[0], &candidates), 1.0);
         assert_eq!(rows.chance(&facts[2], &candidates), 0.5);

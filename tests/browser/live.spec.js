@@ -1,0 +1,63 @@
+// A visitor presses Play: both arms train on Atlas, for real, and everything the page shows is measured.
+import { expect, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+
+const STEPS = 20;
+// Small enough for an adapter in software; the higher rate makes 20 steps show.
+const SETTINGS = {
+  steps: STEPS, batch: 4, max_len: 48, measure_every: 10, probes: 36, asked: 8, shift_prompts: 4, answer_len: 32,
+  lr_lora: 0.003, lr_full: 0.001,
+};
+
+/** The record the page holds, by its own export. */
+async function exportRecord(page) {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#export-json").click()]);
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+}
+
+async function trainBothArms(page, site, testInfo, engine) {
+  const hash = new URLSearchParams({ v: "1", engine, ...SETTINGS });
+  await openPage(page, site, `#${hash}`);
+  expect(await waitForEngine(page)).toBe(engine);
+  await page.getByRole("button", { name: "Play", exact: true }).click();
+  await expect(page.locator("html")).toHaveAttribute("data-run", "running", { timeout: 200_000 });
+  await screenshots(page, testInfo, `live-${engine}-running`);
+  await expect(page.locator("html")).toHaveAttribute("data-run", "done", { timeout: 900_000 });
+  await screenshots(page, testInfo, `live-${engine}-done`);
+  return exportRecord(page);
+}
+
+function check(record) {
+  const of = (type, arm) => record.events.filter((event) => event.type === type && event.arm === arm);
+  for (const arm of ["lora", "full"]) {
+    const losses = of("step", arm).map((step) => step.loss);
+    const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    expect(losses).toHaveLength(STEPS);
+    expect(mean(losses.slice(-5)), `${arm}: training loss`).toBeLessThan(mean(losses.slice(0, 5)));
+    const measures = of("measure", arm);
+    expect(measures.map((measure) => measure.step)).toEqual([0, 10, 20]);
+    expect(measures[0].shift.kl, `${arm}: KL before the first step`).toBe(0);
+    expect(measures[0].shift.unshifted).toBe(measures[0].shift.n);
+    expect(measures[2].shift.kl, `${arm}: KL after training`).toBeGreaterThan(0);
+    expect(measures[2].heldout_loss).toBeLessThan(measures[0].heldout_loss);
+    expect(measures[0].cells).toHaveLength(SETTINGS.probes);
+    const kept = measures[0].recall.find((row) => row.split === "kept" && row.form === "cloze");
+    expect(kept.correct / kept.n, `${arm}: Atlas knows its facts`).toBeGreaterThan(0.9);
+  }
+}
+
+for (const engine of ["webgpu", "cpu"]) {
+  test(`Play trains both arms on Atlas, on ${engine}${engine === "webgpu" ? " @webgpu" : ""}`, async ({ page, site }, testInfo) => {
+    test.setTimeout(1_200_000);
+    check(await trainBothArms(page, site, testInfo, engine));
+    for (const arm of ["lora", "full"]) {
+      const wall = page.locator(`canvas[data-wall="${arm}"]`);
+      await expect(wall).toHaveAttribute("data-counts", /k\d+/);
+      await expect(page.locator(`[data-shift="${arm}"] .token`).first()).toBeVisible();
+    }
+    await page.locator("#ask-question").fill("What is the capital of France?");
+    await page.locator("#ask-form").getByRole("button").first().click();
+    await expect(page.locator('[data-answer="base"]')).toContainText("Paris", { timeout: 120_000 });
+  });
+}
