@@ -51,6 +51,15 @@ impl Batch {
         batch
     }
 
+    /// The same batch without the columns behind its last target: attention is causal, so they change
+    /// nothing, and an engine whose shapes are free need not compute them.
+    pub fn trimmed(&self) -> Self {
+        let counted = self.targets.iter().enumerate().filter(|(_, t)| **t != IGNORED);
+        let time = counted.map(|(i, _)| i % self.time + 1).max().unwrap_or(1);
+        let cut = |v: &[u32]| v.chunks_exact(self.time).flat_map(|row| row[..time].to_vec()).collect();
+        Self { rows: self.rows, time, tokens: cut(&self.tokens), targets: cut(&self.targets) }
+    }
+
     /// Number of response tokens.
     pub fn response_tokens(&self) -> usize {
         self.targets.iter().filter(|&&t| t != IGNORED).count()
@@ -68,6 +77,8 @@ mod tests {
         assert_eq!(batch.tokens, [5, 6, 7, 8, 0, 0, 0, 0]);
         assert_eq!(batch.targets[..4], [IGNORED, 7, 8, IGNORED]);
         assert_eq!(batch.response_tokens(), s.targets());
+        let trimmed = batch.trimmed();
+        assert_eq!((trimmed.time, trimmed.targets), (3, vec![IGNORED, 7, 8, IGNORED, IGNORED, IGNORED]));
         assert_eq!(Sequence::new(&[5, 6, 7], &[8], 3).targets(), 0);
     }
 }

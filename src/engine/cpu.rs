@@ -75,6 +75,7 @@ impl CpuModel {
         let Some(training) = &mut self.training else {
             return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
         };
+        let batch = batch.trimmed();
         // The head is applied to the rows whose loss counts, and to no others.
         let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
         let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
