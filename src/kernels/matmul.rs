@@ -67,7 +67,8 @@ pub struct MatmulUniforms {
     /// G, 1 to 3.
     pub groups: u32,
     /// Where each group of output columns but the last ends.
-    pub ends: [u32; 2],
+    pub end_0: u32,
+    pub end_1: u32,
 }
 
 /// A dispatch: everything but the buffers.
@@ -150,6 +151,7 @@ impl Matmul {
                 (&MATMUL_SKINNY, tiles(self.n.div_ceil(threads / slices), self.m.div_ceil(4)))
             }
         };
+        let [end_0, end_1] = lora.map_or([u32::MAX; 2], LoraGroups::ends);
         let uniforms = MatmulUniforms {
             m: self.m,
             n: self.n,
@@ -158,7 +160,8 @@ impl Matmul {
             scale: lora.map_or(0.0, |l| l.scale),
             rank: lora.map_or(0, |l| l.rank),
             groups: lora.map_or(1, |l| l.groups),
-            ends: lora.map_or([u32::MAX; 2], LoraGroups::ends),
+            end_0,
+            end_1,
         };
         Launch { kernel, overrides, uniforms, workgroups }
     }
