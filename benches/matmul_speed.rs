@@ -1,5 +1,5 @@
 //! GFLOP/s of every matmul variant at the shapes of training a small model, and of a 512 cube:
-//! `cargo run --release --example matmul_speed [rows]`. Where other programs are running, it shows their load.
+//! `cargo bench --bench matmul_speed [rows]`. Where other programs are running, it shows their load.
 
 use driftscope::gpu::{Gpu, PlanBuilder, Slice};
 use driftscope::kernels::{Layout, LoraGroups, Matmul, Slices, Variant};
