@@ -3,6 +3,15 @@
 //! `webdriver.json` gives headless Chromium WebGPU in software (SwiftShader). It proves correctness, never speed.
 #![cfg(target_arch = "wasm32")]
 
+// The tiny models of the native engine tests; not everything there is used here.
+#[allow(dead_code)]
+#[path = "engine/common.rs"]
+mod common;
+
+use common::{assert_tensors_close, batch, configs, gpu_in_browser, load, lora};
+use driftscope::engine::{Backend, Tuning};
+use driftscope::lab::Target;
+use driftscope::train::Optimizer;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
@@ -11,4 +20,33 @@ wasm_bindgen_test_configure!(run_in_dedicated_worker);
 #[wasm_bindgen_test]
 async fn browser_has_webgpu_in_a_worker() {
     assert!(wgpu::util::is_browser_webgpu_supported().await);
+}
+
+/// The same WGSL that the native tests run on lavapipe, here through the browser's compiler and API.
+#[wasm_bindgen_test]
+async fn training_on_webgpu_equals_candle() {
+    let gpu = gpu_in_browser().await;
+    let (name, config) = configs().remove(0);
+    for tuning in [Tuning::Full, lora(4, &Target::ALL)] {
+        let mut on_gpu = load(&gpu, &config).tune(&tuning, Optimizer::default()).unwrap();
+        let mut on_cpu = load(&Backend::Cpu, &config).tune(&tuning, Optimizer::default()).unwrap();
+        for step in 0..2 {
+            let batch = batch(&config, 3, 17, step);
+            on_gpu.train_step(&batch, 1e-2).unwrap();
+            on_cpu.train_step(&batch, 1e-2).unwrap();
+            let (got, want) = (on_gpu.gradients().await.unwrap(), on_cpu.gradients().await.unwrap());
+            assert_tensors_close(&format!("{name}, step {step}"), &got, &want, 1e-4);
+        }
+        let (got, want) = (on_gpu.take_metrics().await.unwrap(), on_cpu.take_metrics().await.unwrap());
+        assert!((got[1].loss / want[1].loss - 1.0).abs() < 1e-4, "{got:?} {want:?}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn decoding_on_webgpu_equals_candle() {
+    let gpu = gpu_in_browser().await;
+    let (_, config) = configs().remove(0);
+    let prompts = [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8, 9]];
+    let got = load(&gpu, &config).generate(&prompts, 6, 63).await.unwrap();
+    assert_eq!(got, load(&Backend::Cpu, &config).generate(&prompts, 6, 63).await.unwrap());
 }

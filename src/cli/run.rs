@@ -129,7 +129,9 @@ async fn whole(
 
 fn print(summary: &crate::lab::Summary) {
     println!("{}", summary.title);
-    println!("condition     arm   lr       seeds held-out       cloze        asked        borrowed     unshifted    KL");
+    println!(
+        "condition     arm   lr       seeds held-out       cloze        asked        borrowed     unshifted    KL"
+    );
     for r in &summary.rows {
         let arm = format!("{:?}", r.arm).to_lowercase();
         print!("{:13} {arm:5} {:<8.0e} {:5}", r.condition, r.lr, r.seeds);

@@ -37,7 +37,8 @@ pub struct Batch {
 impl Batch {
     /// Sequences longer than `time` are cut, missing rows are empty.
     pub fn new(sequences: &[&Sequence], rows: usize, time: usize) -> Self {
-        let mut batch = Self { rows, time, tokens: vec![0; rows * time], targets: vec![IGNORED; rows * time] };
+        let mut batch =
+            Self { rows, time, tokens: vec![0; rows * time], targets: vec![IGNORED; rows * time] };
         for (row, s) in sequences.iter().enumerate().take(rows) {
             let start = row * time;
             for (i, &token) in s.tokens.iter().enumerate().take(time) {
@@ -48,6 +49,15 @@ impl Batch {
             }
         }
         batch
+    }
+
+    /// The same batch without the columns behind its last target: attention is causal, so they change
+    /// nothing, and an engine whose shapes are free need not compute them.
+    pub fn trimmed(&self) -> Self {
+        let counted = self.targets.iter().enumerate().filter(|(_, t)| **t != IGNORED);
+        let time = counted.map(|(i, _)| i % self.time + 1).max().unwrap_or(1);
+        let cut = |v: &[u32]| v.chunks_exact(self.time).flat_map(|row| row[..time].to_vec()).collect();
+        Self { rows: self.rows, time, tokens: cut(&self.tokens), targets: cut(&self.targets) }
     }
 
     /// Number of response tokens.
@@ -67,6 +77,8 @@ mod tests {
         assert_eq!(batch.tokens, [5, 6, 7, 8, 0, 0, 0, 0]);
         assert_eq!(batch.targets[..4], [IGNORED, 7, 8, IGNORED]);
         assert_eq!(batch.response_tokens(), s.targets());
+        let trimmed = batch.trimmed();
+        assert_eq!((trimmed.time, trimmed.targets), (3, vec![IGNORED, 7, 8, IGNORED, IGNORED, IGNORED]));
         assert_eq!(Sequence::new(&[5, 6, 7], &[8], 3).targets(), 0);
     }
 }

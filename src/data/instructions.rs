@@ -74,7 +74,8 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Example>> {
         file: file.into(),
         field,
         message,
-        remedy: r#"Each line is {"instruction": "…", "input": "", "output": "…"} or {"messages": […]}"#.into(),
+        remedy: r#"Each line is {"instruction": "…", "input": "", "output": "…"} or {"messages": […]}"#
+            .into(),
     };
     let mut examples = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
@@ -106,7 +107,9 @@ mod tests {
 
     #[test]
     fn errors_name_the_line() {
-        for (text, line) in [("{}", "line 1"), ("\n{\"messages\":[]}", "line 2"), ("", "line 1"), ("{", "line 1")] {
+        for (text, line) in
+            [("{}", "line 1"), ("\n{\"messages\":[]}", "line 2"), ("", "line 1"), ("{", "line 1")]
+        {
             let error = parse(text, "x.jsonl").unwrap_err().to_string();
             assert!(error.contains(line) && error.contains("x.jsonl"), "{error}");
         }

@@ -59,11 +59,8 @@ impl CpuModel {
                 Llama::adapted(&self.config, &self.base, &adapters)?
             }
         };
-        let training = Training {
-            optimizer: AdamW::new(optimizer.reference()),
-            metrics: Vec::new(),
-            gradients: None,
-        };
+        let training =
+            Training { optimizer: AdamW::new(optimizer.reference()), metrics: Vec::new(), gradients: None };
         Ok(Self {
             config: self.config.clone(),
             base: self.base.clone(),
@@ -78,6 +75,7 @@ impl CpuModel {
         let Some(training) = &mut self.training else {
             return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
         };
+        let batch = batch.trimmed();
         // The head is applied to the rows whose loss counts, and to no others.
         let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
         let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
@@ -133,7 +131,12 @@ impl CpuModel {
         self.forward(tokens, 1)
     }
 
-    pub async fn generate(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+    pub async fn generate(
+        &mut self,
+        prompts: &[Vec<u32>],
+        max_new: usize,
+        end: u32,
+    ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::with_capacity(prompts.len());
         for chunk in prompts.chunks(DECODE_ROWS) {
             out.extend(self.generate_rows(chunk, max_new, end)?);

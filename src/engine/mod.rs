@@ -124,7 +124,12 @@ impl Model {
     }
 
     /// Greedy continuations of at most `max_new` tokens, ended before `end`.
-    pub async fn generate(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+    pub async fn generate(
+        &mut self,
+        prompts: &[Vec<u32>],
+        max_new: usize,
+        end: u32,
+    ) -> Result<Vec<Vec<u32>>> {
         on!(self, m => m.generate(prompts, max_new, end).await)
     }
 

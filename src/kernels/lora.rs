@@ -32,7 +32,8 @@ pub struct LoraUniforms {
     pub groups: u32,
     pub scale: f32,
     /// Where each group but the last ends.
-    pub ends: [u32; 2],
+    pub end_0: u32,
+    pub end_1: u32,
 }
 
 /// Threads of a workgroup, and into how many slices they divide a sum (see the shaders).
@@ -80,7 +81,8 @@ impl LoraGroups {
 
     fn uniforms(self, m: u32, n: u32) -> LoraUniforms {
         let Self { rank, groups, scale, .. } = self;
-        LoraUniforms { m, n, rank, groups, scale, ends: self.ends() }
+        let [end_0, end_1] = self.ends();
+        LoraUniforms { m, n, rank, groups, scale, end_0, end_1 }
     }
 
     /// `xa = x·aᵀ`; x (M,in), a (G*R,in), xa (M,G*R).

@@ -67,7 +67,8 @@ pub struct MatmulUniforms {
     /// G, 1 to 3.
     pub groups: u32,
     /// Where each group of output columns but the last ends.
-    pub ends: [u32; 2],
+    pub end_0: u32,
+    pub end_1: u32,
 }
 
 /// A dispatch: everything but the buffers.
@@ -103,7 +104,8 @@ impl Matmul {
         self.launch(plan.gpu, None).record(plan, [a, b, a, b], out);
     }
 
-    /// The variant for this adapter and shape.
+    /// The variant for this adapter and shape. Below 16 large tiles most of a GPU would have nothing to do;
+    /// software adapters have no use for workgroup memory (5 to 10 times slower there).
     pub fn variant(self, gpu: &Gpu) -> Variant {
         let large_tiles = self.m.div_ceil(64) * self.n.div_ceil(64);
         let wanted = match self.force {
@@ -150,6 +152,7 @@ impl Matmul {
                 (&MATMUL_SKINNY, tiles(self.n.div_ceil(threads / slices), self.m.div_ceil(4)))
             }
         };
+        let [end_0, end_1] = lora.map_or([u32::MAX; 2], LoraGroups::ends);
         let uniforms = MatmulUniforms {
             m: self.m,
             n: self.n,
@@ -158,7 +161,8 @@ impl Matmul {
             scale: lora.map_or(0.0, |l| l.scale),
             rank: lora.map_or(0, |l| l.rank),
             groups: lora.map_or(1, |l| l.groups),
-            ends: lora.map_or([u32::MAX; 2], LoraGroups::ends),
+            end_0,
+            end_1,
         };
         Launch { kernel, overrides, uniforms, workgroups }
     }
@@ -190,6 +194,7 @@ impl Launch {
 /// A grid of `across` times `down` workgroups. WebGPU allows 65,535 along a dimension: a kernel's row is
 /// `wid.y + wid.z * groups.y`.
 fn tiles(across: u32, down: u32) -> [u32; 3] {
+    debug_assert!(across <= 65_535, "{across} workgroups across");
     let y = down.clamp(1, 32_768);
     [across, y, down.div_ceil(y)]
 }

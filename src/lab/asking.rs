@@ -9,9 +9,9 @@ use crate::engine::{Model, TokenShift};
 use crate::error::{Error, Result};
 use crate::kernels::IGNORED;
 use crate::measure::shift;
+use crate::model::peft;
 use crate::model::tokenizer::{Message, Tokenizer};
 use crate::model::weights::{Array, Precision, Weights, write};
-use crate::model::peft;
 
 impl Lab {
     /// The greedy answer of the base or an arm to a free question, with what the base thinks of each token.
@@ -79,9 +79,8 @@ async fn base_answer(
     let batch = Batch::new(&[&answer], 1, time);
     let nll = base.nll(&batch).await?;
     let counted = nll.iter().zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
-    let shifts: Vec<TokenShift> = counted
-        .map(|(nll, _)| TokenShift { kl: 0.0, rank: 1, logprob: -nll, base_logprob: -nll })
-        .collect();
+    let shifts: Vec<TokenShift> =
+        counted.map(|(nll, _)| TokenShift { kl: 0.0, rank: 1, logprob: -nll, base_logprob: -nll }).collect();
     let top = base.top_k(&answer.tokens[..answer.tokens.len() - 1]).await?;
     super::measuring::tokens(tokenizer, &answer, &shifts, &top, &top)
 }

@@ -108,7 +108,11 @@ impl Lab {
             id: self.runs + 1,
             order: Order::shuffled(train.len(), u64::from(settings.seed)),
             heldout: held.iter().map(tokenize).collect::<Result<_>>()?,
-            questions: held.iter().take(settings.shift_prompts as usize).map(question).collect::<Result<_>>()?,
+            questions: held
+                .iter()
+                .take(settings.shift_prompts as usize)
+                .map(question)
+                .collect::<Result<_>>()?,
             train,
             rows,
             probes,

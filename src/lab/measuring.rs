@@ -31,7 +31,8 @@ impl Lab {
         let (answers, shifts) = shifted_answers(run, index, base, tokenizer).await?;
         let cloze = recall::cloze(&mut run.arms[index].model, &run.probes.wall, tokenizer).await?;
         let asked = asked(run, index, tokenizer).await?;
-        let start = run.start_logprobs.get_or_insert_with(|| cloze.iter().map(|c| c.logprob).collect()).clone();
+        let start =
+            run.start_logprobs.get_or_insert_with(|| cloze.iter().map(|c| c.logprob).collect()).clone();
         let text = text(run, index, base, tokenizer, &answers[0], &shifts[0]).await?;
         let wrong = wrong_answers(run, &cloze);
         let measure = Measure {

@@ -29,7 +29,8 @@ pub struct Probes {
 
 impl Probes {
     pub fn draw(facts: &[Fact], rows: &Rows, settings: &Settings, tokenizer: &Tokenizer) -> Result<Self> {
-        let (kept, seen): (Vec<usize>, Vec<usize>) = (0..facts.len()).partition(|&i| !rows.mention(&facts[i]));
+        let (kept, seen): (Vec<usize>, Vec<usize>) =
+            (0..facts.len()).partition(|&i| !rows.mention(&facts[i]));
         let wanted = settings.probes as usize;
         let take_kept = (wanted * KEPT_OF_FOUR).div_ceil(4).max(wanted.saturating_sub(seen.len()));
         let mut cells: Vec<(usize, Split)> = Vec::new();

@@ -93,7 +93,10 @@ mod tests {
         let shift = aggregate(&[vec![token(1, 0.5), token(3, 1.0)], vec![token(4, 1.5)], vec![]]);
         assert_eq!((shift.n, shift.unshifted, shift.marginal, shift.shifted), (3, 1, 1, 1));
         assert_eq!(shift.kl, 1.0);
-        assert_eq!(shift.positions[0], PositionShift { n: 2, kl: 1.0, unshifted: 1, marginal: 0, shifted: 1 });
+        assert_eq!(
+            shift.positions[0],
+            PositionShift { n: 2, kl: 1.0, unshifted: 1, marginal: 0, shifted: 1 }
+        );
         assert_eq!(aggregate(&[]), Shift::default());
     }
 }

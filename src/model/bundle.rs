@@ -48,12 +48,8 @@ impl Bundle {
     /// "Atlas, 2,313,600 parameters".
     pub fn title(&self, name: &str) -> String {
         let digits = self.config.parameters().to_string();
-        let groups: Vec<&str> = digits
-            .as_bytes()
-            .rchunks(3)
-            .rev()
-            .filter_map(|group| std::str::from_utf8(group).ok())
-            .collect();
+        let groups: Vec<&str> =
+            digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
         format!("{name}, {} parameters", groups.join(","))
     }
 }

@@ -271,7 +271,9 @@ mod tests {
         assert_eq!(at("q_proj").end, at("k_proj").start);
         assert_eq!(at("k_proj").end, at("v_proj").start);
         assert_eq!(layout.layers[1].stacks[0], at("q_proj").start..at("v_proj").end);
-        assert!(layout.layers.iter().flat_map(|l| l.stacks.iter().chain(&l.norms)).all(|b| b.start % 64 == 0));
+        assert!(
+            layout.layers.iter().flat_map(|l| l.stacks.iter().chain(&l.norms)).all(|b| b.start % 64 == 0)
+        );
         assert!(layout.layers[0].norms[0].start >= layout.decayed);
         assert_eq!(layout.head, layout.embedding);
     }

@@ -11,16 +11,29 @@ pub enum Command {
     /// The model's files and the facts; answered by [`Message::Ready`].
     Load(Box<Files>),
     /// A new run: replaces the current one, answered by a `run` event and the measures of step 0.
-    Start { settings: Settings, instructions: String, heldout: String },
+    Start {
+        settings: Settings,
+        instructions: String,
+        heldout: String,
+    },
     /// Trains until the last step or [`Command::Pause`].
     Play,
     Pause,
     /// Trains `count` steps of `arm`, or of all arms in turn.
-    Step { count: u32, arm: Option<ArmName> },
+    Step {
+        count: u32,
+        arm: Option<ArmName>,
+    },
     /// A free prompt for base and arms; answered by one [`Message::Answer`] each.
-    Ask { id: u32, question: String, max_tokens: u32 },
+    Ask {
+        id: u32,
+        question: String,
+        max_tokens: u32,
+    },
     /// The arm's weights as a file; answered by [`Message::Saved`].
-    Save { arm: ArmName },
+    Save {
+        arm: ArmName,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,13 +77,33 @@ pub enum Message {
         parameters: u64,
     },
     /// Part of a run's record.
-    Event { event: Event },
-    Progress { stage: String, done: u32, total: u32 },
-    State { state: RunState },
-    Answer { id: u32, arm: ArmName, tokens: Vec<ShiftToken> },
-    Saved { arm: ArmName, file: String, #[serde(with = "serde_bytes")] bytes: Vec<u8> },
+    Event {
+        event: Event,
+    },
+    Progress {
+        stage: String,
+        done: u32,
+        total: u32,
+    },
+    State {
+        state: RunState,
+    },
+    Answer {
+        id: u32,
+        arm: ArmName,
+        tokens: Vec<ShiftToken>,
+    },
+    Saved {
+        arm: ArmName,
+        file: String,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
     /// `name` is stable (see `Error::name`).
-    Error { name: String, message: String },
+    Error {
+        name: String,
+        message: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

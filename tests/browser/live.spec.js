@@ -4,7 +4,7 @@ import { expect, openPage, screenshots, test, waitForEngine } from "./helpers.js
 const STEPS = 20;
 // Small enough for an adapter in software; the higher rate makes 20 steps show.
 const SETTINGS = {
-  steps: STEPS, batch: 4, max_len: 48, measure_every: 10, probes: 36, asked: 8, shift_prompts: 4, answer_len: 32,
+  steps: STEPS, batch: 4, max_len: 48, measure_every: 10, probes: 20, asked: 4, shift_prompts: 2, answer_len: 24,
   lr_lora: 0.003, lr_full: 0.001,
 };
 

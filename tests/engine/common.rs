@@ -54,8 +54,13 @@ pub fn weights(config: &LlamaConfig, seed: u64) -> Weights {
     config.tensors().into_iter().map(tensor).collect()
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 pub fn gpu() -> Backend {
-    Backend::Gpu(Rc::new(pollster::block_on(Gpu::new()).expect("a WebGPU adapter")))
+    pollster::block_on(gpu_in_browser())
+}
+
+pub async fn gpu_in_browser() -> Backend {
+    Backend::Gpu(Rc::new(Gpu::new().await.expect("a WebGPU adapter")))
 }
 
 pub fn load(backend: &Backend, config: &LlamaConfig) -> Model {

@@ -94,17 +94,20 @@ fn backward_input_equals_twin() {
 
 #[test]
 fn adapter_gradients_equal_twins() {
-    let gpu = gpu();
+    gradients(&gpu());
+}
+
+pub fn gradients(gpu: &Gpu) {
     for slices in [Slices::ONE, Slices::MANY] {
         for rank in [1, 2, 3, 4, 8, 16] {
             for (stack, m) in STACKS.into_iter().flat_map(|s| [(s, 1), (s, 65), (s, 130)]) {
                 let (op, n) = (lora(rank, stack), rows(stack));
-                let (dy, dys) = upload(&gpu, 1, m * n);
-                let (b, bs) = upload(&gpu, 2, n * rank);
-                let (xa, xas) = upload(&gpu, 3, m * op.groups * rank);
-                let (_, dxa) = upload(&gpu, 4, m * op.groups * rank);
-                let (_, db) = upload(&gpu, 5, n * rank);
-                let got = run(&gpu, &[&dxa, &db], |plan| {
+                let (dy, dys) = upload(gpu, 1, m * n);
+                let (b, bs) = upload(gpu, 2, n * rank);
+                let (xa, xas) = upload(gpu, 3, m * op.groups * rank);
+                let (_, dxa) = upload(gpu, 4, m * op.groups * rank);
+                let (_, db) = upload(gpu, 5, n * rank);
+                let got = run(gpu, &[&dxa, &db], |plan| {
                     op.backward_down_as(slices, plan, m, n, &dys, &bs, &dxa);
                     op.backward_b_as(slices, plan, m, n, &dys, &xas, &db);
                 });

@@ -50,6 +50,25 @@ fn check(gpu: &Gpu, op: Matmul) {
     assert_close(&format!("{op:?}"), &got, &want, tolerance(op.k));
 }
 
+/// A product of each layout, on one variant.
+fn variant(gpu: &Gpu, variant: Variant) {
+    for layout in LAYOUTS {
+        check(gpu, Matmul::new(layout, 36, 44, 68).force(variant));
+    }
+}
+
+pub fn register(gpu: &Gpu) {
+    variant(gpu, Variant::Register);
+}
+
+pub fn skinny(gpu: &Gpu) {
+    variant(gpu, Variant::Scalar);
+}
+
+pub fn tiled(gpu: &Gpu) {
+    variant(gpu, Variant::Tiled);
+}
+
 #[test]
 fn every_variant_equals_twin_on_odd_shapes() {
     let gpu = gpu();

@@ -49,7 +49,9 @@ fn case(
 fn cases() -> Vec<Case> {
     let attention = || layout!(Attention { batch, time, heads, kv_heads, head_dim, q_stride, kv_stride, k_offset, v_offset, kv_time, scale });
     let rmsnorm = || layout!(RmsNorm { rows, width, eps });
-    use crate::{adamw, attention, cross_entropy, embedding, fill, gather, grad_norm, kv_cache, rmsnorm, rope, select, shift, swiglu, top_k};
+    use crate::{adamw, attention, cross_entropy, embedding, fill, gather, grad_norm, kv_cache, lora, matmul, rmsnorm, rope, select, shift, swiglu, top_k};
+    let product = || layout!(MatmulUniforms { m, n, k, alpha, scale, rank, groups, end_0, end_1 });
+    let adapter = || layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1 });
     vec![
         case(&k::ADAMW, layout!(AdamW { len, decayed }), ("i < u.decayed", "i <= u.decayed"), adamw::record),
         case(&k::ADVANCE, layout!(Advance { by }), ("+=", "="), select::advance),
@@ -64,6 +66,11 @@ fn cases() -> Vec<Case> {
         case(&k::FINISH_STEP, layout!(FinishStep { rows, ring }), ("min(1.0,", "max(1.0,"), grad_norm::finish_step),
         case(&k::GATHER, layout!(Gather { rows, width }), ("rows[i / u.width]", "(i / u.width)"), gather::record),
         case(&k::KV_APPEND, layout!(KvAppend { batch, heads_width, kv_width, kv_time }), ("|| position[0] >= u.kv_time", ""), kv_cache::record),
+        case(&k::LORA_BACKWARD_B, adapter(), ("m < u.m;", "m < u.m - 1u;"), lora::gradients),
+        case(&k::LORA_BACKWARD_DOWN, adapter(), ("u.scale * value", "value"), lora::gradients),
+        case(&k::MATMUL_REGISTER, product(), ("k + 3u < u.k", "k + 4u < u.k"), matmul::register),
+        case(&k::MATMUL_SKINNY, product(), ("sum *= u.alpha", "sum *= 1.001"), matmul::skinny),
+        case(&k::MATMUL_TILED, product(), ("block_a(y, 3u)", "block_a(y, 2u)"), matmul::tiled),
         case(&k::RMSNORM_BACKWARD, rmsnorm(), ("* mean", "+ mean"), rmsnorm::backward),
         case(&k::RMSNORM_BACKWARD_WEIGHT, rmsnorm(), ("rstd[n]", "rstd[0]"), rmsnorm::backward_weight),
         case(&k::RMSNORM_FORWARD, rmsnorm(), ("u.width) + u.eps", "u.width) - u.eps"), rmsnorm::forward),

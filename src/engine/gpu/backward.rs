@@ -115,7 +115,14 @@ impl Backward<'_> {
     }
 
     /// dx from dnormed, and the norm's own gradient.
-    fn norm(&self, plan: &mut PlanBuilder, block: &std::ops::Range<usize>, x: &Slice, rstd: &Slice, accumulate: bool) {
+    fn norm(
+        &self,
+        plan: &mut PlanBuilder,
+        block: &std::ops::Range<usize>,
+        x: &Slice,
+        rstd: &Slice,
+        accumulate: bool,
+    ) {
         let g = self.grads;
         let norm = self.net.norm(self.shape.tokens());
         norm.backward(plan, &g.dnormed, x, &self.net.weight(block), rstd, &g.dx, accumulate);

@@ -23,7 +23,7 @@ use crate::model::layout::{Layout, Place};
 use crate::model::weights::Weights;
 use crate::train::Optimizer;
 
-/// Sequences that are decoded side by side.
+/// Most sequences that are decoded side by side.
 const DECODE_ROWS: usize = 64;
 
 /// A forward pass over whole sequences, and what is measured on its logits.
@@ -54,7 +54,7 @@ pub struct GpuModel {
     trainer: Option<Trainer>,
     forwards: HashMap<Shape, Forward>,
     shifts: HashMap<Shape, ShiftPlan>,
-    decoders: HashMap<usize, Decoder>,
+    decoders: HashMap<Shape, Decoder>,
 }
 
 impl GpuModel {
@@ -236,17 +236,24 @@ impl GpuModel {
         Ok(pairs.map(|(i, l)| i.iter().zip(l).map(|(&i, &l)| (i, f32::from_bits(l))).collect()).collect())
     }
 
-    pub async fn generate(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+    pub async fn generate(
+        &mut self,
+        prompts: &[Vec<u32>],
+        max_new: usize,
+        end: u32,
+    ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::with_capacity(prompts.len());
         for chunk in prompts.chunks(DECODE_ROWS) {
             let longest = chunk.iter().map(Vec::len).max().unwrap_or(0) + max_new;
             self.check_length(longest)?;
             let time = longest.next_multiple_of(32);
-            if !self.decoders.contains_key(&time) {
-                let decoder = Decoder::new(&self.gpu, &self.net(), DECODE_ROWS, time)?;
-                self.decoders.insert(time, decoder);
+            // Few prompts get a narrow plan; powers of two keep the number of plans small.
+            let shape = Shape { rows: chunk.len().next_power_of_two(), time };
+            if !self.decoders.contains_key(&shape) {
+                let decoder = Decoder::new(&self.gpu, &self.net(), shape.rows, time)?;
+                self.decoders.insert(shape, decoder);
             }
-            out.extend(self.decoders[&time].generate(&self.gpu, chunk, max_new, end).await?);
+            out.extend(self.decoders[&shape].generate(&self.gpu, chunk, max_new, end).await?);
         }
         Ok(out)
     }

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::activations::{Activations, Layer};
 use crate::gpu::{PlanBuilder, Slice};
-use crate::kernels::{Attention, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu};
+use crate::kernels::{
+    Attention, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu,
+};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack, outputs};
 use crate::train::Lora;
@@ -157,7 +159,14 @@ impl Net<'_> {
             let next = acts.layers.get(i + 1).map_or(&acts.x, |l| &l.x);
             self.mlp_block(plan, i, n, layer, next);
         }
-        self.norm(n).forward(plan, &acts.x, &self.weight(&self.layout.norm), &acts.normed, &acts.rstd, &acts.unused);
+        self.norm(n).forward(
+            plan,
+            &acts.x,
+            &self.weight(&self.layout.norm),
+            &acts.normed,
+            &acts.rstd,
+            &acts.unused,
+        );
         Matmul::new(Product::Nt, n as u32, c.vocab_size as u32, c.hidden_size as u32).record(
             plan,
             &acts.normed,
