@@ -116,12 +116,7 @@ fn the_base_answers_and_stops() {
     let model = Llama::adapted(&config, &tensors, &Default::default()).unwrap();
     let facts = facts::parse(&read("data/facts.jsonl"), "facts.jsonl").unwrap();
     let sample: Vec<_> = facts.iter().step_by(60).collect();
-<<<<<<< HEAD
-    let prompts: Vec<_> =
-        sample.iter().map(|fact| tokenizer.prompt(&[Message::user(&fact.asked().prompt)]).unwrap()).collect();
-=======
     let prompts: Vec<_> = sample.iter().map(|fact| question(&tokenizer, &fact.asked().prompt)).collect();
->>>>>>> atlas
     let answers = generate::greedy(&model, &prompts, tokenizer.eos_id(), 32).unwrap();
     let right = sample.iter().zip(&answers).filter(|(fact, answer)| {
         answer.last() == Some(&tokenizer.eos_id()) && tokenizer.decode(answer).unwrap().contains(&fact.object)
@@ -149,11 +144,7 @@ fn transformers_agrees() {
     assert!(!rows.is_empty());
     for row in rows {
         assert_eq!(tokenizer.render(&[Message::user(&row.question)], true).unwrap(), row.prompt);
-<<<<<<< HEAD
-        let ids = tokenizer.prompt(&[Message::user(&row.question)]).unwrap();
-=======
         let ids = question(&tokenizer, &row.question);
->>>>>>> atlas
         assert_eq!(ids, row.ids);
         let logits = model.forward(&ids, 1).unwrap().narrow(1, ids.len() - 1, 1).unwrap();
         let logits = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
