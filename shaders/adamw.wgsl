@@ -18,7 +18,7 @@ struct Step {
     max_norm: f32,
     inv_targets: f32,
     step: u32,
-    batch_offset: u32,
+    micro: u32,
     pad: u32,
 }
 

@@ -14,16 +14,22 @@ mod native {
 
     #[derive(Subcommand)]
     enum Command {
-        /// Trains the built-in base model from its facts and glosses.
-        Pretrain(cli::pretrain::Args),
-        /// Runs an experiment and writes its record.
+        Tune(cli::tune::Args),
+        Eval(cli::eval::Args),
+        Logits(cli::logits::Args),
         Run(cli::run::Args),
+        Bench(cli::bench::Args),
+        Pretrain(cli::pretrain::Args),
     }
 
     pub fn main() -> anyhow::Result<()> {
         match Arguments::parse().command {
-            Command::Pretrain(args) => cli::pretrain::run(args),
+            Command::Tune(args) => cli::tune::run(args),
+            Command::Eval(args) => cli::eval::run(args),
+            Command::Logits(args) => cli::logits::run(args),
             Command::Run(args) => cli::run::run(args),
+            Command::Bench(args) => cli::bench::run(args),
+            Command::Pretrain(args) => cli::pretrain::run(args),
         }
     }
 }

@@ -1,37 +1,15 @@
-//! Reading models from disk and choosing a back end.
+//! Reading models from disk.
 
 use std::fs;
 use std::path::Path;
-use std::rc::Rc;
 
 use anyhow::{Context, Result};
 
-use crate::engine::Backend;
-use crate::gpu::Gpu;
 use crate::model::bundle::{Bundle, Files};
 
-/// Where the model runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum BackendName {
-    /// WebGPU through the system's Vulkan driver.
-    Gpu,
-    /// candle.
-    Cpu,
-}
-
-impl BackendName {
-    /// The back end and its name for records.
-    pub fn open(self) -> Result<(Backend, String)> {
-        match self {
-            Self::Cpu => Ok((Backend::Cpu, "cpu".into())),
-            Self::Gpu => {
-                let gpu = pollster::block_on(Gpu::new())?;
-                let name = format!("webgpu: {}", gpu.info.name);
-                Ok((Backend::Gpu(Rc::new(gpu)), name))
-            }
-        }
-    }
-}
+/// A model folder's files beside its weights.
+pub const SMALL_FILES: [&str; 4] =
+    ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
 
 /// Reads a Hugging Face folder.
 pub fn read(folder: &Path) -> Result<Bundle> {

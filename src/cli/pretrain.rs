@@ -26,7 +26,7 @@ use crate::train::schedule::{Decay, Schedule};
 
 use checkpoint::{LogLine, Progress};
 
-/// What to train, on what, for how long.
+/// Trains the built-in base model from its facts and glosses.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Facts, one JSON object a line.

@@ -7,11 +7,14 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use pollster::block_on;
 
-use super::model::{self, BackendName};
+use super::opened::BackendName;
+use super::{model, write_whole};
 use crate::data::facts;
 use crate::lab::{Event, Lab, Preset, Record, Settings, outcomes, summarise};
 
-/// Which experiment, on what, into which file.
+/// Runs an experiment over rates and seeds and writes its record, which the page shows.
+///
+/// Example: driftscope run --preset lora-vs-full --backend cpu --out build/run.json
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The experiment: lora-vs-full.
@@ -32,7 +35,7 @@ pub struct Args {
     /// The held-out part of the set.
     #[arg(long, default_value = "data/heldout.jsonl")]
     heldout: PathBuf,
-    #[arg(long, value_enum, default_value = "gpu")]
+    #[arg(long, value_enum, default_value = "auto")]
     backend: BackendName,
     /// Steps of each run, instead of the preset's.
     #[arg(long)]
@@ -81,7 +84,7 @@ pub fn run(args: Args) -> Result<()> {
     print(&summary);
     record.events.push(Event::Summary(summary));
     let json = serde_json::to_string(&record)?;
-    fs::write(&args.out, json).with_context(|| format!("{} can't be written", args.out.display()))
+    write_whole(&args.out, json.as_bytes())
 }
 
 /// "models/atlas" to "Atlas".

@@ -13,9 +13,15 @@ pub struct Sequence {
 impl Sequence {
     /// Cut to `max_len` tokens.
     pub fn new(prompt: &[u32], response: &[u32], max_len: usize) -> Self {
-        let tokens: Vec<u32> = prompt.iter().chain(response).copied().take(max_len).collect();
-        let response = prompt.len().min(tokens.len());
-        Self { tokens, response }
+        Self { tokens: [prompt, response].concat(), response: prompt.len() }.cut(max_len)
+    }
+
+    /// The first `max_len` tokens.
+    #[must_use]
+    pub fn cut(mut self, max_len: usize) -> Self {
+        self.tokens.truncate(max_len);
+        self.response = self.response.min(self.tokens.len());
+        self
     }
 
     /// Number of response tokens; the first token of a sequence can't be predicted.

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod batch;
 pub mod corpus;
 pub mod facts;
+pub mod feed;
 pub mod instructions;
 pub mod order;
 pub mod phrases;

@@ -14,11 +14,15 @@ use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::{CrossEntropy, IGNORED, Shift, TopK};
 use crate::model::config::LlamaConfig;
-use crate::model::weights::Weights;
+use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
+use crate::model::weights::{Array, Weights};
 use crate::reference::adamw::AdamW;
-use crate::reference::llama::{Adapter, Llama};
+use crate::reference::llama::{Adapter, Llama, row_norms};
 use crate::reference::ops::cross_entropy;
-use crate::train::{Lora, Optimizer};
+use crate::train::{AdapterStart, Lora, Optimizer};
+
+/// What PEFT puts before Hugging Face's names.
+const PREFIX: &str = "base_model.model.";
 
 /// Sequences that are decoded side by side.
 const DECODE_ROWS: usize = 64;
@@ -54,8 +58,8 @@ impl CpuModel {
         let mut adapters = BTreeMap::new();
         let llama = match tuning {
             Tuning::Full => Llama::full(&self.config, &self.base)?,
-            Tuning::Lora { lora, seed } => {
-                adapters = initial_adapters(&self.config, lora, *seed)?;
+            Tuning::Lora { lora, start } => {
+                adapters = adapters_at(&self.config, &self.base, lora, start)?;
                 Llama::adapted(&self.config, &self.base, &adapters)?
             }
         };
@@ -71,21 +75,27 @@ impl CpuModel {
         })
     }
 
-    pub fn train_step(&mut self, batch: &Batch, lr: f32) -> Result<()> {
+    /// One step over micro-batches with `counted` response tokens in all.
+    pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
         let Some(training) = &mut self.training else {
             return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
         };
-        let batch = batch.trimmed();
-        // The head is applied to the rows whose loss counts, and to no others.
-        let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
-        let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
-        let hidden = self.llama.hidden(&batch.tokens, batch.rows)?;
-        let rows = Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?;
-        let loss = cross_entropy(&self.llama.logits(&hidden.index_select(&rows, 0)?)?, &targets)?;
-        let gradients = loss.backward()?;
-        let norm = training.optimizer.update(self.llama.trainable(), &gradients, f64::from(lr))?;
-        training.metrics.push(StepMetrics { loss: loss.to_vec0()?, grad_norm: norm as f32 });
-        training.gradients = Some(gradients);
+        let (mut sum, mut loss) = (None, 0.0);
+        for batch in micro.iter().filter(|batch| batch.response_tokens() > 0) {
+            let share = batch.response_tokens() as f64 / counted as f64;
+            let part = (mean_loss(&self.llama, batch)? * share)?;
+            loss += part.to_vec0::<f32>()?;
+            let gradients = part.backward()?;
+            sum = Some(match sum {
+                None => gradients,
+                Some(sum) => add(self.llama.trainable(), sum, &gradients)?,
+            });
+        }
+        if let Some(gradients) = sum {
+            let norm = training.optimizer.update(self.llama.trainable(), &gradients, f64::from(lr))?;
+            training.metrics.push(StepMetrics { loss, grad_norm: norm as f32 });
+            training.gradients = Some(gradients);
+        }
         self.decoder = None;
         Ok(())
     }
@@ -206,8 +216,7 @@ impl CpuModel {
                 None => Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu)?,
             };
             if let Some(adapter) = name.strip_suffix(".weight").and_then(|linear| self.adapters.get(linear)) {
-                let (a, b) = (adapter.a.as_tensor().detach(), adapter.b.as_tensor().detach());
-                tensor = (tensor + (b.matmul(&a)? * adapter.scale)?)?;
+                tensor = adapter.merge(&tensor)?;
             }
             tensors.insert(name.clone(), tensor);
         }
@@ -230,7 +239,7 @@ impl CpuModel {
     }
 
     fn named(&self, value: impl Fn(&Var) -> Result<Tensor>) -> Result<Tensors> {
-        let prefix = if self.adapters.is_empty() { "" } else { "base_model.model." };
+        let prefix = if self.adapters.is_empty() { "" } else { PREFIX };
         let entry = |(name, var): (&String, &Var)| {
             let data = value(var)?.flatten_all()?.to_vec1()?;
             Ok((format!("{prefix}{name}"), (var.dims().to_vec(), data)))
@@ -249,19 +258,60 @@ impl CpuModel {
     }
 }
 
-/// The same start as on the GPU: one draw of the seed in the adapter's arena, cut into its tensors.
-fn initial_adapters(config: &LlamaConfig, lora: &Lora, seed: u64) -> Result<BTreeMap<String, Adapter>> {
-    let (layout, values) = lora.initial(config, seed);
-    let var = |name: &str| -> Result<Var> {
-        let place = &layout.tensors[name];
-        Ok(Var::from_slice(&values[place.range()], place.shape.as_slice(), &Device::Cpu)?)
+/// Mean loss over the batch's response tokens.
+fn mean_loss(llama: &Llama, batch: &Batch) -> Result<Tensor> {
+    let batch = batch.trimmed();
+    // The head is applied to the rows whose loss counts, and to no others.
+    let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
+    let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
+    let hidden = llama.hidden(&batch.tokens, batch.rows)?;
+    let rows = Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?;
+    Ok(cross_entropy(&llama.logits(&hidden.index_select(&rows, 0)?)?, &targets)?)
+}
+
+/// `sum` with `more` added to the gradients of the trained parameters.
+fn add(trainable: &BTreeMap<String, Var>, mut sum: GradStore, more: &GradStore) -> Result<GradStore> {
+    for var in trainable.values() {
+        if let (Some(a), Some(b)) = (sum.get(var.as_tensor()), more.get(var.as_tensor())) {
+            let both = (a + b)?;
+            sum.insert(var.as_tensor(), both);
+        }
+    }
+    Ok(sum)
+}
+
+/// Adapters by linear layer. A fresh one starts as on the GPU: with one draw of the seed.
+fn adapters_at(
+    config: &LlamaConfig,
+    base: &Weights,
+    lora: &Lora,
+    start: &AdapterStart,
+) -> Result<BTreeMap<String, Adapter>> {
+    let (tensors, fresh) = match start {
+        AdapterStart::Seed(seed) => (Rc::new(lora.initial(config, *seed)), true),
+        AdapterStart::Tensors(tensors) => (tensors.clone(), false),
     };
+    // Checks names and shapes.
+    AdapterLayout::new(config, lora).pack(&tensors)?;
+    let tensor = |array: &Array| Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu);
     let mut adapters = BTreeMap::new();
-    for name in layout.tensors.keys().filter_map(|name| name.strip_suffix(".lora_A.weight")) {
-        let a = var(&format!("{name}.lora_A.weight"))?;
-        let b = var(&format!("{name}.lora_B.weight"))?;
-        let linear = name.trim_start_matches("base_model.model.").to_string();
-        adapters.insert(linear, Adapter { a, b, scale: f64::from(lora.scale()) });
+    for (name, a) in &tensors.iter().filter(|(name, _)| name.ends_with(LORA_A)).collect::<Vec<_>>() {
+        let peft = name.trim_end_matches(LORA_A);
+        let linear = peft.trim_start_matches(PREFIX).trim_end_matches('.');
+        let magnitude = match lora.dora {
+            false => None,
+            true if fresh => {
+                Some(Var::from_tensor(&row_norms(&tensor(&base[&format!("{linear}.weight")])?)?)?)
+            }
+            true => Some(Var::from_tensor(&tensor(&tensors[&format!("{peft}{MAGNITUDE}")])?)?),
+        };
+        let adapter = Adapter {
+            a: Var::from_tensor(&tensor(a)?)?,
+            b: Var::from_tensor(&tensor(&tensors[&format!("{peft}{LORA_B}")])?)?,
+            scale: f64::from(lora.scale()),
+            magnitude,
+        };
+        adapters.insert(linear.to_string(), adapter);
     }
     Ok(adapters)
 }

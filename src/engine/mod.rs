@@ -15,13 +15,13 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
 use crate::model::weights::Weights;
-use crate::train::{Lora, Optimizer};
+use crate::train::{AdapterStart, Lora, Optimizer};
 
 /// What an arm trains.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tuning {
-    /// A LoRA adapter; the weights are frozen. The seed draws A.
-    Lora { lora: Lora, seed: u64 },
+    /// A LoRA or DoRA adapter; the weights are frozen.
+    Lora { lora: Lora, start: AdapterStart },
     /// Every weight, embeddings included.
     Full,
 }
@@ -105,7 +105,24 @@ impl Model {
 
     /// Queues one optimiser step; [`Self::take_metrics`] tells its loss.
     pub fn train_step(&mut self, batch: &Batch, lr: f32) -> Result<()> {
-        on!(self, m => m.train_step(batch, lr))
+        self.accumulated_step(std::slice::from_ref(batch), lr)
+    }
+
+    /// One optimiser step over several micro-batches of one shape, as over one batch of all their rows: the
+    /// loss is the mean over all their response tokens. Takes the memory of one.
+    ///
+    /// # Errors
+    /// When no token counts, and whatever the back end refuses.
+    pub fn accumulated_step(&mut self, micro: &[Batch], lr: f32) -> Result<()> {
+        let targets: usize = micro.iter().map(Batch::response_tokens).sum();
+        if targets == 0 {
+            return Err(Error::Setting {
+                field: "max_len",
+                message: "a batch has no response token left".into(),
+                remedy: "Use longer sequences, or examples with shorter prompts".into(),
+            });
+        }
+        on!(self, m => m.train_step(micro, targets, lr))
     }
 
     /// Steps that may be queued before [`Self::take_metrics`] must be called.

@@ -160,10 +160,15 @@ impl Gpu {
     /// A buffer of its own with the same contents.
     pub fn copy(&self, label: &str, from: &Slice) -> Result<Slice> {
         let to = self.buffer(label, from.words())?;
+        self.copy_into(from, &to);
+        Ok(to)
+    }
+
+    /// Queues a copy into a slice of the same size in another buffer.
+    pub fn copy_into(&self, from: &Slice, to: &Slice) {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.size);
         self.queue.submit([encoder.finish()]);
-        Ok(to)
     }
 
     pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> wgpu::Buffer {

@@ -19,6 +19,9 @@ pub struct Plan {
 impl Plan {
     /// Encodes the plan into one compute pass and submits it. Nothing is waited for.
     pub fn submit(&self, gpu: &Gpu) {
+        if self.dispatches.is_empty() {
+            return;
+        }
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());

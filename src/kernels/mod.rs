@@ -1,9 +1,11 @@
 //! One file per kernel: its uniforms, how it is dispatched, and its CPU twin, beside the WGSL in
 //! `shaders/` of the same name. Twins run the same loops in f32 and are what the tests compare with.
 
+mod accumulate;
 mod adamw;
 mod attention;
 mod cross_entropy;
+mod dora;
 mod embedding;
 mod fill;
 mod gather;
@@ -19,9 +21,11 @@ mod step;
 mod swiglu;
 mod top_k;
 
+pub use accumulate::*;
 pub use adamw::*;
 pub use attention::*;
 pub use cross_entropy::*;
+pub use dora::*;
 pub use embedding::*;
 pub use fill::*;
 pub use gather::*;

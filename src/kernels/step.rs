@@ -24,8 +24,8 @@ pub struct Step {
     pub inv_targets: f32,
     /// Counted from 0; also the slot in the ring of metrics.
     pub step: u32,
-    /// First row of the step's batch in whatever the plan keeps for all batches.
-    pub batch_offset: u32,
+    /// Which of the step's micro-batches this is, from 0; their gradients are added up.
+    pub micro: u32,
     pub pad: u32,
 }
 

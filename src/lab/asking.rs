@@ -1,7 +1,7 @@
 //! What a visitor asks for between steps: answers to a free question, and an arm's weights as files.
 
 use super::event::ShiftToken;
-use super::lab::{Lab, lora};
+use super::lab::Lab;
 use super::measuring::shift_tokens;
 use super::settings::ArmName;
 use crate::data::batch::{Batch, Sequence};
@@ -42,14 +42,10 @@ impl Lab {
         let tensors = arm.model.tensors().await?;
         let weights: Weights =
             tensors.into_iter().map(|(name, (shape, data))| (name, Array { shape, data })).collect();
-        let bytes = write(&weights, Precision::F32)?;
-        Ok(match name {
-            ArmName::Lora => vec![
-                ("adapter_model.safetensors".into(), bytes),
-                ("adapter_config.json".into(), peft::config(&lora(&run.settings), &title).into_bytes()),
-            ],
-            _ => vec![("model.safetensors".into(), bytes)],
-        })
+        match name {
+            ArmName::Lora => peft::files(&run.settings.lora(), &weights, &title),
+            _ => Ok(vec![("model.safetensors".into(), write(&weights, Precision::F32)?)]),
+        }
     }
 }
 

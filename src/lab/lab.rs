@@ -7,13 +7,13 @@ use super::probes::Probes;
 use super::settings::{ArmName, Settings};
 use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
+use crate::data::feed::Feed;
 use crate::data::instructions::{self, Example};
-use crate::data::order::Order;
 use crate::engine::{Model, Tuning};
 use crate::error::{Error, Result};
 use crate::measure::borrowed::Rows;
 use crate::model::tokenizer::Tokenizer;
-use crate::train::{Lora, Optimizer};
+use crate::train::AdapterStart;
 
 /// What all runs share: the base and what it was pre-trained to know.
 pub struct Lab {
@@ -30,7 +30,7 @@ pub struct Lab {
 pub(super) struct Run {
     pub id: u32,
     pub settings: Settings,
-    pub train: Vec<Sequence>,
+    pub feed: Feed,
     pub heldout: Vec<Sequence>,
     /// Held-out questions and their prompts, whose answers are compared with the base.
     pub questions: Vec<(String, Vec<u32>)>,
@@ -39,7 +39,6 @@ pub(super) struct Run {
     /// Log-probabilities of the wall's objects before the first step.
     pub start_logprobs: Option<Vec<f32>>,
     pub arms: Vec<Arm>,
-    order: Order,
     started: Instant,
 }
 
@@ -50,14 +49,6 @@ pub(super) struct Arm {
     pub lr: f32,
     /// Steps taken.
     pub step: u32,
-}
-
-impl Run {
-    /// Learning rate of step `index`, from 0.
-    fn lr(&self, peak: f32, index: u32) -> f32 {
-        let s = &self.settings;
-        s.schedule.over(peak, s.warmup, s.steps).rate(index as usize) as f32
-    }
 }
 
 impl Lab {
@@ -79,8 +70,8 @@ impl Lab {
             settings: run.settings.clone(),
             model: self.title.clone(),
             arms: run.arms.iter().map(arm_info).collect(),
-            facts: run.probes.facts(),
-            examples: run.train.len() as u32,
+            facts: run.probes.cells(),
+            examples: run.feed.len() as u32,
             heldout: run.heldout.len() as u32,
         };
         self.runs += 1;
@@ -106,14 +97,13 @@ impl Lab {
         let arms = settings.arms.iter().map(|&name| self.arm(name, &settings)).collect::<Result<_>>()?;
         Ok(Run {
             id: self.runs + 1,
-            order: Order::shuffled(train.len(), u64::from(settings.seed)),
+            feed: Feed::new(train, settings.batch, settings.accumulate, Some(u64::from(settings.seed))),
             heldout: held.iter().map(tokenize).collect::<Result<_>>()?,
             questions: held
                 .iter()
                 .take(settings.shift_prompts as usize)
                 .map(question)
                 .collect::<Result<_>>()?,
-            train,
             rows,
             probes,
             start_logprobs: None,
@@ -126,8 +116,8 @@ impl Lab {
     fn arm(&self, name: ArmName, settings: &Settings) -> Result<Arm> {
         let (tuning, lr) = match name {
             ArmName::Lora => {
-                let seed = u64::from(settings.seed);
-                (Tuning::Lora { lora: lora(settings), seed }, settings.lr_lora)
+                let start = AdapterStart::Seed(u64::from(settings.seed));
+                (Tuning::Lora { lora: settings.lora(), start }, settings.lr_lora)
             }
             ArmName::Full => (Tuning::Full, settings.lr_full),
             ArmName::Base => {
@@ -138,12 +128,7 @@ impl Lab {
                 });
             }
         };
-        let optimizer = Optimizer {
-            weight_decay: settings.weight_decay,
-            max_norm: settings.clip,
-            ..Optimizer::default()
-        };
-        Ok(Arm { name, model: self.base.tune(&tuning, optimizer)?, lr, step: 0 })
+        Ok(Arm { name, model: self.base.tune(&tuning, settings.optimizer())?, lr, step: 0 })
     }
 
     /// The base and the arms of the current run.
@@ -232,14 +217,10 @@ impl Lab {
 impl Run {
     /// Queues the next step of an arm; its loss is not known yet.
     fn queue(&mut self, index: usize) -> Result<StepEvent> {
-        let s = &self.settings;
-        let arm = &self.arms[index];
-        let rows = self.order.batch(arm.step as usize, s.batch as usize);
-        let sequences: Vec<&Sequence> = rows.iter().map(|&i| &self.train[i]).collect();
-        let batch = Batch::new(&sequences, s.batch as usize, s.max_len as usize);
-        let lr = self.lr(arm.lr, arm.step);
         let arm = &mut self.arms[index];
-        arm.model.train_step(&batch, lr)?;
+        let micro = self.feed.step(arm.step as usize);
+        let lr = self.settings.rate(arm.name, arm.step);
+        arm.model.accumulated_step(&micro, lr)?;
         arm.step += 1;
         Ok(StepEvent {
             run: self.id,
@@ -248,19 +229,9 @@ impl Run {
             loss: f32::NAN,
             lr,
             grad_norm: f32::NAN,
-            tokens: batch.response_tokens() as u32,
+            tokens: micro.iter().map(Batch::response_tokens).sum::<usize>() as u32,
             ms: 0.0,
         })
-    }
-}
-
-/// How the LoRA arm adapts the base.
-pub(super) fn lora(settings: &Settings) -> Lora {
-    Lora {
-        rank: settings.rank as usize,
-        alpha: settings.alpha,
-        targets: settings.targets.clone(),
-        rank_stabilised: false,
     }
 }
 

@@ -5,15 +5,12 @@ use web_time::Instant;
 use super::event::*;
 use super::lab::{Lab, Run};
 use super::settings::ArmName;
-use crate::data::batch::{Batch, Sequence};
+use crate::data::batch::Sequence;
 use crate::engine::{Model, TokenShift, Top};
 use crate::error::{Error, Result};
 use crate::measure::recall::{AnswerKind, ClozeAnswer};
-use crate::measure::{recall, shift};
+use crate::measure::{loss, recall, shift};
 use crate::model::tokenizer::Tokenizer;
-
-/// Held-out examples evaluated in one batch.
-const ROWS: usize = 16;
 
 impl Lab {
     /// Measures one arm of the current run where it stands.
@@ -27,7 +24,7 @@ impl Lab {
                 remedy: "Start a run with it".into(),
             });
         };
-        let heldout_loss = heldout_loss(run, index).await?;
+        let heldout_loss = loss::mean(&mut run.arms[index].model, &run.heldout).await?;
         let (answers, shifts) = shifted_answers(run, index, base, tokenizer).await?;
         let cloze = recall::cloze(&mut run.arms[index].model, &run.probes.wall, tokenizer).await?;
         let asked = asked(run, index, tokenizer).await?;
@@ -52,20 +49,6 @@ impl Lab {
     }
 }
 
-/// Mean over the held-out response tokens, nats.
-async fn heldout_loss(run: &mut Run, index: usize) -> Result<f32> {
-    let longest = run.heldout.iter().map(|s| s.tokens.len()).max().unwrap_or(1);
-    let time = longest.next_multiple_of(8);
-    let (mut sum, mut n) = (0.0, 0);
-    for chunk in run.heldout.chunks(ROWS) {
-        let batch = Batch::new(&chunk.iter().collect::<Vec<_>>(), ROWS, time);
-        let nll = run.arms[index].model.nll(&batch).await?;
-        sum += nll.iter().map(|&v| f64::from(v)).sum::<f64>();
-        n += batch.response_tokens();
-    }
-    Ok((sum / n.max(1) as f64) as f32)
-}
-
 /// The arm's greedy answers to the held-out questions, and each token as the base sees it.
 async fn shifted_answers(
     run: &mut Run,
@@ -73,30 +56,16 @@ async fn shifted_answers(
     base: &mut Model,
     tokenizer: &Tokenizer,
 ) -> Result<(Vec<Sequence>, Vec<Vec<TokenShift>>)> {
-    let end = tokenizer.eos_id();
-    let max_new = run.settings.answer_len as usize;
-    let model = &mut run.arms[index].model;
     let prompts: Vec<Vec<u32>> = run.questions.iter().map(|(_, p)| p.clone()).collect();
-    let answers = model.generate(&prompts, max_new, end).await?;
-    let sequences: Vec<Sequence> = prompts
-        .iter()
-        .zip(answers)
-        .map(|(prompt, mut answer)| {
-            if answer.len() < max_new {
-                answer.push(end); // It ended by itself, and that is a token like any other.
-            }
-            Sequence::new(prompt, &answer, usize::MAX)
-        })
-        .collect();
-    let time = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
-    let shifts = shift::compare(model, base, &sequences, time.next_multiple_of(8)).await?;
-    Ok((sequences, shifts))
+    let max_new = run.settings.answer_len as usize;
+    shift::of_answers(&mut run.arms[index].model, base, &prompts, max_new, tokenizer.eos_id()).await
 }
 
 async fn asked(run: &mut Run, index: usize, tokenizer: &Tokenizer) -> Result<Vec<bool>> {
     let probes: Vec<_> = run.probes.asked.iter().map(|&cell| run.probes.wall[cell].clone()).collect();
     let max_new = run.settings.answer_len as usize;
-    recall::asked(&mut run.arms[index].model, &probes, max_new, tokenizer).await
+    let answers = recall::asked(&mut run.arms[index].model, &probes, max_new, tokenizer).await?;
+    Ok(answers.into_iter().map(|answer| answer.right).collect())
 }
 
 fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
@@ -119,10 +88,9 @@ fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall>
 
 fn wrong_answers(run: &Run, cloze: &[ClozeAnswer]) -> Vec<WrongAnswer> {
     let wrong = |(cell, answer): (usize, &ClozeAnswer)| {
-        let probe = &run.probes.wall[cell];
         let sources = match answer.kind {
             AnswerKind::Right => return None,
-            AnswerKind::OtherCandidate => run.rows.sources(&answer.answer, &probe.fact),
+            AnswerKind::OtherCandidate => run.rows.sources(&answer.answer, &run.probes.facts[cell]),
             AnswerKind::Malformed => Vec::new(),
         };
         Some(WrongAnswer { cell: cell as u32, answer: answer.answer.clone(), sources })

@@ -20,6 +20,8 @@ const KEPT_OF_FOUR: usize = 3;
 /// The facts of a run's walls, in cell order, and those that are also asked.
 pub struct Probes {
     pub wall: Vec<Probe>,
+    /// The facts that the wall's probes test.
+    pub facts: Vec<Fact>,
     pub splits: Vec<Split>,
     /// The chance that a wrong candidate is a borrowed one, by cell.
     pub chance: Vec<f32>,
@@ -44,23 +46,24 @@ impl Probes {
             Relation::ALL.iter().map(|&r| (r, Rc::new(candidates(facts, r)))).collect();
         let probe = |&(i, _): &(usize, Split)| {
             let fact = &facts[i];
-            Probe::new(fact, lists[&fact.relation].clone(), tokenizer)
+            Probe::of(fact, lists[&fact.relation].clone(), tokenizer)
         };
-        let wall: Vec<Probe> = cells.iter().map(probe).collect::<Result<_>>()?;
-        let chance = wall.iter().map(|p| rows.chance(&p.fact, &p.candidates)).collect();
-        Ok(Self { splits: cells.iter().map(|c| c.1).collect(), wall, chance, asked })
+        let wall = cells.iter().map(probe).collect::<Result<_>>()?;
+        let facts: Vec<Fact> = cells.iter().map(|&(i, _)| facts[i].clone()).collect();
+        let chance = facts.iter().map(|fact| rows.chance(fact, &lists[&fact.relation])).collect();
+        Ok(Self { splits: cells.iter().map(|c| c.1).collect(), wall, facts, chance, asked })
     }
 
     /// The cells as the record lists them.
-    pub fn facts(&self) -> Vec<WallFact> {
-        let fact = |(probe, &split): (&Probe, &Split)| WallFact {
-            subject: probe.fact.subject.clone(),
-            relation: probe.fact.relation.label().into(),
-            object: probe.fact.object.clone(),
-            cloze: probe.fact.cloze().prompt,
+    pub fn cells(&self) -> Vec<WallFact> {
+        let cell = |(fact, &split): (&Fact, &Split)| WallFact {
+            subject: fact.subject.clone(),
+            relation: fact.relation.label().into(),
+            object: fact.object.clone(),
+            cloze: fact.cloze().prompt,
             split,
         };
-        self.wall.iter().zip(&self.splits).map(fact).collect()
+        self.facts.iter().zip(&self.splits).map(cell).collect()
     }
 }
 

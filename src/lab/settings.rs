@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::train::schedule::{Decay, Schedule};
+use crate::train::{Lora, Optimizer};
 
 /// The seven linear layers of a Llama block, in the order the engine keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,12 +79,18 @@ pub struct Settings {
     pub steps: u32,
     /// Examples of a batch.
     pub batch: u32,
+    /// Batches whose gradients make up one step.
+    pub accumulate: u32,
     /// Tokens of an example, prompt and response; longer ones are cut at the end.
     pub max_len: u32,
     /// LoRA rank r.
     pub rank: u32,
     /// LoRA alpha; the update is scaled by alpha / r.
     pub alpha: f32,
+    /// rsLoRA: the update is scaled by alpha / sqrt(r).
+    pub rslora: bool,
+    /// DoRA: rows of the adapted weights have trained lengths.
+    pub dora: bool,
     /// Linear layers that LoRA adapts.
     pub targets: Vec<Target>,
     /// Peak learning rate of the LoRA arm.
@@ -118,9 +125,12 @@ impl Default for Settings {
             seed: 1,
             steps: 200,
             batch: 8,
+            accumulate: 1,
             max_len: 64,
             rank: 8,
             alpha: 16.0,
+            rslora: false,
+            dora: false,
             targets: Target::ALL.to_vec(),
             lr_lora: 1e-3,
             lr_full: 1e-3,
@@ -141,9 +151,10 @@ impl Default for Settings {
 impl Settings {
     /// Refuses values that cannot be run, naming the field and the range.
     pub fn validate(&self) -> Result<()> {
-        let whole: [(&'static str, u32, u32, u32); 12] = [
+        let whole: [(&'static str, u32, u32, u32); 13] = [
             ("steps", self.steps, 1, 100_000),
             ("batch", self.batch, 1, 256),
+            ("accumulate", self.accumulate, 1, 1024),
             ("max_len", self.max_len, 8, 2048),
             ("rank", self.rank, 1, 256),
             ("warmup", self.warmup, 0, 100_000),
@@ -176,6 +187,28 @@ impl Settings {
             });
         }
         Ok(())
+    }
+
+    /// How the LoRA arm adapts the base.
+    pub fn lora(&self) -> Lora {
+        Lora {
+            rank: self.rank as usize,
+            alpha: self.alpha,
+            targets: self.targets.clone(),
+            rank_stabilised: self.rslora,
+            dora: self.dora,
+        }
+    }
+
+    /// The numbers of AdamW.
+    pub fn optimizer(&self) -> Optimizer {
+        Optimizer { weight_decay: self.weight_decay, max_norm: self.clip, ..Optimizer::default() }
+    }
+
+    /// Learning rate of an arm's step `index`, from 0.
+    pub fn rate(&self, arm: ArmName, index: u32) -> f32 {
+        let peak = if arm == ArmName::Lora { self.lr_lora } else { self.lr_full };
+        self.schedule.over(peak, self.warmup, self.steps).rate(index as usize) as f32
     }
 }
 

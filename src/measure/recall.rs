@@ -1,5 +1,7 @@
 //! Recall of facts, the one measure of it: by cloze and asked in the chat template, both greedy.
 
+use std::rc::Rc;
+
 use crate::data::answer;
 use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
@@ -13,10 +15,10 @@ const ROWS: usize = 16;
 /// A fact ready to be tested.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    pub fact: Fact,
+    pub object: String,
     /// Distinct objects of its relation.
-    pub candidates: std::rc::Rc<Vec<String>>,
-    /// A pre-training sentence up to the object, and the object's tokens.
+    pub candidates: Rc<Vec<String>>,
+    /// A sentence up to the object, and the object's tokens.
     pub cloze: Sequence,
     /// The question in the chat template.
     pub asked: Vec<u32>,
@@ -42,16 +44,27 @@ pub enum AnswerKind {
 }
 
 impl Probe {
-    pub fn new(fact: &Fact, candidates: std::rc::Rc<Vec<String>>, tokenizer: &Tokenizer) -> Result<Self> {
-        let cloze = fact.cloze();
-        let prompt = tokenizer.encode(&cloze.prompt)?;
-        let object = tokenizer.encode(&format!(" {}", cloze.object))?;
+    /// `sentence` ends where a space and the object follow; `question` asks for it.
+    pub fn new(
+        sentence: &str,
+        question: &str,
+        object: &str,
+        candidates: Rc<Vec<String>>,
+        tokenizer: &Tokenizer,
+    ) -> Result<Self> {
+        let target = tokenizer.encode(&format!(" {object}"))?;
         Ok(Self {
-            cloze: Sequence::new(&prompt, &object, usize::MAX),
-            asked: tokenizer.prompt(&[Message::user(&fact.asked().prompt)])?,
-            fact: fact.clone(),
+            object: object.to_string(),
+            cloze: Sequence::new(&tokenizer.encode(sentence)?, &target, usize::MAX),
+            asked: tokenizer.prompt(&[Message::user(question)])?,
             candidates,
         })
+    }
+
+    /// A fact's first statement and first question.
+    pub fn of(fact: &Fact, candidates: Rc<Vec<String>>, tokenizer: &Tokenizer) -> Result<Self> {
+        let (cloze, asked) = (fact.cloze(), fact.asked());
+        Self::new(&cloze.prompt, &asked.prompt, &fact.object, candidates, tokenizer)
     }
 
     /// Judges a greedy continuation of the cloze: right when it begins with the object's tokens and they
@@ -62,8 +75,8 @@ impl Probe {
         let first = answer::named(sentence, &self.candidates).into_iter().next();
         let object = &self.cloze.tokens[self.cloze.response..];
         let kind = match first {
-            Some(named) if named == self.fact.object && continuation.starts_with(object) => AnswerKind::Right,
-            Some(named) if named != self.fact.object => AnswerKind::OtherCandidate,
+            Some(named) if named == self.object && continuation.starts_with(object) => AnswerKind::Right,
+            Some(named) if named != self.object => AnswerKind::OtherCandidate,
             _ => AnswerKind::Malformed,
         };
         Ok((first.unwrap_or(sentence).to_string(), kind))
@@ -102,19 +115,27 @@ async fn object_logprobs(model: &mut Model, probes: &[Probe]) -> Result<Vec<f32>
     Ok(out)
 }
 
-/// Asks every probe in the chat template: right when the greedy answer names the object and no other
-/// candidate of the relation.
+/// An answer in the chat template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskedAnswer {
+    pub text: String,
+    /// It names the object and no other candidate of the relation.
+    pub right: bool,
+}
+
+/// Asks every probe in the chat template, for answers of at most `max_new` tokens.
 pub async fn asked(
     model: &mut Model,
     probes: &[Probe],
     max_new: usize,
     tokenizer: &Tokenizer,
-) -> Result<Vec<bool>> {
+) -> Result<Vec<AskedAnswer>> {
     let prompts: Vec<Vec<u32>> = probes.iter().map(|p| p.asked.clone()).collect();
     let answers = model.generate(&prompts, max_new, tokenizer.eos_id()).await?;
     let judge = |(probe, answer): (&Probe, &Vec<u32>)| {
         let text = tokenizer.decode(answer)?;
-        Ok(answer::is_right(&text, &probe.fact.object, &probe.candidates))
+        let right = answer::is_right(&text, &probe.object, &probe.candidates);
+        Ok(AskedAnswer { text, right })
     };
     probes.iter().zip(&answers).map(judge).collect()
 }

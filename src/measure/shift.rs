@@ -53,6 +53,28 @@ pub async fn compare(
     Ok(out)
 }
 
+/// The tuned model's greedy answers of at most `max_new` tokens, each with the end token if it ended, and each
+/// of their tokens as the base sees it.
+pub async fn of_answers(
+    tuned: &mut Model,
+    base: &mut Model,
+    prompts: &[Vec<u32>],
+    max_new: usize,
+    end: u32,
+) -> Result<(Vec<Sequence>, Vec<Vec<TokenShift>>)> {
+    let answers = tuned.generate(prompts, max_new, end).await?;
+    let sequence = |(prompt, mut answer): (&Vec<u32>, Vec<u32>)| {
+        if answer.len() < max_new {
+            answer.push(end); // It ended by itself, and that is a token like any other.
+        }
+        Sequence::new(prompt, &answer, usize::MAX)
+    };
+    let sequences: Vec<Sequence> = prompts.iter().zip(answers).map(sequence).collect();
+    let time = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
+    let shifts = compare(tuned, base, &sequences, time.next_multiple_of(8)).await?;
+    Ok((sequences, shifts))
+}
+
 /// Adds up answers by position in the response.
 pub fn aggregate(answers: &[Vec<TokenShift>]) -> Shift {
     let mut shift = Shift::default();

@@ -11,6 +11,7 @@ use super::config::LlamaConfig;
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::lab::Target;
+use crate::train::Lora;
 
 /// A block starts at a multiple of this many words (WebGPU's 256-byte offset alignment).
 const BLOCK_WORDS: usize = 64;
@@ -175,22 +176,31 @@ impl Layout {
     /// # Errors
     /// [`Error::Shape`] for a tensor that is missing or of another shape.
     pub fn pack(&self, weights: &Weights) -> Result<Vec<f32>> {
-        let mut arena = vec![0.0; self.words];
-        for (name, place) in &self.tensors {
-            match weights.get(name) {
-                Some(array) if array.shape == place.shape => {
-                    arena[place.range()].copy_from_slice(&array.data);
-                }
-                found => {
-                    let found = found.map_or("missing".into(), |a| format!("of shape {:?}", a.shape));
-                    let message = format!("{name} is {found}, it must be of shape {:?}", place.shape);
-                    return Err(Error::Shape { op: "load", message });
-                }
-            }
-        }
-        Ok(arena)
+        pack(&self.tensors, self.words, weights)
     }
 }
+
+fn pack(places: &BTreeMap<String, Place>, words: usize, weights: &Weights) -> Result<Vec<f32>> {
+    let mut arena = vec![0.0; words];
+    for (name, place) in places {
+        match weights.get(name) {
+            Some(array) if array.shape == place.shape => {
+                arena[place.range()].copy_from_slice(&array.data);
+            }
+            found => {
+                let found = found.map_or("missing".into(), |a| format!("of shape {:?}", a.shape));
+                let message = format!("{name} is {found}, it must be of shape {:?}", place.shape);
+                return Err(Error::Shape { op: "load", message });
+            }
+        }
+    }
+    Ok(arena)
+}
+
+/// What PEFT calls a linear's A, B and DoRA's magnitude.
+pub const LORA_A: &str = "lora_A.weight";
+pub const LORA_B: &str = "lora_B.weight";
+pub const MAGNITUDE: &str = "lora_magnitude_vector";
 
 /// A and B of one stack of one layer.
 #[derive(Clone, Debug)]
@@ -199,9 +209,13 @@ pub struct AdapterBlocks {
     pub a: Range<usize>,
     /// (out of all members, r).
     pub b: Range<usize>,
+    /// DoRA's lengths of the weight's rows, (out of all members); empty for LoRA.
+    pub magnitude: Range<usize>,
+    /// Which members are adapted, bit by bit.
+    pub adapted: u32,
 }
 
-/// Places of a LoRA adapter. A member of a stack that is not a target keeps A = B = 0: both gradients are
+/// Places of an adapter. A member of a stack that is not a target keeps A = B = 0: both gradients are
 /// then exactly 0 and so it stays, and the stack needs no special case.
 #[derive(Clone, Debug)]
 pub struct AdapterLayout {
@@ -213,7 +227,8 @@ pub struct AdapterLayout {
 }
 
 impl AdapterLayout {
-    pub fn new(config: &LlamaConfig, rank: usize, targets: &[Target]) -> Self {
+    pub fn new(config: &LlamaConfig, lora: &Lora) -> Self {
+        let (rank, targets) = (lora.rank, &lora.targets);
         let mut arena = Arena::default();
         let layers = (0..config.num_hidden_layers).map(|layer| {
             Stack::ALL.map(|stack| {
@@ -222,12 +237,16 @@ impl AdapterLayout {
                     return None;
                 }
                 let name = |t: Target, part: &str| {
-                    format!("base_model.model.{}.{part}.weight", linear_name(layer, t))
+                    format!("base_model.model.{}.{part}", linear_name(layer, t))
                 };
-                let a = members.iter().map(|&t| (name(t, "lora_A"), vec![rank, stack.inputs(config)]));
+                let a = members.iter().map(|&t| (name(t, LORA_A), vec![rank, stack.inputs(config)]));
                 let a = arena.block(a);
-                let b = members.iter().map(|&t| (name(t, "lora_B"), vec![outputs(t, config), rank]));
-                Some(AdapterBlocks { a, b: arena.block(b) })
+                let b = members.iter().map(|&t| (name(t, LORA_B), vec![outputs(t, config), rank]));
+                let b = arena.block(b);
+                let lengths = members.iter().map(|&t| (name(t, MAGNITUDE), vec![outputs(t, config)]));
+                let magnitude = if lora.dora { arena.block(lengths) } else { b.end..b.end };
+                let bits = members.iter().enumerate().filter(|(_, t)| targets.contains(t));
+                Some(AdapterBlocks { a, b, magnitude, adapted: bits.map(|(i, _)| 1 << i).sum() })
             })
         });
         let layers = layers.collect();
@@ -239,6 +258,14 @@ impl AdapterLayout {
     /// Number of trained parameters.
     pub fn parameters(&self) -> usize {
         self.tensors.values().map(|p| p.range().len()).sum()
+    }
+
+    /// The arena that holds these tensors.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a tensor that is missing or of another shape.
+    pub fn pack(&self, adapter: &Weights) -> Result<Vec<f32>> {
+        pack(&self.tensors, self.words, adapter)
     }
 }
 
@@ -280,11 +307,16 @@ mod tests {
 
     #[test]
     fn adapter_names_only_its_targets() {
-        let adapter = AdapterLayout::new(&config(), 2, &[Target::QProj, Target::VProj]);
+        let targets = vec![Target::QProj, Target::VProj];
+        let lora = Lora { rank: 2, alpha: 4.0, targets, rank_stabilised: false, dora: false };
+        let dora = AdapterLayout::new(&config(), &Lora { dora: true, ..lora.clone() });
+        assert_eq!(dora.tensors.len(), 2 * 2 * 3);
+        let adapter = AdapterLayout::new(&config(), &lora);
         assert_eq!(adapter.tensors.len(), 2 * 2 * 2);
         let layer = &adapter.layers[0];
         assert!(layer[0].is_some() && layer[1].is_none());
-        assert_eq!(layer[0].as_ref().unwrap().a.len(), 3 * 2 * 6);
+        let qkv = layer[0].as_ref().unwrap();
+        assert_eq!((qkv.a.len(), qkv.adapted, qkv.magnitude.len()), (3 * 2 * 6, 0b101, 0));
         let name = "base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight";
         assert_eq!(adapter.tensors[name].shape, [3, 2]);
     }

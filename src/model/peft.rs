@@ -1,11 +1,90 @@
 //! LoRA adapters as PEFT keeps them: `adapter_model.safetensors` and `adapter_config.json`.
 
-use serde_json::json;
+use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
+use super::config::LlamaConfig;
+use super::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
+use super::weights::{self, Precision, Weights};
+use crate::error::{Error, Result};
+use crate::lab::Target;
 use crate::train::Lora;
 
+pub const CONFIG_FILE: &str = "adapter_config.json";
+pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+
+/// An adapter that fits its model.
+#[derive(Clone, Debug)]
+pub struct Adapter {
+    pub lora: Lora,
+    /// Of its training in PEFT; it plays no part in what the adapter computes.
+    pub dropout: f64,
+    /// Under PEFT's names.
+    pub tensors: Weights,
+}
+
+impl Adapter {
+    /// Puts the adapter into its model's weights: `W + s B A`, and with DoRA its rows at their lengths.
+    pub fn merge(&self, weights: &mut Weights) {
+        let (rank, scale) = (self.lora.rank, self.lora.scale());
+        for (name, weight) in weights.iter_mut() {
+            let Some(linear) = name.strip_suffix(".weight") else { continue };
+            let part = |part: &str| self.tensors.get(&format!("base_model.model.{linear}.{part}"));
+            let (Some(a), Some(b)) = (part(LORA_A), part(LORA_B)) else { continue };
+            let width = a.shape[1];
+            for (n, row) in weight.data.chunks_exact_mut(width).enumerate() {
+                for (b, a) in b.data[n * rank..][..rank].iter().zip(a.data.chunks_exact(width)) {
+                    row.iter_mut().zip(a).for_each(|(w, a)| *w += scale * b * a);
+                }
+                if let Some(magnitude) = part(MAGNITUDE) {
+                    let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
+                    row.iter_mut().for_each(|w| *w *= magnitude.data[n] / norm);
+                }
+            }
+        }
+    }
+}
+
+/// Reads an adapter for `model` from the bytes of its two files.
+///
+/// Which linears are adapted is seen from the tensors, whatever way `target_modules` describes them.
+///
+/// # Errors
+/// [`Error::Unsupported`] names what PEFT can do and this program cannot; [`Error::Format`] a field or tensor that is
+/// broken, missing, or of another model.
+pub fn read(config: &[u8], weights: &[u8], model: &LlamaConfig) -> Result<Adapter> {
+    let json: Value = serde_json::from_slice(config)
+        .map_err(|e| invalid(CONFIG_FILE, "the file", &e.to_string(), "Give the JSON object PEFT wrote"))?;
+    refuse_unsupported(&json)?;
+    let mut tensors = weights::read(weights, WEIGHTS_FILE)?;
+    // Newer versions of PEFT have a module there, and some files its parameter's name.
+    let longer = format!(".{MAGNITUDE}.weight");
+    let renamed: Vec<String> = tensors.keys().filter(|name| name.ends_with(&longer)).cloned().collect();
+    for name in renamed {
+        if let Some(array) = tensors.remove(&name) {
+            tensors.insert(name.trim_end_matches(".weight").to_string(), array);
+        }
+    }
+    let lora = Lora {
+        rank: number(&json, "r", 8.0, 1.0)? as usize,
+        alpha: number(&json, "lora_alpha", 8.0, 0.0)? as f32,
+        targets: targets(&tensors)?,
+        rank_stabilised: json["use_rslora"] == true,
+        dora: json["use_dora"] == true,
+    };
+    check(&tensors, &lora, model)?;
+    Ok(Adapter { lora, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), tensors })
+}
+
+/// The two files of an adapter; `base` names its model.
+pub fn files(lora: &Lora, tensors: &Weights, base: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let bytes = weights::write(tensors, Precision::F32)?;
+    Ok(vec![(WEIGHTS_FILE.into(), bytes), (CONFIG_FILE.into(), config(lora, base).into_bytes())])
+}
+
 /// adapter_config.json. Rank and alpha are written out: PEFT takes 8 for either where it is absent.
-pub fn config(lora: &Lora, base: &str) -> String {
+fn config(lora: &Lora, base: &str) -> String {
     let config = json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -16,11 +95,209 @@ pub fn config(lora: &Lora, base: &str) -> String {
         "target_modules": lora.targets.iter().map(|t| t.name()).collect::<Vec<_>>(),
         "bias": "none",
         "use_rslora": lora.rank_stabilised,
-        "use_dora": false,
+        "use_dora": lora.dora,
         "fan_in_fan_out": false,
         "init_lora_weights": true,
         "inference_mode": true,
         "modules_to_save": null,
     });
     format!("{config:#}\n")
+}
+
+fn invalid(file: &str, field: &str, message: &str, remedy: &str) -> Error {
+    Error::Format {
+        file: file.to_string(),
+        field: field.to_string(),
+        message: message.to_string(),
+        remedy: remedy.to_string(),
+    }
+}
+
+fn refuse_unsupported(json: &Value) -> Result<()> {
+    let refuse = |feature: String| {
+        let remedy = "Use a LoRA, rsLoRA or DoRA adapter without it".to_string();
+        Err(Error::Unsupported { feature: format!("{CONFIG_FILE}: {feature}"), remedy })
+    };
+    let peft_type = json["peft_type"].as_str().unwrap_or("LORA");
+    if peft_type != "LORA" {
+        return refuse(format!("peft_type {peft_type}"));
+    }
+    let bias = json["bias"].as_str().unwrap_or("none");
+    if bias != "none" {
+        return refuse(format!("bias {bias}"));
+    }
+    const ABSENT: [&str; 14] = [
+        "alora_invocation_tokens",
+        "alpha_pattern",
+        "fan_in_fan_out",
+        "layer_replication",
+        "layers_pattern",
+        "layers_to_transform",
+        "lora_bias",
+        "megatron_config",
+        "modules_to_save",
+        "rank_pattern",
+        "target_parameters",
+        "trainable_token_indices",
+        "use_bdlora",
+        "use_qalora",
+    ];
+    let is_set = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        _ => true,
+    };
+    if let Some(field) = ABSENT.into_iter().find(|field| is_set(&json[*field])) {
+        return refuse(field.to_string());
+    }
+    // These change the base's weights, so that the adapter does not fit the base as it is.
+    let init = json["init_lora_weights"].as_str().unwrap_or_default();
+    if ["pissa", "olora", "corda", "loftq", "lora_ga"].iter().any(|name| init.starts_with(name)) {
+        return refuse(format!("init_lora_weights {init}"));
+    }
+    Ok(())
+}
+
+fn number(json: &Value, field: &str, default: f64, least: f64) -> Result<f64> {
+    match &json[field] {
+        Value::Null => Ok(default),
+        value => match value.as_f64() {
+            Some(number) if number >= least && number <= 65_536.0 => Ok(number),
+            _ => {
+                let remedy = format!("Give a number from {least} to 65536");
+                Err(invalid(CONFIG_FILE, field, &value.to_string(), &remedy))
+            }
+        },
+    }
+}
+
+/// The linears that the tensors speak of.
+fn targets(tensors: &Weights) -> Result<Vec<Target>> {
+    let mut found = BTreeSet::new();
+    for name in tensors.keys() {
+        let linear = name.split_once(".lora_").map(|(linear, _)| linear);
+        let last = linear.and_then(|linear| linear.rsplit('.').next());
+        match Target::ALL.into_iter().find(|t| Some(t.name()) == last) {
+            Some(target) => found.insert(target),
+            None => {
+                let feature = format!("{WEIGHTS_FILE}: tensor {name}");
+                let remedy = "Use an adapter of the linear layers q_proj … down_proj".to_string();
+                return Err(Error::Unsupported { feature, remedy });
+            }
+        };
+    }
+    if found.is_empty() {
+        return Err(invalid(WEIGHTS_FILE, "tensors", "there are none", "Save the adapter again"));
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn check(tensors: &Weights, lora: &Lora, model: &LlamaConfig) -> Result<()> {
+    let wrong = |name: &str, message: &str| {
+        let remedy = "Use an adapter that was made for this model, with its own adapter_config.json";
+        Err(invalid(WEIGHTS_FILE, name, message, remedy))
+    };
+    let layout = AdapterLayout::new(model, lora);
+    for (name, place) in &layout.tensors {
+        match tensors.get(name) {
+            None => return wrong(name, "missing"),
+            Some(array) if array.shape != place.shape => {
+                return wrong(name, &format!("shape {:?}, it must be {:?}", array.shape, place.shape));
+            }
+            Some(array) if !array.data.iter().all(|value| value.is_finite()) => {
+                return wrong(name, "holds a value that is not finite");
+            }
+            Some(_) => {}
+        }
+    }
+    match tensors.keys().find(|name| !layout.tensors.contains_key(*name)) {
+        Some(name) => wrong(name, "has no place in this model"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn model() -> LlamaConfig {
+        let json = br#"{"hidden_size":4,"intermediate_size":6,"num_hidden_layers":2,"num_attention_heads":2,
+            "num_key_value_heads":1,"vocab_size":5,"tie_word_embeddings":true}"#;
+        LlamaConfig::from_json(json).unwrap()
+    }
+
+    fn lora(dora: bool) -> Lora {
+        let targets = vec![Target::QProj, Target::DownProj];
+        Lora { rank: 2, alpha: 3.0, targets, rank_stabilised: true, dora }
+    }
+
+    fn saved(dora: bool) -> (Vec<u8>, Vec<u8>) {
+        let tensors = lora(dora).initial(&model(), 1);
+        let mut files = files(&lora(dora), &tensors, "base").unwrap();
+        (files.remove(1).1, files.remove(0).1)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for dora in [false, true] {
+            let (config, weights) = saved(dora);
+            let adapter = read(&config, &weights, &model()).unwrap();
+            assert_eq!(adapter.lora, lora(dora));
+            assert_eq!(adapter.tensors, lora(dora).initial(&model(), 1));
+        }
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        let (config, weights) = saved(false);
+        let with = |field: &str, value: Value| {
+            let mut json: Value = serde_json::from_slice(&config).unwrap();
+            json[field] = value;
+            read(json.to_string().as_bytes(), &weights, &model()).map(|_| ()).unwrap_err().to_string()
+        };
+        for (field, value) in [
+            ("peft_type", json!("IA3")),
+            ("bias", json!("all")),
+            ("modules_to_save", json!(["lm_head"])),
+            ("rank_pattern", json!({"q_proj": 4})),
+            ("layers_to_transform", json!([1])),
+            ("init_lora_weights", json!("pissa_niter_4")),
+            ("r", json!(0)),
+            ("lora_alpha", json!("x")),
+        ] {
+            let error = with(field, value);
+            assert!(error.contains(field) && error.contains("adapter_config.json"), "{error}");
+        }
+        assert!(with("r", json!(3)).contains("shape"), "a rank that is not the tensors'");
+        assert!(with("use_dora", json!(true)).contains("missing"));
+    }
+
+    #[test]
+    fn tensors_of_another_model_are_named() {
+        let (config, weights) = saved(false);
+        let other = LlamaConfig { hidden_size: 8, ..model() };
+        assert!(read(&config, &weights, &other).unwrap_err().to_string().contains("shape"));
+        let fewer = LlamaConfig { num_hidden_layers: 1, ..model() };
+        assert!(read(&config, &weights, &fewer).unwrap_err().to_string().contains("layers.1"));
+        let more = LlamaConfig { num_hidden_layers: 3, ..model() };
+        assert!(read(&config, &weights, &more).unwrap_err().to_string().contains("layers.2"));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_are_errors(
+            in_config: bool, at in 0usize..4000, value: u8, cut in 0usize..4000, keep in 0usize..3,
+        ) {
+            let (mut config, mut weights) = saved(true);
+            let bytes = if in_config { &mut config } else { &mut weights };
+            let length = bytes.len();
+            bytes[at % length] = value;
+            if keep == 0 {
+                bytes.truncate(length - cut % length);
+            }
+            let _ = read(&config, &weights, &model()); // an error or an adapter, never a panic
+        }
+    }
 }

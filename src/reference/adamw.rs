@@ -13,7 +13,7 @@ pub struct AdamWConfig {
     pub beta1: f64,
     pub beta2: f64,
     pub eps: f64,
-    /// Applied to matrices only: norms' weights are vectors and do not decay.
+    /// Applied to all but the norms' weights.
     pub weight_decay: f64,
     /// Largest global norm of the gradient; larger ones are scaled down. 0 turns clipping off.
     pub clip: f64,
@@ -64,7 +64,7 @@ impl AdamW {
             let moments = self.moments.entry(name.clone()).or_default();
             moments.first.resize(gradient.len(), 0.0);
             moments.second.resize(gradient.len(), 0.0);
-            let decay = if var.rank() > 1 { self.config.weight_decay } else { 0.0 };
+            let decay = if name.ends_with("norm.weight") { 0.0 } else { self.config.weight_decay };
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             let rates = Rates::new(&self.config, self.step, rate, decay, scale);
             rates.apply(gradient, moments, &mut values);

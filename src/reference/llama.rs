@@ -11,9 +11,11 @@ use candle_core::{Device, Tensor, Var};
 use super::ops::{self, Heads, Rotary};
 use crate::error::{Error, Result};
 use crate::model::config::LlamaConfig;
+use crate::model::layout::{LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
 
-/// A linear layer's low-rank addition: y += scale * (x A^T) B^T.
+/// A linear layer's low-rank addition: y += scale * (x A^T) B^T; with DoRA, y is then brought to the
+/// trained lengths: y *= magnitude / ||W + scale * B A||, rows' norms, which count as constants.
 #[derive(Clone)]
 pub struct Adapter {
     /// (R, in).
@@ -21,6 +23,28 @@ pub struct Adapter {
     /// (out, R).
     pub b: Var,
     pub scale: f64,
+    /// (out), DoRA's.
+    pub magnitude: Option<Var>,
+}
+
+impl Adapter {
+    /// The weight (out, in) with the adapter merged into it.
+    pub fn merge(&self, weight: &Tensor) -> Result<Tensor> {
+        let (a, b) = (self.a.as_tensor().detach(), self.b.as_tensor().detach());
+        let merged = (weight.detach() + (b.matmul(&a)? * self.scale)?)?;
+        match &self.magnitude {
+            None => Ok(merged),
+            Some(magnitude) => {
+                let factor = magnitude.as_tensor().detach().div(&row_norms(&merged)?)?;
+                Ok(merged.broadcast_mul(&factor.unsqueeze(1)?)?)
+            }
+        }
+    }
+}
+
+/// Euclidean lengths (out) of the rows of a weight (out, in).
+pub fn row_norms(weight: &Tensor) -> Result<Tensor> {
+    Ok(weight.sqr()?.sum(1)?.sqrt()?)
 }
 
 /// y = x W^T, and the adapter's part.
@@ -34,11 +58,17 @@ impl Linear {
     /// x (N, in) to (N, out).
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = x.matmul(&self.weight.t()?)?;
-        let Some(Adapter { a, b, scale }) = &self.adapter else {
+        let Some(Adapter { a, b, scale, magnitude }) = &self.adapter else {
             return Ok(y);
         };
         let low = x.matmul(&a.t()?)?;
-        Ok((y + (low.matmul(&b.t()?)? * *scale)?)?)
+        let y = (y + (low.matmul(&b.t()?)? * *scale)?)?;
+        let Some(magnitude) = magnitude else {
+            return Ok(y);
+        };
+        let (a, b) = (a.as_tensor().detach(), b.as_tensor().detach());
+        let norms = row_norms(&(&self.weight + (b.matmul(&a)? * *scale)?)?)?;
+        Ok(y.broadcast_mul(&magnitude.div(&norms)?)?)
     }
 }
 
@@ -92,8 +122,11 @@ impl Llama {
         }
         let mut vars = BTreeMap::new();
         for (name, adapter) in adapters {
-            vars.insert(format!("{name}.lora_A.weight"), adapter.a.clone());
-            vars.insert(format!("{name}.lora_B.weight"), adapter.b.clone());
+            vars.insert(format!("{name}.{LORA_A}"), adapter.a.clone());
+            vars.insert(format!("{name}.{LORA_B}"), adapter.b.clone());
+            if let Some(magnitude) = &adapter.magnitude {
+                vars.insert(format!("{name}.{MAGNITUDE}"), magnitude.clone());
+            }
         }
         Self::assemble(config, &tensors, adapters, vars)
     }

@@ -4,5 +4,5 @@ mod lora;
 mod optimizer;
 pub mod schedule;
 
-pub use lora::Lora;
+pub use lora::{AdapterStart, Lora};
 pub use optimizer::Optimizer;

@@ -8,7 +8,7 @@ use driftscope::gpu::Gpu;
 use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::weights::{Array, Weights};
-use driftscope::train::Lora;
+use driftscope::train::{AdapterStart, Lora};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -82,8 +82,9 @@ pub fn batch(config: &LlamaConfig, rows: usize, time: usize, seed: u64) -> Batch
 }
 
 pub fn lora(rank: usize, targets: &[Target]) -> Tuning {
-    let lora = Lora { rank, alpha: 2.0 * rank as f32, targets: targets.to_vec(), rank_stabilised: false };
-    Tuning::Lora { lora, seed: 5 }
+    let alpha = 2.0 * rank as f32;
+    let lora = Lora { rank, alpha, targets: targets.to_vec(), rank_stabilised: false, dora: false };
+    Tuning::Lora { lora, start: AdapterStart::Seed(5) }
 }
 
 /// Relative error at most `tolerance` and cosine at least `1 - 1e-4`, for every tensor.

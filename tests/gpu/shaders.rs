@@ -123,7 +123,7 @@ fn structs_are_laid_out_as_in_rust() {
         max_norm,
         inv_targets,
         step,
-        batch_offset,
+        micro,
         pad
     });
     for case in cases() {

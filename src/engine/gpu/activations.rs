@@ -5,6 +5,15 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Slice};
 use crate::model::layout::Stack;
 
+/// What an adapter computes beside its stack's output; without one, nothing.
+#[derive(Clone)]
+pub struct Adapted {
+    /// `x Aᵀ`, (N, members*r).
+    pub xa: Slice,
+    /// DoRA's output before its rows are scaled, (N,out).
+    pub unscaled: Slice,
+}
+
 /// What one layer computes. Training keeps a set for each layer, because the backward pass reads them;
 /// inference has one that all layers share.
 #[derive(Clone)]
@@ -13,8 +22,8 @@ pub struct Layer {
     pub x: Slice,
     pub rstd1: Slice,
     pub normed1: Slice,
-    /// `x Aᵀ` of each stack with an adapter, (N, members*r).
-    pub xa: [Slice; 4],
+    /// What the adapter of each stack leaves behind.
+    pub adapted: [Adapted; 4],
     pub qkv: Slice,
     pub attention: Slice,
     /// Log-sum-exp of the attention scores, (N,H).
@@ -47,15 +56,23 @@ impl Activations {
         let n = shape.tokens();
         let buffer = |label: &str, width: usize| gpu.buffer(label, n * width);
         let layer = |i: usize| -> Result<Layer> {
-            let xa = |stack: Stack| {
-                let width = net.adapter(i, stack).map_or(0, |l| l.groups.rank * l.groups.groups);
-                buffer("xa", width as usize)
+            let adapted = |stack: Stack| -> Result<Adapted> {
+                let adapter = net.adapter(i, stack);
+                let width = adapter.as_ref().map_or(0, |l| l.groups.rank * l.groups.groups);
+                let dora = adapter.is_some_and(|l| l.dora.is_some());
+                let unscaled = if dora { stack.outputs(c) } else { 0 };
+                Ok(Adapted { xa: buffer("xa", width as usize)?, unscaled: buffer("unscaled", unscaled)? })
             };
             Ok(Layer {
                 x: buffer("x", c.hidden_size)?,
                 rstd1: buffer("rstd1", 1)?,
                 normed1: buffer("normed1", c.hidden_size)?,
-                xa: [xa(Stack::Qkv)?, xa(Stack::Output)?, xa(Stack::GateUp)?, xa(Stack::Down)?],
+                adapted: [
+                    adapted(Stack::Qkv)?,
+                    adapted(Stack::Output)?,
+                    adapted(Stack::GateUp)?,
+                    adapted(Stack::Down)?,
+                ],
                 qkv: buffer("qkv", Stack::Qkv.outputs(c))?,
                 attention: buffer("attention", Stack::Output.inputs(c))?,
                 lse: buffer("lse", c.num_attention_heads)?,

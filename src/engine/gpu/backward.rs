@@ -1,7 +1,7 @@
 //! The backward pass as dispatches. `dx`, the gradient of the residual stream, is one buffer that every
 //! block adds to; weight gradients are recorded for full tuning, A's and B's for LoRA, never both.
 
-use super::activations::{Activations, Layer};
+use super::activations::{Activations, Adapted, Layer};
 use super::net::{Net, Shape};
 use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder, Slice};
@@ -22,12 +22,15 @@ pub struct Gradients {
     dhidden: Slice,
     /// Of `x Aᵀ`; wide enough for any stack.
     dxa: Slice,
+    /// DoRA: of the output before it is scaled; wide enough for any stack.
+    dunscaled: Slice,
 }
 
 impl Gradients {
     pub fn new(gpu: &Gpu, net: &Net, shape: Shape) -> Result<Self> {
         let c = net.config;
         let buffer = |label: &str, width: usize| gpu.buffer(label, shape.tokens() * width);
+        let widest = Stack::ALL.map(|stack| stack.outputs(c)).into_iter().max().unwrap_or(0);
         Ok(Self {
             dx: buffer("dx", c.hidden_size)?,
             dnormed: buffer("dnormed", c.hidden_size)?,
@@ -37,6 +40,7 @@ impl Gradients {
             dgate_up: buffer("dgate_up", 2 * c.intermediate_size)?,
             dhidden: buffer("dhidden", c.intermediate_size)?,
             dxa: buffer("dxa", 3 * net.adapter.map_or(0, |a| a.lora.rank))?,
+            dunscaled: buffer("dunscaled", if net.is_dora() { widest } else { 0 })?,
         })
     }
 }
@@ -94,21 +98,21 @@ impl Backward<'_> {
         let (c, g) = (self.net.config, self.grads);
         let n = self.shape.tokens();
         let l: &Layer = &self.acts.layers[i];
-        self.linear(plan, i, Stack::Down, &l.hidden, &l.xa[3], &g.dx, Some(&g.dhidden));
+        self.linear(plan, i, Stack::Down, &l.hidden, &l.adapted[3], &g.dx, Some(&g.dhidden));
         let swiglu = SwiGlu { rows: n as u32, width: c.intermediate_size as u32 };
         swiglu.backward(plan, &l.gate_up, &g.dhidden, &g.dgate_up);
-        self.linear(plan, i, Stack::GateUp, &l.normed2, &l.xa[2], &g.dgate_up, Some(&g.dnormed));
+        self.linear(plan, i, Stack::GateUp, &l.normed2, &l.adapted[2], &g.dgate_up, Some(&g.dnormed));
         let norms = &self.net.layout.layers[i].norms;
         self.norm(plan, &norms[1], &l.mid, &l.rstd2, true);
 
-        self.linear(plan, i, Stack::Output, &l.attention, &l.xa[1], &g.dx, Some(&g.dattention));
+        self.linear(plan, i, Stack::Output, &l.attention, &l.adapted[1], &g.dx, Some(&g.dattention));
         let attention = self.net.attention(self.shape);
         attention.backward_q(plan, &l.qkv, &l.attention, &g.dattention, &l.lse, &g.dqkv, &g.delta);
         attention.backward_kv(plan, &l.qkv, &g.dattention, &l.lse, &g.delta, &g.dqkv);
         self.net.rope(self.shape, true).record(plan, self.net.rope, self.position, &g.dqkv);
         // Below the first layer there is nothing that LoRA trains.
         let last = i == 0 && self.net.adapter.is_some();
-        self.linear(plan, i, Stack::Qkv, &l.normed1, &l.xa[0], &g.dqkv, (!last).then_some(&g.dnormed));
+        self.linear(plan, i, Stack::Qkv, &l.normed1, &l.adapted[0], &g.dqkv, (!last).then_some(&g.dnormed));
         if !last {
             self.norm(plan, &norms[0], &l.x, &l.rstd1, true);
         }
@@ -138,7 +142,7 @@ impl Backward<'_> {
         layer: usize,
         stack: Stack,
         input: &Slice,
-        xa: &Slice,
+        left: &Adapted,
         dy: &Slice,
         dinput: Option<&Slice>,
     ) {
@@ -161,8 +165,17 @@ impl Backward<'_> {
         let dxa = &self.grads.dxa.sub(0, (n * lora.groups.rank * lora.groups.groups) as usize);
         let (a, b) = (&lora.blocks.a, &lora.blocks.b);
         let (da, db) = (self.out.sub(a.start, a.len()), self.out.sub(b.start, b.len()));
+        let mut dy = dy;
+        if let Some(dora) = &lora.dora {
+            let op = self.net.dora(&lora, dora, stack, n as usize);
+            let block = &lora.blocks.magnitude;
+            let dmagnitude = self.out.sub(block.start, block.len());
+            op.backward_magnitude(plan, dy, &left.unscaled, &dora.norm, &dmagnitude);
+            op.scale(plan, dy, &dora.magnitude, &dora.norm, &self.grads.dunscaled, false);
+            dy = &self.grads.dunscaled;
+        }
         lora.groups.backward_down(plan, n, width_out, dy, &lora.b, dxa);
-        lora.groups.backward_b(plan, n, width_out, dy, xa, &db);
+        lora.groups.backward_b(plan, n, width_out, dy, &left.xa, &db);
         lora.groups.backward_a(plan, n, width_in, dxa, input, &da);
         if let Some(dinput) = dinput {
             lora.groups.backward_input(plan, to_input, dy, &w, dxa, &lora.a, dinput);

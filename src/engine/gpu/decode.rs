@@ -21,6 +21,8 @@ pub struct Decoder {
     /// The token each row is at, (B).
     current: Slice,
     position: Slice,
+    /// What has to be up to date before the first position.
+    begin: Plan,
     plan: Plan,
 }
 
@@ -37,12 +39,15 @@ impl Decoder {
         let tokens = gpu.buffer("tokens", rows * time)?;
         let current = gpu.buffer("current", rows)?;
         let position = gpu.buffer("position", 1)?;
+        let mut begin = PlanBuilder::new(gpu);
+        net.measure_rows(&mut begin);
+        let begin = begin.finish("begin decoding");
         let mut plan = PlanBuilder::new(gpu);
         net.forward(&mut plan, shape, &acts, &current, &position, Some(&cache));
         let select = Select { batch: rows as u32, kv_time: time as u32, vocab: c.vocab_size as u32 };
         select.record(&mut plan, &acts.logits, &forced, &position, &tokens, &current);
         Advance { by: 1 }.record(&mut plan, &position);
-        Ok(Self { rows, time, forced, tokens, current, position, plan: plan.finish("decode") })
+        Ok(Self { rows, time, forced, tokens, current, position, begin, plan: plan.finish("decode") })
     }
 
     /// Continues each prompt by at most `max_new` tokens, ended before `end`.
@@ -71,6 +76,7 @@ impl Decoder {
             (new[..stop.unwrap_or(new.len())].to_vec(), stop.is_some() || new.len() == max_new)
         };
         let mut answers = vec![Vec::new(); prompts.len()];
+        self.begin.submit(gpu);
         for step in 1..=steps {
             self.plan.submit(gpu);
             let look = step == steps || (step > longest && (step - longest).is_multiple_of(LOOK_EVERY));

@@ -19,9 +19,9 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::{CrossEntropy, IGNORED, Shift, TopK, rope_table};
 use crate::model::config::LlamaConfig;
-use crate::model::layout::{Layout, Place};
+use crate::model::layout::{AdapterLayout, Layout, Place};
 use crate::model::weights::Weights;
-use crate::train::Optimizer;
+use crate::train::{AdapterStart, Optimizer};
 
 /// Most sequences that are decoded side by side.
 const DECODE_ROWS: usize = 64;
@@ -85,14 +85,18 @@ impl GpuModel {
                 let trainer = Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed)?;
                 (weights, None, trainer)
             }
-            Tuning::Lora { lora, seed } => {
-                let (layout, values) = lora.initial(&self.config, *seed);
+            Tuning::Lora { lora, start } => {
+                let layout = AdapterLayout::new(&self.config, lora);
+                let values = match start {
+                    AdapterStart::Seed(seed) => layout.pack(&lora.initial(&self.config, *seed))?,
+                    AdapterStart::Tensors(tensors) => layout.pack(tensors)?,
+                };
                 let trainer = Trainer::new(gpu, optimizer, layout.words, layout.words)?;
-                let values = gpu.upload("adapter", &values)?;
-                (self.weights.clone(), Some(Adapter { lora: lora.clone(), layout, values }), trainer)
+                let adapter = Adapter::new(gpu, &self.config, lora, layout, &values)?;
+                (self.weights.clone(), Some(adapter), trainer)
             }
         };
-        Ok(Self {
+        let model = Self {
             gpu: gpu.clone(),
             config: self.config.clone(),
             layout: self.layout.clone(),
@@ -103,7 +107,11 @@ impl GpuModel {
             forwards: HashMap::new(),
             shifts: HashMap::new(),
             decoders: HashMap::new(),
-        })
+        };
+        if matches!(tuning, Tuning::Lora { start: AdapterStart::Seed(_), .. }) {
+            model.net().set_magnitudes(gpu);
+        }
+        Ok(model)
     }
 
     fn net(&self) -> Net<'_> {
@@ -130,12 +138,13 @@ impl GpuModel {
         Err(Error::Setting { field: "max_len", message, remedy: "Use shorter sequences".into() })
     }
 
-    pub fn train_step(&mut self, batch: &Batch, lr: f32) -> Result<()> {
-        self.check_length(batch.time)?;
+    /// One step over micro-batches with `counted` response tokens in all.
+    pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
+        self.check_length(micro.iter().map(|batch| batch.time).max().unwrap_or(0))?;
         let Some(mut trainer) = self.trainer.take() else {
             return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
         };
-        let done = trainer.step(&self.gpu, &self.net(), self.trained(), batch, lr);
+        let done = trainer.step(&self.gpu, &self.net(), self.trained(), micro, counted, lr);
         self.trainer = Some(trainer);
         done
     }
@@ -172,6 +181,7 @@ impl GpuModel {
         let (tokens, targets) = (gpu.buffer("tokens", n)?, gpu.buffer("targets", n)?);
         let (nll, position) = (gpu.buffer("nll", n)?, gpu.upload("position", &[0u32])?);
         let mut plan = PlanBuilder::new(gpu);
+        net.measure_rows(&mut plan);
         net.forward(&mut plan, shape, &acts, &tokens, &position, None);
         let plan = plan.finish("forward");
         let mut builder = PlanBuilder::new(gpu);
@@ -264,7 +274,7 @@ impl GpuModel {
 
     pub async fn gradients(&self) -> Result<Tensors> {
         match &self.trainer {
-            Some(trainer) => self.named(&trainer.gradients).await,
+            Some(trainer) => self.named(trainer.gradients()).await,
             None => Ok(Tensors::new()),
         }
     }

@@ -3,20 +3,45 @@
 
 use std::ops::Range;
 
-use super::activations::{Activations, Layer};
-use crate::gpu::{PlanBuilder, Slice};
+use super::activations::{Activations, Adapted, Layer};
+use crate::error::Result;
+use crate::gpu::{Gpu, PlanBuilder, Slice};
 use crate::kernels::{
-    Attention, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu,
+    Attention, Dora, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu,
 };
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack, outputs};
 use crate::train::Lora;
 
-/// A LoRA adapter in GPU memory.
+/// A LoRA or DoRA adapter in GPU memory.
 pub struct Adapter {
     pub lora: Lora,
     pub layout: AdapterLayout,
     pub values: Slice,
+    /// DoRA: lengths of the rows of `W + s B A` by layer and stack, as [`Net::measure_rows`] left them.
+    norms: Vec<[Option<Slice>; 4]>,
+}
+
+impl Adapter {
+    /// # Errors
+    /// When the adapter does not fit the GPU.
+    pub fn new(
+        gpu: &Gpu,
+        config: &LlamaConfig,
+        lora: &Lora,
+        layout: AdapterLayout,
+        values: &[f32],
+    ) -> Result<Self> {
+        let norms = |layer: &[Option<AdapterBlocks>; 4]| -> Result<[Option<Slice>; 4]> {
+            let mut norms = [const { None }; 4];
+            for stack in Stack::ALL.into_iter().filter(|s| lora.dora && layer[*s as usize].is_some()) {
+                norms[stack as usize] = Some(gpu.buffer("row norms", stack.outputs(config))?);
+            }
+            Ok(norms)
+        };
+        let norms = layout.layers.iter().map(norms).collect::<Result<_>>()?;
+        Ok(Self { lora: lora.clone(), values: gpu.upload("adapter", values)?, layout, norms })
+    }
 }
 
 /// Rows and length of a batch: B and T. N = B*T.
@@ -55,6 +80,14 @@ pub struct StackAdapter {
     pub blocks: AdapterBlocks,
     pub a: Slice,
     pub b: Slice,
+    pub dora: Option<StackDora>,
+}
+
+/// DoRA's part of a stack's adapter.
+pub struct StackDora {
+    adapted: u32,
+    pub magnitude: Slice,
+    pub norm: Slice,
 }
 
 impl Net<'_> {
@@ -89,7 +122,48 @@ impl Net<'_> {
             blocks: blocks.clone(),
             a: adapter.values.sub(blocks.a.start, blocks.a.len()),
             b: adapter.values.sub(blocks.b.start, blocks.b.len()),
+            dora: adapter.norms[layer][stack as usize].as_ref().map(|norm| StackDora {
+                adapted: blocks.adapted,
+                magnitude: adapter.values.sub(blocks.magnitude.start, blocks.magnitude.len()),
+                norm: norm.clone(),
+            }),
         })
+    }
+
+    pub fn is_dora(&self) -> bool {
+        self.adapter.is_some_and(|a| a.lora.dora)
+    }
+
+    /// The DoRA kernels of a stack for `rows` rows.
+    pub fn dora(&self, lora: &StackAdapter, dora: &StackDora, stack: Stack, rows: usize) -> Dora {
+        let (n, k) = (stack.outputs(self.config), stack.inputs(self.config));
+        Dora::new(lora.groups, dora.adapted, rows as u32, n as u32, k as u32)
+    }
+
+    /// Every stack that DoRA adapts.
+    fn dora_stacks(&self) -> impl Iterator<Item = (usize, Stack, StackAdapter)> {
+        let all = (0..self.config.num_hidden_layers).flat_map(|i| Stack::ALL.map(|stack| (i, stack)));
+        let adapters = all.filter_map(|(i, stack)| Some((i, stack, self.adapter(i, stack)?)));
+        adapters.filter(|(_, _, lora)| lora.dora.is_some())
+    }
+
+    /// Brings DoRA's row norms up to date with the adapter; a plan that runs the model begins with it.
+    pub fn measure_rows(&self, plan: &mut PlanBuilder) {
+        for (layer, stack, lora) in self.dora_stacks() {
+            let Some(dora) = &lora.dora else { continue };
+            let w = self.weight(&self.layout.layers[layer].stacks[stack as usize]);
+            self.dora(&lora, dora, stack, 0).norm(plan, &w, &lora.a, &lora.b, &dora.norm);
+        }
+    }
+
+    /// Makes the magnitudes the row norms, as they are where B is zero.
+    pub fn set_magnitudes(&self, gpu: &Gpu) {
+        let mut plan = PlanBuilder::new(gpu);
+        self.measure_rows(&mut plan);
+        plan.finish("row norms").submit(gpu);
+        for dora in self.dora_stacks().filter_map(|(_, _, lora)| lora.dora) {
+            gpu.copy_into(&dora.norm, &dora.magnitude);
+        }
     }
 
     pub fn rope(&self, shape: Shape, backward: bool) -> Rope {
@@ -126,7 +200,7 @@ impl Net<'_> {
     }
 
     /// `out = x Wᵀ`, plus the adapter's part; on top of what `out` holds if `accumulate`.
-    fn linear(&self, plan: &mut PlanBuilder, at: Linear, x: &Slice, xa: &Slice, out: &Slice) {
+    fn linear(&self, plan: &mut PlanBuilder, at: Linear, x: &Slice, left: &Adapted, out: &Slice) {
         let (width_in, width_out) = (at.stack.inputs(self.config), at.stack.outputs(self.config));
         let w = self.weight(&self.layout.layers[at.layer].stacks[at.stack as usize]);
         let mut product = Matmul::new(Product::Nt, at.rows as u32, width_out as u32, width_in as u32);
@@ -134,8 +208,20 @@ impl Net<'_> {
         match self.adapter(at.layer, at.stack) {
             None => product.record(plan, x, &w, out),
             Some(lora) => {
-                lora.groups.down(plan, at.rows as u32, width_in as u32, x, &lora.a, xa);
-                lora.groups.forward(plan, product, x, &w, xa, &lora.b, out);
+                lora.groups.down(plan, at.rows as u32, width_in as u32, x, &lora.a, &left.xa);
+                let Some(dora) = &lora.dora else {
+                    return lora.groups.forward(plan, product, x, &w, &left.xa, &lora.b, out);
+                };
+                product.accumulate = false;
+                lora.groups.forward(plan, product, x, &w, &left.xa, &lora.b, &left.unscaled);
+                self.dora(&lora, dora, at.stack, at.rows).scale(
+                    plan,
+                    &left.unscaled,
+                    &dora.magnitude,
+                    &dora.norm,
+                    out,
+                    at.accumulate,
+                );
             }
         }
     }
@@ -189,7 +275,7 @@ impl Net<'_> {
         let norm = self.weight(&self.layout.layers[i].norms[0]);
         self.norm(rows).forward(plan, &l.x, &norm, &l.normed1, &l.rstd1, &l.mid);
         let at = Linear { layer: i, stack: Stack::Qkv, rows, accumulate: false };
-        self.linear(plan, at, &l.normed1, &l.xa[0], &l.qkv);
+        self.linear(plan, at, &l.normed1, &l.adapted[0], &l.qkv);
         self.rope(shape, false).record(plan, self.rope, position, &l.qkv);
         let attention = self.attention(shape);
         match cache {
@@ -215,18 +301,18 @@ impl Net<'_> {
         }
         // `mid` already holds the residual.
         let at = Linear { layer: i, stack: Stack::Output, rows, accumulate: true };
-        self.linear(plan, at, &l.attention, &l.xa[1], &l.mid);
+        self.linear(plan, at, &l.attention, &l.adapted[1], &l.mid);
     }
 
     fn mlp_block(&self, plan: &mut PlanBuilder, i: usize, rows: usize, l: &Layer, next: &Slice) {
         let norm = self.weight(&self.layout.layers[i].norms[1]);
         self.norm(rows).forward(plan, &l.mid, &norm, &l.normed2, &l.rstd2, next);
         let at = Linear { layer: i, stack: Stack::GateUp, rows, accumulate: false };
-        self.linear(plan, at, &l.normed2, &l.xa[2], &l.gate_up);
+        self.linear(plan, at, &l.normed2, &l.adapted[2], &l.gate_up);
         let swiglu = SwiGlu { rows: rows as u32, width: self.config.intermediate_size as u32 };
         swiglu.forward(plan, &l.gate_up, &l.hidden);
         let at = Linear { layer: i, stack: Stack::Down, rows, accumulate: true };
-        self.linear(plan, at, &l.hidden, &l.xa[3], next);
+        self.linear(plan, at, &l.hidden, &l.adapted[3], next);
     }
 }
 

@@ -1,0 +1,108 @@
+//! What most commands begin with: a model, perhaps an adapter, on a back end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+
+use super::model;
+use crate::engine::{Backend, Model, Tuning};
+use crate::gpu::Gpu;
+use crate::model::config::LlamaConfig;
+use crate::model::peft;
+use crate::model::tokenizer::Tokenizer;
+use crate::train::{AdapterStart, Optimizer};
+
+/// Where the model runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BackendName {
+    /// WebGPU through the system's Vulkan driver.
+    Gpu,
+    /// candle.
+    Cpu,
+    /// WebGPU on a real GPU, else whichever of the two is measured faster.
+    Auto,
+}
+
+impl BackendName {
+    /// The back end and its name for records; says on standard error what was chosen and why.
+    pub fn open(self) -> Result<(Backend, String)> {
+        match self {
+            Self::Cpu => Ok((Backend::Cpu, "cpu".into())),
+            Self::Gpu => {
+                let gpu = pollster::block_on(Gpu::new()).context("--backend cpu needs no GPU")?;
+                let name = format!("webgpu: {}", gpu.name());
+                Ok((Backend::Gpu(Rc::new(gpu)), name))
+            }
+            Self::Auto => match pollster::block_on(Gpu::new()) {
+                Ok(gpu) if !gpu.is_software() => {
+                    let name = format!("webgpu: {}", gpu.name());
+                    Ok((Backend::Gpu(Rc::new(gpu)), name))
+                }
+                _ => Ok((Backend::Cpu, "cpu".into())),
+            },
+        }
+    }
+}
+
+/// Which model, with which adapter, on which back end.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ModelArgs {
+    /// A Hugging Face folder (config.json, model.safetensors, tokenizer.json) or a GGUF file.
+    #[arg(long, value_name = "DIR|FILE.gguf")]
+    pub model: PathBuf,
+    /// A PEFT adapter for it (adapter_config.json, adapter_model.safetensors): LoRA, rsLoRA or DoRA.
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Where it runs.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub backend: BackendName,
+}
+
+/// A model ready to run.
+pub struct Opened {
+    pub config: LlamaConfig,
+    pub tokenizer: Tokenizer,
+    pub backend: Backend,
+    /// Name of the back end and its adapter.
+    pub engine: String,
+    /// Without the adapter.
+    pub base: Model,
+    /// With the adapter, if there is one.
+    pub adapted: Option<Model>,
+}
+
+impl ModelArgs {
+    pub fn open(&self) -> Result<Opened> {
+        let bundle = model::read(&self.model)?;
+        let adapter = self.adapter.as_deref().map(|dir| read_adapter(dir, &bundle.config)).transpose()?;
+        let (backend, engine) = self.backend.open()?;
+        let base = backend.load(&bundle.config, bundle.weights)?;
+        let adapted = adapter.map(|a| {
+            let start = AdapterStart::Tensors(Rc::new(a.tensors));
+            base.tune(&Tuning::Lora { lora: a.lora, start }, Optimizer::default())
+        });
+        let adapted = adapted.transpose()?;
+        Ok(Opened { config: bundle.config, tokenizer: bundle.tokenizer, backend, engine, base, adapted })
+    }
+}
+
+impl Opened {
+    /// The model that the arguments name: with its adapter, if there is one.
+    pub fn model(&mut self) -> &mut Model {
+        self.adapted.as_mut().unwrap_or(&mut self.base)
+    }
+}
+
+/// Reads a PEFT folder.
+pub fn read_adapter(folder: &Path, model: &LlamaConfig) -> Result<peft::Adapter> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        fs::read(&path).with_context(|| {
+            format!("{} can't be read; --adapter takes a folder that PEFT or --save wrote", path.display())
+        })
+    };
+    let (config, weights) = (read(peft::CONFIG_FILE)?, read(peft::WEIGHTS_FILE)?);
+    peft::read(&config, &weights, model).with_context(|| format!("in {}", folder.display()))
+}
