@@ -6,6 +6,7 @@
 
 pub mod cpu;
 pub mod gpu;
+mod sampling;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,6 +17,8 @@ use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
 use crate::model::weights::Weights;
 use crate::train::{Lora, Optimizer};
+
+pub use sampling::Sampling;
 
 /// What an arm trains.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +51,7 @@ pub struct TokenShift {
 
 impl TokenShift {
     /// From the four words that the shift kernel writes for a token.
-    fn from_words(words: &[f32]) -> Self {
+    pub fn from_words(words: &[f32]) -> Self {
         Self { kl: words[0], rank: words[1] as u32, logprob: words[2], base_logprob: words[3] }
     }
 }
@@ -123,14 +126,16 @@ impl Model {
         on!(self, m => m.nll(batch).await)
     }
 
-    /// Greedy continuations of at most `max_new` tokens, ended before `end`.
+    /// Continuations of at most `max_new` tokens, ended before `end`, greedy or drawn as `sampling` says.
     pub async fn generate(
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,
         end: u32,
+        sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
-        on!(self, m => m.generate(prompts, max_new, end).await)
+        sampling.check()?;
+        on!(self, m => m.generate(prompts, max_new, end, sampling).await)
     }
 
     /// Compares this model's distribution with the base's at each target of the batch. (B,T).

@@ -6,7 +6,7 @@ use super::event::*;
 use super::lab::{Lab, Run};
 use super::settings::ArmName;
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Model, TokenShift, Top};
+use crate::engine::{Model, Sampling, TokenShift, Top};
 use crate::error::{Error, Result};
 use crate::measure::recall::{AnswerKind, ClozeAnswer};
 use crate::measure::{recall, shift};
@@ -77,7 +77,7 @@ async fn shifted_answers(
     let max_new = run.settings.answer_len as usize;
     let model = &mut run.arms[index].model;
     let prompts: Vec<Vec<u32>> = run.questions.iter().map(|(_, p)| p.clone()).collect();
-    let answers = model.generate(&prompts, max_new, end).await?;
+    let answers = model.generate(&prompts, max_new, end, Sampling::default()).await?;
     let sequences: Vec<Sequence> = prompts
         .iter()
         .zip(answers)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Sampling;
 use crate::lab::{ArmName, Event, Settings, ShiftToken};
 
 /// Page to worker.
@@ -29,6 +30,8 @@ pub enum Command {
         id: u32,
         question: String,
         max_tokens: u32,
+        #[serde(default)]
+        sampling: Sampling,
     },
     /// The arm's weights as a file; answered by [`Message::Saved`].
     Save {

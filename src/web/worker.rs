@@ -11,7 +11,7 @@ use web_time::Instant;
 use super::inbox::Inbox;
 use super::protocol::{BackendChoice, Command, Files, Message, RunState};
 use crate::data::facts;
-use crate::engine::Backend;
+use crate::engine::{Backend, Sampling};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::lab::{ArmName, Event, Lab, Settings};
@@ -126,7 +126,9 @@ impl Worker {
                 Ok(())
             }
             Command::Step { count, arm } => self.step(count, arm).await,
-            Command::Ask { id, question, max_tokens } => self.ask(id, &question, max_tokens).await,
+            Command::Ask { id, question, max_tokens, sampling } => {
+                self.ask(id, &question, max_tokens, sampling).await
+            }
             Command::Save { arm } => self.save(arm).await,
         }
     }
@@ -233,9 +235,9 @@ impl Worker {
         Ok(())
     }
 
-    async fn ask(&mut self, id: u32, question: &str, max_tokens: u32) -> Result<()> {
+    async fn ask(&mut self, id: u32, question: &str, max_tokens: u32, sampling: Sampling) -> Result<()> {
         for arm in self.lab()?.all_models() {
-            let tokens = self.lab()?.ask(arm, question, max_tokens).await?;
+            let tokens = self.lab()?.ask(arm, question, max_tokens, sampling).await?;
             post(&Message::Answer { id, arm, tokens });
             breathe().await;
         }

@@ -3,4 +3,5 @@
 mod common;
 mod gradients;
 mod inference;
+mod sampling;
 mod training;

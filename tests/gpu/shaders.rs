@@ -75,7 +75,7 @@ fn cases() -> Vec<Case> {
         case(&k::RMSNORM_BACKWARD_WEIGHT, rmsnorm(), ("rstd[n]", "rstd[0]"), rmsnorm::backward_weight),
         case(&k::RMSNORM_FORWARD, rmsnorm(), ("u.width) + u.eps", "u.width) - u.eps"), rmsnorm::forward),
         case(&k::ROPE, layout!(Rope { batch, time, heads, kv_heads, head_dim, stride, backward }), ("+ position[0]", ""), rope::forward),
-        case(&k::SELECT, layout!(Select { batch, kv_time, vocab }), ("logit > largest", "logit >= largest"), select::select),
+        case(&k::SELECT, layout!(Select { batch, kv_time, vocab }), ("logit > best.score", "logit >= best.score"), select::select),
         case(&k::SHIFT, layout!(Shift { rows, vocab }), ("v < token", "v <= token"), shift::record),
         case(&k::SUM_SQUARES, layout!(SumSquares { len }), ("i < u.len", "i < u.len - 1u"), grad_norm::sum_squares),
         case(&k::SWIGLU_BACKWARD, layout!(SwiGlu { rows, width }), ("1.0 - s)", "1.0 + s)"), swiglu::backward),
@@ -130,8 +130,11 @@ fn structs_are_laid_out_as_in_rust() {
         let module = parse(case.kernel);
         let uniforms = struct_layout(&module, "Uniforms").expect(case.kernel.name);
         assert_eq!(uniforms, case.uniforms, "{}", case.kernel.name);
-        if let Some(found) = struct_layout(&module, "Step") {
-            assert_eq!(found, step, "{}", case.kernel.name);
+        for (name, want) in [("Step", &step), ("Draw", &layout!(Draw { temperature, top_p, seed, sequence }))]
+        {
+            if let Some(found) = struct_layout(&module, name) {
+                assert_eq!(found, *want, "{}", case.kernel.name);
+            }
         }
     }
 }
