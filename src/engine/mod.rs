@@ -4,6 +4,7 @@
 //! An arm is made from the base by [`Model::tune`]: the LoRA arm shares the base's weights, the full arm
 //! copies them. The base itself is never written to, so that it stays the measure of drift.
 
+mod choice;
 pub mod cpu;
 pub mod gpu;
 mod sampling;
@@ -18,6 +19,7 @@ use crate::model::config::LlamaConfig;
 use crate::model::weights::Weights;
 use crate::train::{Lora, Optimizer};
 
+pub use choice::{Choice, choose};
 pub use sampling::Sampling;
 
 /// What an arm trains.

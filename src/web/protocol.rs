@@ -56,7 +56,7 @@ pub struct Files {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
-    /// WebGPU where a hardware adapter is, else the CPU.
+    /// What `engine::choose` expects to be the fastest.
     Auto,
     Webgpu,
     Cpu,

@@ -1,5 +1,6 @@
 //! The engine on WebGPU against the candle reference, on tiny random Llamas of several shapes.
 
+mod choice;
 mod common;
 mod gradients;
 mod inference;
