@@ -11,6 +11,7 @@ mod grad_norm;
 mod kv_cache;
 mod lora;
 mod matmul;
+mod property;
 mod rmsnorm;
 mod rope;
 mod select;

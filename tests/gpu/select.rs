@@ -28,53 +28,67 @@ fn check(gpu: &Gpu, op: Select, logits: &[f32], draw: Draw) {
 const SHAPES: [(u32, u32, u32); 4] = [(1, 1, 1), (3, 4, 7), (70, 3, 33), (5, 2, 1003)];
 
 /// Logits of few different values, so that most rows have equal largest ones.
-pub fn greedy(gpu: &Gpu, batch: u32, kv_time: u32, vocab: u32) {
-    let logits: Vec<f32> = ids(1, (batch * vocab) as usize, 5).iter().map(|&v| v as f32 - 7.0).collect();
-    check(gpu, Select { batch, kv_time, vocab }, &logits, Draw::default());
+pub fn greedy_at(gpu: &Gpu, op: Select) {
+    let n = (op.batch * op.vocab) as usize;
+    let logits: Vec<f32> = ids(1, n, 5).iter().map(|&v| v as f32 - 7.0).collect();
+    check(gpu, op, &logits, Draw::default());
 }
 
 /// Ids are equal although sums and logarithms are not to the last bit: that matters where two scores, or a
 /// kept mass and top-p, agree to 1e-6.
-pub fn drawn(gpu: &Gpu, batch: u32, kv_time: u32, vocab: u32) {
-    let logits = scaled(1, (batch * vocab) as usize, 6.0);
-    for (temperature, top_p) in [(1.0, 1.0), (0.7, 0.9), (1.5, 0.35), (0.01, 1.0)] {
-        let draw = Draw { temperature, top_p, seed: 17, sequence: 64 };
-        check(gpu, Select { batch, kv_time, vocab }, &logits, draw);
+pub fn drawn_at(gpu: &Gpu, op: Select, draw: Draw) {
+    check(gpu, op, &scaled(1, (op.batch * op.vocab) as usize, 6.0), draw);
+}
+
+pub fn greedy(gpu: &Gpu) {
+    for (batch, kv_time, vocab) in SHAPES {
+        greedy_at(gpu, Select { batch, kv_time, vocab });
     }
 }
 
-pub fn select(gpu: &Gpu) {
+/// Every shape with each of some temperatures and top-p's.
+fn draws(gpu: &Gpu, rules: &[(f32, f32)]) {
     for (batch, kv_time, vocab) in SHAPES {
-        greedy(gpu, batch, kv_time, vocab);
+        for &(temperature, top_p) in rules {
+            let draw = Draw { temperature, top_p, seed: 17, sequence: 64 };
+            drawn_at(gpu, Select { batch, kv_time, vocab }, draw);
+        }
     }
 }
 
-pub fn sample(gpu: &Gpu) {
-    for (batch, kv_time, vocab) in SHAPES {
-        drawn(gpu, batch, kv_time, vocab);
-    }
+pub fn drawn(gpu: &Gpu) {
+    draws(gpu, &[(1.0, 1.0), (2.5, 1.0), (0.01, 1.0)]);
+}
+
+pub fn nucleus(gpu: &Gpu) {
+    draws(gpu, &[(0.7, 0.9), (1.5, 0.35), (1.0, 0.0)]);
 }
 
 pub fn advance(gpu: &Gpu) {
-    let position = upload(gpu, &[41u32]);
+    advance_at(gpu, 41, 3);
+}
+
+pub fn advance_at(gpu: &Gpu, from: u32, by: u32) {
+    let position = upload(gpu, &[from]);
     let got = run(gpu, &[&position], |plan| {
         Advance { by: 1 }.record(plan, &position);
-        Advance { by: 3 }.record(plan, &position);
+        Advance { by }.record(plan, &position);
     });
-    let mut want = 41;
+    let mut want = from;
     Advance { by: 1 }.record_cpu(&mut want);
-    Advance { by: 3 }.record_cpu(&mut want);
+    Advance { by }.record_cpu(&mut want);
     assert_words("position", &got[0], &[want]);
 }
 
 #[test]
-fn select_equals_twin() {
-    select(&gpu());
+fn greedy_equals_twin() {
+    greedy(&gpu());
 }
 
 #[test]
-fn sample_equals_twin() {
-    sample(&gpu());
+fn draws_equal_twin() {
+    drawn(&gpu());
+    nucleus(&gpu());
 }
 
 #[test]
