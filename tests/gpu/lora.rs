@@ -92,6 +92,25 @@ pub fn products_at(gpu: &Gpu, op: LoraGroups, m: u32, width_in: u32) {
     assert_close("da", &got[1], &want_da, tolerance(m));
 }
 
+/// The forward pass and the input's gradient of one stack, on one variant.
+fn variant(gpu: &Gpu, variant: Variant) {
+    let op = lora(8, STACKS[2]);
+    forward_at(gpu, op, Matmul::new(Layout::Nt, 19, rows(op), 20).force(variant));
+    backward_input_at(gpu, op, Matmul::new(Layout::Nn, 19, 20, rows(op)).force(variant));
+}
+
+pub fn register(gpu: &Gpu) {
+    variant(gpu, Variant::Register);
+}
+
+pub fn sliced(gpu: &Gpu) {
+    variant(gpu, Variant::Sliced);
+}
+
+pub fn tiled(gpu: &Gpu) {
+    variant(gpu, Variant::Tiled);
+}
+
 /// One stack of three, in many slices and in one.
 pub fn gradients(gpu: &Gpu) {
     for slices in [Slices::ONE, Slices::MANY] {

@@ -36,6 +36,10 @@ pub fn scalar(gpu: &Gpu) {
     variant(gpu, Variant::Scalar);
 }
 
+pub fn sliced(gpu: &Gpu) {
+    variant(gpu, Variant::Sliced);
+}
+
 pub fn tiled(gpu: &Gpu) {
     variant(gpu, Variant::Tiled);
 }
