@@ -9,7 +9,7 @@
 mod common;
 
 use common::{assert_tensors_close, batch, configs, gpu_in_browser, load, lora};
-use driftscope::engine::{Backend, Tuning};
+use driftscope::engine::{Backend, Sampling, Tuning};
 use driftscope::lab::Target;
 use driftscope::train::Optimizer;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -47,6 +47,10 @@ async fn decoding_on_webgpu_equals_candle() {
     let gpu = gpu_in_browser().await;
     let (_, config) = configs().remove(0);
     let prompts = [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8, 9]];
-    let got = load(&gpu, &config).generate(&prompts, 6, 63).await.unwrap();
-    assert_eq!(got, load(&Backend::Cpu, &config).generate(&prompts, 6, 63).await.unwrap());
+    let drawn = Sampling { temperature: 1.0, top_p: 0.9, seed: 5 };
+    for sampling in [Sampling::default(), drawn] {
+        let got = load(&gpu, &config).generate(&prompts, 6, 63, sampling).await.unwrap();
+        let want = load(&Backend::Cpu, &config).generate(&prompts, 6, 63, sampling).await.unwrap();
+        assert_eq!(got, want, "{sampling:?}");
+    }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::model;
 use super::opened::BackendName;
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Model, Tuning};
+use crate::engine::{Model, Sampling, Tuning};
 use crate::lab::Settings;
 use crate::model::config::LlamaConfig;
 use crate::train::{AdapterStart, Optimizer};
@@ -170,9 +170,10 @@ fn generation(args: &Args, base: &mut Model) -> Result<Generation> {
     let (rows, new_tokens) = (args.batch, args.time / 2);
     let prompts = vec![vec![1u32, 2, 3, 4]; rows];
     // No token ends it.
-    block_on(base.generate(&prompts, new_tokens, u32::MAX))?;
+    let mut generate = || block_on(base.generate(&prompts, new_tokens, u32::MAX, Sampling::default()));
+    generate()?;
     let begun = Instant::now();
-    block_on(base.generate(&prompts, new_tokens, u32::MAX))?;
+    generate()?;
     let seconds = begun.elapsed().as_secs_f64();
     let tokens_per_s = (rows * new_tokens) as f64 / seconds;
     Ok(Generation { rows, new_tokens, ms: seconds * 1e3, tokens_per_s })

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 
 use super::model;
+use crate::engine::choice::choose;
 use crate::engine::{Backend, Model, Tuning};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
@@ -35,13 +36,15 @@ impl BackendName {
                 let name = format!("webgpu: {}", gpu.name());
                 Ok((Backend::Gpu(Rc::new(gpu)), name))
             }
-            Self::Auto => match pollster::block_on(Gpu::new()) {
-                Ok(gpu) if !gpu.is_software() => {
-                    let name = format!("webgpu: {}", gpu.name());
-                    Ok((Backend::Gpu(Rc::new(gpu)), name))
-                }
-                _ => Ok((Backend::Cpu, "cpu".into())),
-            },
+            Self::Auto => {
+                let choice = pollster::block_on(choose());
+                eprintln!("{}", choice.reason);
+                let name = match &choice.backend {
+                    Backend::Gpu(gpu) => format!("webgpu: {}", gpu.name()),
+                    Backend::Cpu => "cpu".into(),
+                };
+                Ok((choice.backend, name))
+            }
         }
     }
 }

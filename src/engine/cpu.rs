@@ -9,10 +9,10 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use candle_transformers::models::llama as inference;
 
-use super::{StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
-use crate::kernels::{CrossEntropy, IGNORED, Shift, TopK};
+use crate::kernels::{CrossEntropy, Draw, IGNORED, Shift, TopK};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
@@ -146,17 +146,24 @@ impl CpuModel {
         prompts: &[Vec<u32>],
         max_new: usize,
         end: u32,
+        sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::with_capacity(prompts.len());
         for chunk in prompts.chunks(DECODE_ROWS) {
-            out.extend(self.generate_rows(chunk, max_new, end)?);
+            out.extend(self.generate_rows(chunk, max_new, end, sampling.draw(out.len()))?);
         }
         Ok(out)
     }
 
     /// Decodes rows side by side, all at the same position; prompts are fed token by token where their
     /// lengths differ.
-    fn generate_rows(&mut self, prompts: &[Vec<u32>], max_new: usize, end: u32) -> Result<Vec<Vec<u32>>> {
+    fn generate_rows(
+        &mut self,
+        prompts: &[Vec<u32>],
+        max_new: usize,
+        end: u32,
+        draw: Draw,
+    ) -> Result<Vec<Vec<u32>>> {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
         let limit = self.config.max_position_embeddings;
         if longest > limit {
@@ -186,12 +193,12 @@ impl CpuModel {
                 .flat_map(|row| (position..position + width).map(|i| row.get(i).copied().unwrap_or(end)))
                 .collect();
             let input = Tensor::from_vec(fed, (rows.len(), width), &Device::Cpu)?;
-            let next: Vec<u32> = decoder.forward(&input, position, &mut cache)?.argmax(1)?.to_vec1()?;
+            let logits: Vec<Vec<f32>> = decoder.forward(&input, position, &mut cache)?.to_vec2()?;
             position += width;
             width = 1;
-            for ((row, prompt), next) in rows.iter_mut().zip(prompts).zip(next) {
+            for (b, (row, prompt)) in (0u32..).zip(rows.iter_mut().zip(prompts)) {
                 if row.len() == position && !done(row, prompt) {
-                    row.push(next);
+                    row.push(draw.choose(&logits[b as usize], b, position as u32));
                 }
             }
             if rows.iter().zip(prompts).all(|(row, prompt)| done(row, prompt)) {

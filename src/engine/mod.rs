@@ -4,8 +4,10 @@
 //! An arm is made from the base by [`Model::tune`]: the LoRA arm shares the base's weights, the full arm
 //! copies them. The base itself is never written to, so that it stays the measure of drift.
 
+mod choice;
 pub mod cpu;
 pub mod gpu;
+mod sampling;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,6 +18,9 @@ use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
 use crate::model::weights::Weights;
 use crate::train::{AdapterStart, Lora, Optimizer};
+
+pub use choice::{Choice, choose};
+pub use sampling::Sampling;
 
 /// What an arm trains.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +53,7 @@ pub struct TokenShift {
 
 impl TokenShift {
     /// From the four words that the shift kernel writes for a token.
-    fn from_words(words: &[f32]) -> Self {
+    pub fn from_words(words: &[f32]) -> Self {
         Self { kl: words[0], rank: words[1] as u32, logprob: words[2], base_logprob: words[3] }
     }
 }
@@ -140,14 +145,16 @@ impl Model {
         on!(self, m => m.nll(batch).await)
     }
 
-    /// Greedy continuations of at most `max_new` tokens, ended before `end`.
+    /// Continuations of at most `max_new` tokens, ended before `end`, greedy or drawn as `sampling` says.
     pub async fn generate(
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,
         end: u32,
+        sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
-        on!(self, m => m.generate(prompts, max_new, end).await)
+        sampling.check()?;
+        on!(self, m => m.generate(prompts, max_new, end, sampling).await)
     }
 
     /// Compares this model's distribution with the base's at each target of the batch. (B,T).

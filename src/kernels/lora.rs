@@ -58,7 +58,7 @@ impl Slices {
         rows.div_ceil(4 * self.threads / self.slices)
     }
 
-    fn overrides(self) -> [(&'static str, f64); 2] {
+    pub(super) fn overrides(self) -> [(&'static str, f64); 2] {
         [("THREADS", f64::from(self.threads)), ("SLICES", f64::from(self.slices))]
     }
 }

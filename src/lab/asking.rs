@@ -5,25 +5,31 @@ use super::lab::Lab;
 use super::measuring::shift_tokens;
 use super::settings::ArmName;
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Model, TokenShift};
+use crate::engine::{Model, Sampling, TokenShift};
 use crate::error::{Error, Result};
-use crate::kernels::IGNORED;
+use crate::kernels::{IGNORED, Shift};
 use crate::measure::shift;
 use crate::model::peft;
 use crate::model::tokenizer::{Message, Tokenizer};
 use crate::model::weights::{Array, Precision, Weights, write};
 
 impl Lab {
-    /// The greedy answer of the base or an arm to a free question, with what the base thinks of each token.
-    pub async fn ask(&mut self, name: ArmName, question: &str, max_tokens: u32) -> Result<Vec<ShiftToken>> {
+    /// The answer of the base or an arm to a free question, with what the base thinks of each token.
+    pub async fn ask(
+        &mut self,
+        name: ArmName,
+        question: &str,
+        max_tokens: u32,
+        sampling: Sampling,
+    ) -> Result<Vec<ShiftToken>> {
         let prompt = self.tokenizer.prompt(&[Message::user(question)])?;
         let max_new = max_tokens.clamp(1, 256) as usize;
         if name == ArmName::Base {
-            return base_answer(&mut self.base, &self.tokenizer, &prompt, max_new).await;
+            return base_answer(&mut self.base, &self.tokenizer, &prompt, max_new, sampling).await;
         }
         let (run, base, tokenizer) = self.current()?;
         let Some(arm) = run.arms.iter_mut().find(|a| a.name == name) else { return Ok(Vec::new()) };
-        let answer = answer(&mut arm.model, tokenizer, &prompt, max_new).await?;
+        let answer = answer(&mut arm.model, tokenizer, &prompt, max_new, sampling).await?;
         let time = answer.tokens.len().next_multiple_of(32);
         let shifts = shift::compare(&mut arm.model, base, std::slice::from_ref(&answer), time).await?;
         shift_tokens(&mut arm.model, base, tokenizer, &answer, &shifts[0]).await
@@ -49,34 +55,39 @@ impl Lab {
     }
 }
 
-/// A greedy answer with its end token, if it ended.
+/// An answer with its end token, if it ended.
 async fn answer(
     model: &mut Model,
     tokenizer: &Tokenizer,
     prompt: &[u32],
     max_new: usize,
+    sampling: Sampling,
 ) -> Result<Sequence> {
-    let mut tokens = model.generate(&[prompt.to_vec()], max_new, tokenizer.eos_id()).await?.swap_remove(0);
+    let answers = model.generate(&[prompt.to_vec()], max_new, tokenizer.eos_id(), sampling).await?;
+    let mut tokens = answers.into_iter().next().unwrap_or_default();
     if tokens.len() < max_new {
         tokens.push(tokenizer.eos_id());
     }
     Ok(Sequence::new(prompt, &tokens, usize::MAX))
 }
 
-/// The base's own answer; by definition it does not differ from the base.
+/// The base's own answer: KL 0 by definition, but a drawn token need not be its first choice.
 async fn base_answer(
     base: &mut Model,
     tokenizer: &Tokenizer,
     prompt: &[u32],
     max_new: usize,
+    sampling: Sampling,
 ) -> Result<Vec<ShiftToken>> {
-    let answer = answer(base, tokenizer, prompt, max_new).await?;
-    let time = answer.tokens.len().next_multiple_of(32);
-    let batch = Batch::new(&[&answer], 1, time);
-    let nll = base.nll(&batch).await?;
-    let counted = nll.iter().zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
-    let shifts: Vec<TokenShift> =
-        counted.map(|(nll, _)| TokenShift { kl: 0.0, rank: 1, logprob: -nll, base_logprob: -nll }).collect();
-    let top = base.top_k(&answer.tokens[..answer.tokens.len() - 1]).await?;
+    let answer = answer(base, tokenizer, prompt, max_new, sampling).await?;
+    let context = &answer.tokens[..answer.tokens.len() - 1];
+    let logits = base.logits(context).await?;
+    let mut targets = Batch::new(&[&answer], 1, answer.tokens.len()).targets;
+    targets.truncate(context.len());
+    let op = Shift { rows: context.len() as u32, vocab: (logits.len() / context.len()) as u32 };
+    let words = op.record_cpu(&logits, &logits, &targets);
+    let counted = words.chunks_exact(4).zip(&targets).filter(|(_, t)| **t != IGNORED);
+    let shifts: Vec<TokenShift> = counted.map(|(words, _)| TokenShift::from_words(words)).collect();
+    let top = base.top_k(context).await?;
     super::measuring::tokens(tokenizer, &answer, &shifts, &top, &top)
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::data::answer;
 use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
-use crate::engine::Model;
+use crate::engine::{Model, Sampling};
 use crate::error::Result;
 use crate::model::tokenizer::{Message, Tokenizer};
 
@@ -92,7 +92,8 @@ pub async fn cloze(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -
     let prompts: Vec<Vec<u32>> = order.iter().map(prompt).collect();
     let longest = probes.iter().map(|p| p.cloze.tokens.len() - p.cloze.response).max().unwrap_or(0);
     // One token more than the object, to see whether a longer candidate follows.
-    let continuations = model.generate(&prompts, longest + 1, tokenizer.eos_id()).await?;
+    let continuations =
+        model.generate(&prompts, longest + 1, tokenizer.eos_id(), Sampling::default()).await?;
     let logprobs = object_logprobs(model, probes).await?;
     let mut answers = vec![None; probes.len()];
     for (&i, continuation) in order.iter().zip(&continuations) {
@@ -131,7 +132,7 @@ pub async fn asked(
     tokenizer: &Tokenizer,
 ) -> Result<Vec<AskedAnswer>> {
     let prompts: Vec<Vec<u32>> = probes.iter().map(|p| p.asked.clone()).collect();
-    let answers = model.generate(&prompts, max_new, tokenizer.eos_id()).await?;
+    let answers = model.generate(&prompts, max_new, tokenizer.eos_id(), Sampling::default()).await?;
     let judge = |(probe, answer): (&Probe, &Vec<u32>)| {
         let text = tokenizer.decode(answer)?;
         let right = answer::is_right(&text, &probe.object, &probe.candidates);

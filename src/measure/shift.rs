@@ -3,7 +3,7 @@
 //! the full vocabulary and by token id, unlike their public code.
 
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Model, TokenShift};
+use crate::engine::{Model, Sampling, TokenShift};
 use crate::error::Result;
 use crate::kernels::IGNORED;
 use crate::lab::{PositionShift, Shift};
@@ -62,7 +62,7 @@ pub async fn of_answers(
     max_new: usize,
     end: u32,
 ) -> Result<(Vec<Sequence>, Vec<Vec<TokenShift>>)> {
-    let answers = tuned.generate(prompts, max_new, end).await?;
+    let answers = tuned.generate(prompts, max_new, end, Sampling::default()).await?;
     let sequence = |(prompt, mut answer): (&Vec<u32>, Vec<u32>)| {
         if answer.len() < max_new {
             answer.push(end); // It ended by itself, and that is a token like any other.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Sampling;
 use crate::lab::{ArmName, Event, Settings, ShiftToken};
 
 /// Page to worker.
@@ -29,6 +30,8 @@ pub enum Command {
         id: u32,
         question: String,
         max_tokens: u32,
+        #[serde(default)]
+        sampling: Sampling,
     },
     /// The arm's weights as a file; answered by [`Message::Saved`].
     Save {
@@ -53,7 +56,7 @@ pub struct Files {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
-    /// WebGPU where a hardware adapter is, else the CPU.
+    /// What `engine::choose` expects to be the fastest.
     Auto,
     Webgpu,
     Cpu,

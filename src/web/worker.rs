@@ -11,7 +11,7 @@ use web_time::Instant;
 use super::inbox::Inbox;
 use super::protocol::{BackendChoice, Command, Files, Message, RunState};
 use crate::data::facts;
-use crate::engine::Backend;
+use crate::engine::{Backend, Choice, Sampling, choose};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::lab::{ArmName, Event, Lab, Settings};
@@ -126,7 +126,9 @@ impl Worker {
                 Ok(())
             }
             Command::Step { count, arm } => self.step(count, arm).await,
-            Command::Ask { id, question, max_tokens } => self.ask(id, &question, max_tokens).await,
+            Command::Ask { id, question, max_tokens, sampling } => {
+                self.ask(id, &question, max_tokens, sampling).await
+            }
             Command::Save { arm } => self.save(arm).await,
         }
     }
@@ -148,7 +150,7 @@ impl Worker {
             weights: &files.weights,
         })?;
         let facts = facts::parse(files.facts.as_bytes(), "facts.jsonl")?;
-        let (backend, adapter, reason) = choose(files.backend).await?;
+        let (backend, adapter, reason) = open(files.backend).await?;
         let title = bundle.title(&files.name);
         let parameters = bundle.config.parameters() as u64;
         let base = backend.load(&bundle.config, bundle.weights)?;
@@ -233,9 +235,9 @@ impl Worker {
         Ok(())
     }
 
-    async fn ask(&mut self, id: u32, question: &str, max_tokens: u32) -> Result<()> {
+    async fn ask(&mut self, id: u32, question: &str, max_tokens: u32, sampling: Sampling) -> Result<()> {
         for arm in self.lab()?.all_models() {
-            let tokens = self.lab()?.ask(arm, question, max_tokens).await?;
+            let tokens = self.lab()?.ask(arm, question, max_tokens, sampling).await?;
             post(&Message::Answer { id, arm, tokens });
             breathe().await;
         }
@@ -251,21 +253,20 @@ impl Worker {
 }
 
 /// The back end, its adapter's name, and why it was chosen.
-async fn choose(choice: BackendChoice) -> Result<(Backend, String, String)> {
-    let cpu = |reason: String| Ok((Backend::Cpu, "CPU (WebAssembly with SIMD)".to_string(), reason));
-    if choice == BackendChoice::Cpu {
-        return cpu("The CPU was asked for.".into());
-    }
-    match Gpu::new().await {
-        Err(error) if choice == BackendChoice::Webgpu => Err(error),
-        Err(error) => cpu(format!("This browser offers no usable WebGPU ({error}).")),
-        Ok(gpu) if gpu.is_software() && choice == BackendChoice::Auto => cpu(format!(
-            "The only WebGPU adapter here, {}, is a program on the CPU itself, so the CPU engine runs instead.",
-            gpu.name()
-        )),
-        Ok(gpu) => {
-            let name = gpu.name();
-            Ok((Backend::Gpu(Rc::new(gpu)), name, "This browser offers WebGPU.".into()))
+async fn open(wanted: BackendChoice) -> Result<(Backend, String, String)> {
+    let Choice { backend, reason } = match wanted {
+        BackendChoice::Auto => choose().await,
+        BackendChoice::Cpu => {
+            Choice { backend: Backend::Cpu, reason: "The CPU engine was asked for.".into() }
         }
-    }
+        BackendChoice::Webgpu => {
+            let backend = Backend::Gpu(Rc::new(Gpu::new().await?));
+            Choice { backend, reason: "WebGPU was asked for.".into() }
+        }
+    };
+    let adapter = match &backend {
+        Backend::Gpu(gpu) => gpu.name(),
+        Backend::Cpu => "CPU (WebAssembly with SIMD)".into(),
+    };
+    Ok((backend, adapter, reason))
 }

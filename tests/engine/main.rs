@@ -1,7 +1,9 @@
 //! The engine on WebGPU against the candle reference, on tiny random Llamas of several shapes.
 
+mod choice;
 mod common;
 mod gradients;
 mod inference;
 mod parity;
+mod sampling;
 mod training;

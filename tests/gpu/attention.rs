@@ -3,7 +3,7 @@ use driftscope::gpu::Gpu;
 use driftscope::kernels::Attention;
 
 /// batch, time, heads, kv_heads, head_dim
-type Shape = (u32, u32, u32, u32, u32);
+pub type Shape = (u32, u32, u32, u32, u32);
 
 /// D below, at and above a multiple of 4, up to the limit; T beyond one workgroup; grouped heads.
 const SHAPES: [Shape; 5] =
@@ -33,27 +33,36 @@ fn lengths(op: Attention) -> (usize, usize, usize) {
 }
 
 /// exp of scores whose sums run in another order: 1e-7 times the size of the scores.
+pub fn forward_at(gpu: &Gpu, shape: Shape) {
+    let op = fused(shape);
+    let (qkv_len, out_len, lse_len) = lengths(op);
+    let qkv = scaled(1, qkv_len, 3.0);
+    let (x, p) = (upload(gpu, &qkv), upload(gpu, &[0u32]));
+    let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
+    let got = run(gpu, &[&out, &lse], |plan| op.forward(plan, &x, &x, &p, &out, &lse));
+    let (want_out, want_lse) = op.forward_cpu(&qkv, &qkv, 0);
+    assert_close("out", &got[0], &want_out, 1e-5);
+    assert_close("lse", &got[1], &want_lse, 1e-5);
+}
+
 pub fn forward(gpu: &Gpu) {
     for shape in SHAPES {
-        let op = fused(shape);
-        let (qkv_len, out_len, lse_len) = lengths(op);
-        let qkv = scaled(1, qkv_len, 3.0);
-        let (x, p) = (upload(gpu, &qkv), upload(gpu, &[0u32]));
-        let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
-        let got = run(gpu, &[&out, &lse], |plan| op.forward(plan, &x, &x, &p, &out, &lse));
-        let (want_out, want_lse) = op.forward_cpu(&qkv, &qkv, 0);
-        assert_close("out", &got[0], &want_out, 1e-5);
-        assert_close("lse", &got[1], &want_lse, 1e-5);
+        forward_at(gpu, shape);
     }
 }
 
 /// One query per sequence over a cache that is only filled up to `position`.
 pub fn forward_from_cache(gpu: &Gpu) {
-    let (kv_time, position) = (9, 6u32);
-    let op =
-        Attention { time: 1, kv_time, kv_stride: 20, k_offset: 0, v_offset: 10, ..fused((3, 1, 4, 2, 5)) };
+    forward_from_cache_at(gpu, (3, 1, 4, 2, 5), 9, 6);
+}
+
+pub fn forward_from_cache_at(gpu: &Gpu, shape: Shape, kv_time: u32, position: u32) {
+    let (batch, _, _, kv_heads, head_dim) = shape;
+    let width = kv_heads * head_dim;
+    let cached = Attention { time: 1, kv_time, kv_stride: 2 * width, k_offset: 0, ..fused(shape) };
+    let op = Attention { v_offset: width, ..cached };
     let (qkv_len, out_len, lse_len) = lengths(op);
-    let (q, cache) = (values(1, qkv_len), values(2, (3 * kv_time * op.kv_stride) as usize));
+    let (q, cache) = (values(1, qkv_len), values(2, (batch * kv_time * op.kv_stride) as usize));
     let inputs = (upload(gpu, &q), upload(gpu, &cache), upload(gpu, &[position]));
     let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
     let got = run(gpu, &[&out, &lse], |plan| {
@@ -65,24 +74,28 @@ pub fn forward_from_cache(gpu: &Gpu) {
 }
 
 /// As the forward pass; sums over up to 70 rows on top.
+pub fn backward_at(gpu: &Gpu, shape: Shape) {
+    let op = fused(shape);
+    let (qkv_len, out_len, lse_len) = lengths(op);
+    let (qkv, dout) = (scaled(1, qkv_len, 2.0), values(2, out_len));
+    let (out, lse) = op.forward_cpu(&qkv, &qkv, 0);
+    let mut want = vec![-777.0; qkv_len];
+    let want_delta = op.backward_q_cpu(&qkv, &out, &dout, &lse, &mut want);
+    op.backward_kv_cpu(&qkv, &dout, &lse, &want_delta, &mut want);
+
+    let [x, o, d, l] = [&qkv, &out, &dout, &lse].map(|v| upload(gpu, v));
+    let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
+    let got = run(gpu, &[&dqkv, &delta], |plan| {
+        op.backward_q(plan, &x, &o, &d, &l, &dqkv, &delta);
+        op.backward_kv(plan, &x, &d, &l, &delta, &dqkv);
+    });
+    assert_close("dqkv", &got[0], &want, 2e-5);
+    assert_close("delta", &got[1], &want_delta, 1e-5);
+}
+
 pub fn backward(gpu: &Gpu) {
     for shape in SHAPES {
-        let op = fused(shape);
-        let (qkv_len, out_len, lse_len) = lengths(op);
-        let (qkv, dout) = (scaled(1, qkv_len, 2.0), values(2, out_len));
-        let (out, lse) = op.forward_cpu(&qkv, &qkv, 0);
-        let mut want = vec![-777.0; qkv_len];
-        let want_delta = op.backward_q_cpu(&qkv, &out, &dout, &lse, &mut want);
-        op.backward_kv_cpu(&qkv, &dout, &lse, &want_delta, &mut want);
-
-        let [x, o, d, l] = [&qkv, &out, &dout, &lse].map(|v| upload(gpu, v));
-        let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
-        let got = run(gpu, &[&dqkv, &delta], |plan| {
-            op.backward_q(plan, &x, &o, &d, &l, &dqkv, &delta);
-            op.backward_kv(plan, &x, &d, &l, &delta, &dqkv);
-        });
-        assert_close("dqkv", &got[0], &want, 2e-5);
-        assert_close("delta", &got[1], &want_delta, 1e-5);
+        backward_at(gpu, shape);
     }
 }
 

@@ -12,27 +12,35 @@ fn inputs(rows: u32, vocab: u32, scale: f32) -> (Vec<f32>, Vec<u32>) {
 }
 
 /// The sum of 1,003 exponentials in another order, and the adapter's exp and log: about 1e-6.
+pub fn forward_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
+    let op = CrossEntropy { rows, vocab };
+    let (logits, targets) = inputs(rows, vocab, scale);
+    let (x, t, nll) = (upload(gpu, &logits), upload(gpu, &targets), dirty(gpu, rows as usize));
+    let got = run(gpu, &[&nll], |plan| op.forward(plan, &x, &t, &nll));
+    assert_close("nll", &got[0], &op.forward_cpu(&logits, &targets), 1e-5);
+}
+
 pub fn forward(gpu: &Gpu) {
     for (rows, vocab, scale) in SHAPES {
-        let op = CrossEntropy { rows, vocab };
-        let (logits, targets) = inputs(rows, vocab, scale);
-        let (x, t, nll) = (upload(gpu, &logits), upload(gpu, &targets), dirty(gpu, rows as usize));
-        let got = run(gpu, &[&nll], |plan| op.forward(plan, &x, &t, &nll));
-        assert_close("nll", &got[0], &op.forward_cpu(&logits, &targets), 1e-5);
+        forward_at(gpu, rows, vocab, scale);
     }
 }
 
-pub fn backward(gpu: &Gpu) {
+pub fn backward_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
     let step = Step { inv_targets: 0.25, ..Step::default() };
+    let op = CrossEntropy { rows, vocab };
+    let (mut logits, targets) = inputs(rows, vocab, scale);
+    let (t, s) = (upload(gpu, &targets), upload(gpu, step.words()));
+    let (x, nll) = (upload(gpu, &logits), dirty(gpu, rows as usize));
+    let got = run(gpu, &[&x, &nll], |plan| op.backward(plan, &t, &s, &x, &nll));
+    let want = op.backward_cpu(&targets, &step, &mut logits);
+    assert_close("dlogits", &got[0], &logits, 1e-5);
+    assert_close("nll", &got[1], &want, 1e-5);
+}
+
+pub fn backward(gpu: &Gpu) {
     for (rows, vocab, scale) in SHAPES {
-        let op = CrossEntropy { rows, vocab };
-        let (mut logits, targets) = inputs(rows, vocab, scale);
-        let (t, s) = (upload(gpu, &targets), upload(gpu, step.words()));
-        let (x, nll) = (upload(gpu, &logits), dirty(gpu, rows as usize));
-        let got = run(gpu, &[&x, &nll], |plan| op.backward(plan, &t, &s, &x, &nll));
-        let want = op.backward_cpu(&targets, &step, &mut logits);
-        assert_close("dlogits", &got[0], &logits, 1e-5);
-        assert_close("nll", &got[1], &want, 1e-5);
+        backward_at(gpu, rows, vocab, scale);
     }
 }
 

@@ -2,33 +2,44 @@ use crate::common::{assert_close, dirty, gpu, ids, inner, run, upload, values};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{Embedding, EmbeddingBackward, IGNORED, token_index};
 
+/// rows, width, vocab
+const SHAPES: [(u32, u32, u32); 3] = [(1, 1, 1), (7, 5, 3), (65, 48, 11)];
+
 /// Copies, so exact.
+pub fn forward_at(gpu: &Gpu, rows: u32, width: u32, vocab: u32) {
+    let op = Embedding { rows, width, vocab };
+    let mut tokens = ids(1, rows as usize, vocab);
+    tokens[rows as usize / 2] = if rows > 1 { IGNORED } else { 0 };
+    let table = values(2, (vocab * width) as usize);
+    let x = dirty(gpu, (rows * width) as usize);
+    let (t, e) = (upload(gpu, &tokens), upload(gpu, &table));
+    let got = run(gpu, &[&x], |plan| op.forward(plan, &t, &e, &x));
+    assert_close("x", &got[0], &op.forward_cpu(&tokens, &table), 0.0);
+}
+
 pub fn forward(gpu: &Gpu) {
-    for (rows, width, vocab) in [(1, 1, 1), (7, 5, 3), (65, 48, 11)] {
-        let op = Embedding { rows, width, vocab };
-        let mut tokens = ids(1, rows as usize, vocab);
-        tokens[rows as usize / 2] = if rows > 1 { IGNORED } else { 0 };
-        let table = values(2, (vocab * width) as usize);
-        let x = dirty(gpu, (rows * width) as usize);
-        let (t, e) = (upload(gpu, &tokens), upload(gpu, &table));
-        let got = run(gpu, &[&x], |plan| op.forward(plan, &t, &e, &x));
-        assert_close("x", &got[0], &op.forward_cpu(&tokens, &table), 0.0);
+    for (rows, width, vocab) in SHAPES {
+        forward_at(gpu, rows, width, vocab);
     }
 }
 
 /// Sums in the same order as the twin; the compiler may fuse, hence not exact.
+pub fn backward_at(gpu: &Gpu, rows: u32, width: u32, vocab: u32) {
+    let op = EmbeddingBackward { rows, width };
+    let (order, starts, unique) = token_index(&ids(1, rows as usize, vocab));
+    let dx = values(2, (rows * width) as usize);
+    let mut dtable = values(3, (vocab * width) as usize); // accumulated into
+    let d = upload(gpu, &dtable);
+    let inputs = [&order, &starts, &unique].map(|v| upload(gpu, v));
+    let g = upload(gpu, &dx);
+    let got = run(gpu, &[&d], |plan| op.backward(plan, &inputs[0], &inputs[1], &inputs[2], &g, &d));
+    op.backward_cpu(&order, &starts, &unique, &dx, &mut dtable);
+    assert_close("dtable", &got[0], &dtable, 1e-6);
+}
+
 pub fn backward(gpu: &Gpu) {
-    for (rows, width, vocab) in [(1, 1, 1), (7, 5, 3), (65, 48, 11)] {
-        let op = EmbeddingBackward { rows, width };
-        let (order, starts, unique) = token_index(&ids(1, rows as usize, vocab));
-        let dx = values(2, (rows * width) as usize);
-        let mut dtable = values(3, (vocab * width) as usize); // accumulated into
-        let d = upload(gpu, &dtable);
-        let inputs = [&order, &starts, &unique].map(|v| upload(gpu, v));
-        let g = upload(gpu, &dx);
-        let got = run(gpu, &[&d], |plan| op.backward(plan, &inputs[0], &inputs[1], &inputs[2], &g, &d));
-        op.backward_cpu(&order, &starts, &unique, &dx, &mut dtable);
-        assert_close("dtable", &got[0], &dtable, 1e-6);
+    for (rows, width, vocab) in SHAPES {
+        backward_at(gpu, rows, width, vocab);
     }
 }
 

@@ -3,34 +3,41 @@ use driftscope::gpu::Gpu;
 use driftscope::kernels::{FinishStep, PARTIALS, Step, SumSquares};
 
 /// Same order as the twin, but fused multiply-adds may round differently.
+pub fn sum_squares_at(gpu: &Gpu, len: u32) {
+    let op = SumSquares { len };
+    let grads = values(1, len as usize);
+    let (g, partials) = (upload(gpu, &grads), dirty(gpu, PARTIALS as usize));
+    let got = run(gpu, &[&partials], |plan| op.record(plan, &g, &partials));
+    assert_close("partials", &got[0], &op.record_cpu(&grads), 1e-6);
+    let want: f32 = grads.iter().map(|g| g * g).sum();
+    assert_close("sum", &[got[0].iter().sum()], &[want], 1e-5);
+}
+
 pub fn sum_squares(gpu: &Gpu) {
-    for len in [1u32, 7, 1024, 5003] {
-        let op = SumSquares { len };
-        let grads = values(1, len as usize);
-        let (g, partials) = (upload(gpu, &grads), dirty(gpu, PARTIALS as usize));
-        let got = run(gpu, &[&partials], |plan| op.record(plan, &g, &partials));
-        assert_close("partials", &got[0], &op.record_cpu(&grads), 1e-6);
-        let want: f32 = grads.iter().map(|g| g * g).sum();
-        assert_close("sum", &[got[0].iter().sum()], &[want], 1e-5);
+    for len in [1, 7, 1024, 5003] {
+        sum_squares_at(gpu, len);
     }
 }
 
 /// Sums of 1,024 positive numbers one behind the other: errors of about 1e-6.
-pub fn finish_step(gpu: &Gpu) {
+pub fn finish_step_at(gpu: &Gpu, op: FinishStep, step: u32, max_norm: f32) {
     let partials: Vec<f32> = values(1, PARTIALS as usize).iter().map(|v| v.abs()).collect();
+    let step = Step { step, max_norm, inv_targets: 0.2, ..Step::default() };
+    let nll: Vec<f32> = values(2, op.rows as usize).iter().map(|v| v.abs()).collect();
+    let mut metrics = values(3, 2 * op.ring as usize); // the other slots stay
+    let [p, n] = [&partials, &nll].map(|v| upload(gpu, v));
+    let (s, scalars, ring) = (upload(gpu, step.words()), dirty(gpu, 4), upload(gpu, &metrics));
+    let got = run(gpu, &[&scalars, &ring], |plan| op.record(plan, &p, &n, &s, &scalars, &ring));
+    let want = op.record_cpu(&partials, &nll, &step, &mut metrics);
+    for (i, what) in ["clip", "grad_norm", "loss", "unused"].iter().enumerate() {
+        assert_close(what, &got[0][i..=i], &want[i..=i], 1e-5);
+    }
+    assert_close("metrics", &got[1], &metrics, 1e-5);
+}
+
+pub fn finish_step(gpu: &Gpu) {
     for (rows, step, max_norm) in [(1, 0, 0.0), (7, 4, 1.0), (65, 11, 1000.0)] {
-        let op = FinishStep { rows, ring: 3 };
-        let step = Step { step, max_norm, inv_targets: 0.2, ..Step::default() };
-        let nll: Vec<f32> = values(2, rows as usize).iter().map(|v| v.abs()).collect();
-        let mut metrics = values(3, 6); // the other slots stay
-        let [p, n] = [&partials, &nll].map(|v| upload(gpu, v));
-        let (s, scalars, ring) = (upload(gpu, step.words()), dirty(gpu, 4), upload(gpu, &metrics));
-        let got = run(gpu, &[&scalars, &ring], |plan| op.record(plan, &p, &n, &s, &scalars, &ring));
-        let want = op.record_cpu(&partials, &nll, &step, &mut metrics);
-        for (i, what) in ["clip", "grad_norm", "loss", "unused"].iter().enumerate() {
-            assert_close(what, &got[0][i..=i], &want[i..=i], 1e-5);
-        }
-        assert_close("metrics", &got[1], &metrics, 1e-5);
+        finish_step_at(gpu, FinishStep { rows, ring: 3 }, step, max_norm);
     }
 }
 

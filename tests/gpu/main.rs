@@ -3,14 +3,15 @@
 mod adamw;
 mod attention;
 mod common;
+mod controls;
 mod cross_entropy;
 mod embedding;
 mod fill;
-mod gather;
 mod grad_norm;
 mod kv_cache;
 mod lora;
 mod matmul;
+mod property;
 mod rmsnorm;
 mod rope;
 mod select;

@@ -2,31 +2,41 @@ use crate::common::{assert_close, gpu, inner, run, upload, values};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{Rope, rope_table};
 
-fn op(batch: u32, time: u32, heads: u32, kv_heads: u32, head_dim: u32, backward: u32) -> Rope {
+pub fn op(batch: u32, time: u32, heads: u32, kv_heads: u32, head_dim: u32, backward: u32) -> Rope {
     let stride = (heads + 2 * kv_heads) * head_dim;
     Rope { batch, time, heads, kv_heads, head_dim, stride, backward }
 }
 
 /// Two products and a sum per element: an ulp when the compiler fuses them.
-pub fn forward(gpu: &Gpu) {
-    for (batch, time, heads, kv_heads, head_dim, position) in
-        [(1, 1, 1, 1, 2, 0), (2, 5, 3, 1, 6, 4), (3, 7, 4, 2, 48, 0), (5, 1, 4, 2, 10, 11)]
-    {
-        for backward in [0, 1] {
-            let op = op(batch, time, heads, kv_heads, head_dim, backward);
-            let table = rope_table(16, head_dim as usize, 10_000.0);
-            let mut qkv = values(1, (batch * time * op.stride) as usize);
-            let (t, p, x) = (upload(gpu, &table), upload(gpu, &[position]), upload(gpu, &qkv));
-            let got = run(gpu, &[&x], |plan| op.record(plan, &t, &p, &x));
-            op.record_cpu(&table, position, &mut qkv);
-            assert_close("qkv", &got[0], &qkv, 1e-6);
-        }
+pub fn record_at(gpu: &Gpu, op: Rope, position: u32) {
+    let table = rope_table((position + op.time) as usize, op.head_dim as usize, 10_000.0);
+    let mut qkv = values(1, (op.batch * op.time * op.stride) as usize);
+    let (t, p, x) = (upload(gpu, &table), upload(gpu, &[position]), upload(gpu, &qkv));
+    let got = run(gpu, &[&x], |plan| op.record(plan, &t, &p, &x));
+    op.record_cpu(&table, position, &mut qkv);
+    assert_close("qkv", &got[0], &qkv, 1e-6);
+}
+
+/// One way or the other round.
+fn record(gpu: &Gpu, backward: u32) {
+    let shapes = [(1, 1, 1, 1, 2, 0), (2, 5, 3, 1, 6, 4), (3, 7, 4, 2, 48, 0), (5, 1, 4, 2, 10, 11)];
+    for (batch, time, heads, kv_heads, head_dim, position) in shapes {
+        record_at(gpu, op(batch, time, heads, kv_heads, head_dim, backward), position);
     }
+}
+
+pub fn forward(gpu: &Gpu) {
+    record(gpu, 0);
+}
+
+pub fn backward(gpu: &Gpu) {
+    record(gpu, 1);
 }
 
 #[test]
 fn equals_twin() {
     forward(&gpu());
+    backward(&gpu());
 }
 
 /// A rotation's inverse is its transpose: backward undoes forward and carries gradients.

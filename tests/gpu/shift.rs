@@ -8,24 +8,28 @@ fn column(out: &[f32], c: usize) -> Vec<f32> {
 
 /// KL sums terms of size p times the logits' rounding error, a few 1e-7 in all. Base logits are rounded to
 /// steps of a half, so that ranks have ties; ranks are exact.
+pub fn record_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
+    let op = Shift { rows, vocab };
+    let n = (rows * vocab) as usize;
+    let tuned = scaled(1, n, scale);
+    let base: Vec<f32> = scaled(2, n, scale).iter().map(|v| (v * 2.0).round() / 2.0).collect();
+    let mut tokens = ids(3, rows as usize, vocab);
+    tokens.iter_mut().skip(1).step_by(4).for_each(|t| *t = IGNORED);
+    let (t, b, i) = (upload(gpu, &tuned), upload(gpu, &base), upload(gpu, &tokens));
+    let out = dirty(gpu, 4 * rows as usize);
+    let got = run(gpu, &[&out], |plan| op.record(plan, &t, &b, &i, &out));
+    let want = op.record_cpu(&tuned, &base, &tokens);
+    for (c, what) in ["kl", "rank", "logprob", "base logprob"].iter().enumerate() {
+        let tolerance = if *what == "rank" { 0.0 } else { 1e-5 };
+        assert_close(what, &column(&got[0], c), &column(&want, c), tolerance);
+    }
+    let got = run(gpu, &[&out], |plan| op.record(plan, &b, &b, &i, &out));
+    assert!(column(&got[0], 0).iter().all(|kl| *kl == 0.0), "equal rows: got {:?}", got[0]);
+}
+
 pub fn record(gpu: &Gpu) {
     for (rows, vocab, scale) in [(1, 1, 1.0), (3, 5, 3.0), (65, 33, 10.0), (7, 1003, 4.0)] {
-        let op = Shift { rows, vocab };
-        let n = (rows * vocab) as usize;
-        let tuned = scaled(1, n, scale);
-        let base: Vec<f32> = scaled(2, n, scale).iter().map(|v| (v * 2.0).round() / 2.0).collect();
-        let mut tokens = ids(3, rows as usize, vocab);
-        tokens.iter_mut().skip(1).step_by(4).for_each(|t| *t = IGNORED);
-        let (t, b, i) = (upload(gpu, &tuned), upload(gpu, &base), upload(gpu, &tokens));
-        let out = dirty(gpu, 4 * rows as usize);
-        let got = run(gpu, &[&out], |plan| op.record(plan, &t, &b, &i, &out));
-        let want = op.record_cpu(&tuned, &base, &tokens);
-        for (c, what) in ["kl", "rank", "logprob", "base logprob"].iter().enumerate() {
-            let tolerance = if *what == "rank" { 0.0 } else { 1e-5 };
-            assert_close(what, &column(&got[0], c), &column(&want, c), tolerance);
-        }
-        let got = run(gpu, &[&out], |plan| op.record(plan, &b, &b, &i, &out));
-        assert!(column(&got[0], 0).iter().all(|kl| *kl == 0.0), "equal rows: got {:?}", got[0]);
+        record_at(gpu, rows, vocab, scale);
     }
 }
 

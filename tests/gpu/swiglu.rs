@@ -5,28 +5,36 @@ use driftscope::kernels::SwiGlu;
 const SHAPES: [(u32, u32); 4] = [(1, 1), (3, 5), (65, 33), (7, 128)];
 
 /// Gates up to 100: exp overflows without its bound.
+pub fn forward_at(gpu: &Gpu, rows: u32, width: u32) {
+    for scale in [3.0, 100.0] {
+        let op = SwiGlu { rows, width };
+        let gate_up = scaled(1, (rows * 2 * width) as usize, scale);
+        let (x, h) = (upload(gpu, &gate_up), dirty(gpu, (rows * width) as usize));
+        let got = run(gpu, &[&h], |plan| op.forward(plan, &x, &h));
+        assert_close("h", &got[0], &op.forward_cpu(&gate_up), 1e-5);
+    }
+}
+
 pub fn forward(gpu: &Gpu) {
     for (rows, width) in SHAPES {
-        for scale in [3.0, 100.0] {
-            let op = SwiGlu { rows, width };
-            let gate_up = scaled(1, (rows * 2 * width) as usize, scale);
-            let (x, h) = (upload(gpu, &gate_up), dirty(gpu, (rows * width) as usize));
-            let got = run(gpu, &[&h], |plan| op.forward(plan, &x, &h));
-            assert_close("h", &got[0], &op.forward_cpu(&gate_up), 1e-5);
-        }
+        forward_at(gpu, rows, width);
+    }
+}
+
+pub fn backward_at(gpu: &Gpu, rows: u32, width: u32) {
+    for scale in [3.0, 100.0] {
+        let op = SwiGlu { rows, width };
+        let gate_up = scaled(1, (rows * 2 * width) as usize, scale);
+        let dh = values(2, (rows * width) as usize);
+        let (x, d, dx) = (upload(gpu, &gate_up), upload(gpu, &dh), dirty(gpu, gate_up.len()));
+        let got = run(gpu, &[&dx], |plan| op.backward(plan, &x, &d, &dx));
+        assert_close("dgate_up", &got[0], &op.backward_cpu(&gate_up, &dh), 1e-5);
     }
 }
 
 pub fn backward(gpu: &Gpu) {
     for (rows, width) in SHAPES {
-        for scale in [3.0, 100.0] {
-            let op = SwiGlu { rows, width };
-            let gate_up = scaled(1, (rows * 2 * width) as usize, scale);
-            let dh = values(2, (rows * width) as usize);
-            let (x, d, dx) = (upload(gpu, &gate_up), upload(gpu, &dh), dirty(gpu, gate_up.len()));
-            let got = run(gpu, &[&dx], |plan| op.backward(plan, &x, &d, &dx));
-            assert_close("dgate_up", &got[0], &op.backward_cpu(&gate_up, &dh), 1e-5);
-        }
+        backward_at(gpu, rows, width);
     }
 }
 

@@ -7,16 +7,20 @@ fn logits(rows: u32, vocab: u32) -> Vec<f32> {
     ids(1, (rows * vocab) as usize, 40).iter().map(|&v| v as f32 / 4.0 - 20.0).collect()
 }
 
+pub fn record_at(gpu: &Gpu, op: TopK) {
+    let TopK { rows, vocab, k } = op;
+    let logits = logits(rows, vocab);
+    let x = upload(gpu, &logits);
+    let (top, logprobs) = (dirty(gpu, (rows * k) as usize), dirty(gpu, (rows * k) as usize));
+    let got = run(gpu, &[&top, &logprobs], |plan| op.record(plan, &x, &top, &logprobs));
+    let want = op.record_cpu(&logits);
+    assert_words("ids", &got[0], &want.0);
+    assert_close("logprobs", &got[1], &want.1, 1e-5);
+}
+
 pub fn record(gpu: &Gpu) {
     for (rows, vocab, k) in [(1, 1, 1), (3, 5, 5), (65, 33, 3), (7, 1003, 16)] {
-        let op = TopK { rows, vocab, k };
-        let logits = logits(rows, vocab);
-        let x = upload(gpu, &logits);
-        let (top, logprobs) = (dirty(gpu, (rows * k) as usize), dirty(gpu, (rows * k) as usize));
-        let got = run(gpu, &[&top, &logprobs], |plan| op.record(plan, &x, &top, &logprobs));
-        let want = op.record_cpu(&logits);
-        assert_words("ids", &got[0], &want.0);
-        assert_close("logprobs", &got[1], &want.1, 1e-5);
+        record_at(gpu, TopK { rows, vocab, k });
     }
 }
 

@@ -1,6 +1,7 @@
 /** A free question, answered by the base and by both arms as they are now. */
 import { el, find, findAll, setText } from "./dom.js";
 import { ARM_LABEL, plural } from "./format.js";
+import { SAMPLING, describeSampling, readField } from "./sampling.js";
 import { markToken, tokenRow, topTable } from "./tokens.js";
 
 const LONGEST_ANSWER = 60;
@@ -11,6 +12,8 @@ export class Ask {
   constructor(post) {
     this.post = post;
     this.id = 0;
+    this.sampling = /** @type {import("./sampling.js").Sampling} */ ({});
+    for (const name of Object.keys(SAMPLING)) this.wireField(name);
     this.form = find("#ask-form");
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -24,16 +27,23 @@ export class Ask {
     }
   }
 
+  /** A field of the sampling: text that is no number gives way to the last value. @private */
+  wireField(name) {
+    const input = find(`#ask-sampling [name="${name}"]`);
+    const show = () => (input.value = String(this.sampling[name]));
+    this.sampling[name] = SAMPLING[name].start;
+    input.addEventListener("change", () => {
+      this.sampling[name] = readField(name, input.value, this.sampling[name]);
+      show();
+    });
+    show();
+  }
+
   /** Says whether questions can be asked, and why not. */
   enable(isLive, hasRun) {
-    for (const button of findAll("#ask button, #ask-question")) button.disabled = !isLive;
-    const why = hasRun ? "" : "Before a run starts only the base answers. ";
-    setText(
-      find("#ask-note"),
-      isLive
-        ? `${why}Answers are greedy: always the likeliest token.`
-        : "Asking needs the engine, which is not running on this page.",
-    );
+    for (const control of findAll("#ask button, #ask input")) control.disabled = !isLive;
+    const ready = hasRun ? "The base and both arms as they are now." : "Before a run starts only the base answers.";
+    setText(find("#ask-note"), isLive ? ready : "Asking needs the engine, which is not running on this page.");
   }
 
   /** @private */
@@ -45,8 +55,9 @@ export class Ask {
       find(`[data-answer="${arm}"] .answer`).replaceChildren(el("p", { class: "soft" }, "…"));
       find(`[data-answer="${arm}"] .tops`).replaceChildren();
     }
-    setText(find("#ask-asked"), `Asked: “${question}”`);
-    this.post({ type: "ask", id: this.id, question, max_tokens: LONGEST_ANSWER });
+    const sampling = { ...this.sampling };
+    setText(find("#ask-asked"), `Asked: “${question}” (${describeSampling(sampling)})`);
+    this.post({ type: "ask", id: this.id, question, max_tokens: LONGEST_ANSWER, sampling });
   }
 
   /** Shows an answer; those to an earlier question are dropped. */

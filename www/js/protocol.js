@@ -15,7 +15,8 @@
  *   | {type: "start", settings: Settings, instructions: string, heldout: string}
  *   | {type: "play"} | {type: "pause"}
  *   | {type: "step", count: number, arm: ArmName | null}
- *   | {type: "ask", id: number, question: string, max_tokens: number}
+ *   | {type: "ask", id: number, question: string, max_tokens: number,
+ *     sampling: import("./sampling.js").Sampling}
  *   | {type: "save", arm: ArmName}} Command
  *
  * Worker to page:

@@ -1,4 +1,4 @@
-//! Greedy decoding with a key/value cache. All rows of a batch are at the same position, prompts are fed
+//! Decoding with a key/value cache. All rows of a batch are at the same position, prompts are fed
 //! token by token, and the next token is chosen on the GPU, so that one static plan is replayed and nothing
 //! is read back before the end.
 
@@ -6,7 +6,7 @@ use super::activations::Activations;
 use super::net::{Cache, Net, Shape};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{Advance, IGNORED, Select};
+use crate::kernels::{Advance, Draw, IGNORED, Select};
 
 /// Positions between two looks at whether every row has ended.
 const LOOK_EVERY: usize = 16;
@@ -23,6 +23,8 @@ pub struct Decoder {
     position: Slice,
     /// What has to be up to date before the first position.
     begin: Plan,
+    /// A [`Draw`].
+    draw: Slice,
     plan: Plan,
 }
 
@@ -42,12 +44,14 @@ impl Decoder {
         let mut begin = PlanBuilder::new(gpu);
         net.measure_rows(&mut begin);
         let begin = begin.finish("begin decoding");
+        let draw = gpu.buffer("draw", Draw::WORDS)?;
         let mut plan = PlanBuilder::new(gpu);
         net.forward(&mut plan, shape, &acts, &current, &position, Some(&cache));
         let select = Select { batch: rows as u32, kv_time: time as u32, vocab: c.vocab_size as u32 };
-        select.record(&mut plan, &acts.logits, &forced, &position, &tokens, &current);
+        select.record(&mut plan, &acts.logits, &forced, &position, &draw, &tokens, &current);
         Advance { by: 1 }.record(&mut plan, &position);
-        Ok(Self { rows, time, forced, tokens, current, position, begin, plan: plan.finish("decode") })
+        let plan = plan.finish("decode");
+        Ok(Self { rows, time, forced, tokens, current, position, begin, draw, plan })
     }
 
     /// Continues each prompt by at most `max_new` tokens, ended before `end`.
@@ -57,6 +61,7 @@ impl Decoder {
         prompts: &[Vec<u32>],
         max_new: usize,
         end: u32,
+        draw: Draw,
     ) -> Result<Vec<Vec<u32>>> {
         let mut forced = vec![IGNORED; self.rows * self.time];
         let mut current = vec![0; self.rows];
@@ -67,6 +72,7 @@ impl Decoder {
         gpu.write(&self.forced, &forced);
         gpu.write(&self.current, &current);
         gpu.write(&self.position, &[0u32]);
+        gpu.write(&self.draw, draw.words());
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         let steps = (longest + max_new).saturating_sub(1);
         let answer = |tokens: &[u32], row: usize, upto: usize| -> (Vec<u32>, bool) {

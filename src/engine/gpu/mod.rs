@@ -13,7 +13,7 @@ use self::activations::Activations;
 use self::decode::Decoder;
 use self::net::{Adapter, Net, Shape};
 use self::train::Trainer;
-use super::{StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
@@ -251,9 +251,11 @@ impl GpuModel {
         prompts: &[Vec<u32>],
         max_new: usize,
         end: u32,
+        sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::with_capacity(prompts.len());
         for chunk in prompts.chunks(DECODE_ROWS) {
+            let draw = sampling.draw(out.len());
             let longest = chunk.iter().map(Vec::len).max().unwrap_or(0) + max_new;
             self.check_length(longest)?;
             let time = longest.next_multiple_of(32);
@@ -263,7 +265,7 @@ impl GpuModel {
                 let decoder = Decoder::new(&self.gpu, &self.net(), shape.rows, time)?;
                 self.decoders.insert(shape, decoder);
             }
-            out.extend(self.decoders[&shape].generate(&self.gpu, chunk, max_new, end).await?);
+            out.extend(self.decoders[&shape].generate(&self.gpu, chunk, max_new, end, draw).await?);
         }
         Ok(out)
     }

@@ -1,0 +1,122 @@
+//! Which back end to use where nobody asks for one. A hardware adapter is taken; an adapter that is a program
+//! on the CPU competes with the CPU engine in a short trial.
+
+use std::rc::Rc;
+
+use candle_core::{Device, Tensor};
+use web_time::Instant;
+
+use super::Backend;
+use crate::error::Result;
+use crate::gpu::{Gpu, PlanBuilder};
+use crate::kernels::{Layout, Matmul};
+
+/// M, N and K of the trial: 512 tokens through a linear layer of a small model.
+const SHAPE: (usize, usize, usize) = (512, 512, 192);
+
+/// Each side of the trial takes about this long, warm-up aside.
+const SECONDS: f64 = 0.1;
+
+/// A back end and a sentence or two on why it is used.
+pub struct Choice {
+    pub backend: Backend,
+    pub reason: String,
+}
+
+/// The back end that is expected to be the fastest here. Never fails: the CPU engine is always there.
+pub async fn choose() -> Choice {
+    let gpu = match Gpu::new().await {
+        Ok(gpu) => gpu,
+        Err(error) => {
+            let reason = format!("There is no usable WebGPU here ({error}), so the CPU engine runs.");
+            return Choice { backend: Backend::Cpu, reason };
+        }
+    };
+    let name = gpu.name();
+    if !gpu.is_software() {
+        let reason = format!("The adapter, {name}, is hardware.");
+        return Choice { backend: Backend::Gpu(Rc::new(gpu)), reason };
+    }
+    let software = format!("The only WebGPU adapter here, {name}, is a program on the CPU itself.");
+    match (adapter_speed(&gpu).await, cpu_speed()) {
+        (Ok(adapter), Ok(cpu)) => {
+            let (backend, which) = match adapter > cpu {
+                true => (Backend::Gpu(Rc::new(gpu)), "so WebGPU"),
+                false => (Backend::Cpu, "so the CPU engine"),
+            };
+            let (adapter, cpu) = (gigaflops(adapter), gigaflops(cpu));
+            let reason = format!(
+                "{software} In a trial it did {adapter} GFLOP/s and the CPU engine {cpu} GFLOP/s, {which} runs."
+            );
+            Choice { backend, reason }
+        }
+        (Err(error), _) => {
+            let reason = format!("{software} It failed in a trial ({error}), so the CPU engine runs.");
+            Choice { backend: Backend::Cpu, reason }
+        }
+        (_, Err(error)) => {
+            let reason = format!("{software} The CPU engine failed in a trial ({error}), so WebGPU runs.");
+            Choice { backend: Backend::Gpu(Rc::new(gpu)), reason }
+        }
+    }
+}
+
+fn gigaflops(speed: f64) -> String {
+    let figure = speed / 1e9;
+    if figure < 10.0 { format!("{figure:.1}") } else { format!("{figure:.0}") }
+}
+
+/// Operations per second of `count` products that took `seconds`.
+fn speed(count: usize, seconds: f64) -> f64 {
+    let (m, n, k) = SHAPE;
+    (2 * m * n * k * count) as f64 / seconds
+}
+
+/// Operands x (M,K) and w (N,K).
+fn operands() -> (Vec<f32>, Vec<f32>) {
+    let (m, n, k) = SHAPE;
+    let values = |len: usize| (0..len).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect();
+    (values(m * k), values(n * k))
+}
+
+/// x·Wᵀ by our own kernel, operations per second.
+async fn adapter_speed(gpu: &Gpu) -> Result<f64> {
+    let (m, n, k) = SHAPE;
+    let (x, w) = operands();
+    let (x, w) = (gpu.upload("x", &x)?, gpu.upload("w", &w)?);
+    let out = gpu.buffer("out", m * n)?;
+    let mut plan = PlanBuilder::new(gpu);
+    Matmul::new(Layout::Nt, m as u32, n as u32, k as u32).record(&mut plan, &x, &w, &out);
+    let plan = plan.finish("trial");
+    let end = out.sub(0, 1);
+    plan.submit(gpu); // compiles
+    gpu.read::<f32>(&end).await?;
+    let (mut count, mut next) = (0, 1);
+    let begun = Instant::now();
+    while begun.elapsed().as_secs_f64() < SECONDS {
+        // Waiting costs too: wait ever less often, as training does.
+        for _ in 0..next {
+            plan.submit(gpu);
+        }
+        gpu.read::<f32>(&end).await?;
+        count += next;
+        next = (2 * next).min(16);
+    }
+    Ok(speed(count, begun.elapsed().as_secs_f64()))
+}
+
+/// The same product by candle.
+fn cpu_speed() -> Result<f64> {
+    let (m, n, k) = SHAPE;
+    let (x, w) = operands();
+    let x = Tensor::from_vec(x, (m, k), &Device::Cpu)?;
+    let w = Tensor::from_vec(w, (n, k), &Device::Cpu)?;
+    x.matmul(&w.t()?)?;
+    let mut count = 0;
+    let begun = Instant::now();
+    while begun.elapsed().as_secs_f64() < SECONDS {
+        x.matmul(&w.t()?)?;
+        count += 1;
+    }
+    Ok(speed(count, begun.elapsed().as_secs_f64()))
+}

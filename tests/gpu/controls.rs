@@ -1,0 +1,152 @@
+//! Negative controls: a kernel with a mistake in it must fail the comparison with its CPU twin.
+//! `scripts/negative-controls` shows the table and writes it to docs/negative-controls.md.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use driftscope::gpu::Gpu;
+use driftscope::kernels::{self as k, Kernel};
+
+use crate::common::gpu;
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/negative-controls.md");
+
+const HEAD: &str = "\
+# Negative controls
+
+Would the tests notice a wrong kernel? Each line replaces a piece of a shader by a wrong one and runs the comparison with
+the kernel's CPU twin, which must then fail in the output named last. A mistake that passed would fail the tests.
+Written by `scripts/negative-controls --write`; a test keeps it equal to `tests/gpu/controls.rs`.
+
+| Kernel | Right | Wrong | Noticed by | In |
+|---|---|---|---|---|
+";
+
+/// One wrong place in one shader, and the comparison that must notice it.
+struct Mistake {
+    kernel: &'static Kernel,
+    right: &'static str,
+    wrong: &'static str,
+    test: &'static str,
+    compare: fn(&Gpu),
+}
+
+macro_rules! mistakes {
+    ($($kernel:ident $right:literal => $wrong:literal, $file:ident::$function:ident;)*) => {
+        vec![$(Mistake {
+            kernel: &k::$kernel,
+            right: $right,
+            wrong: $wrong,
+            test: concat!(stringify!($file), "::", stringify!($function)),
+            compare: crate::$file::$function,
+        }),*]
+    };
+}
+
+/// At least one for each kernel, more for those that do distinct things.
+#[rustfmt::skip]
+fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        ADAMW "i < u.decayed" => "i <= u.decayed", adamw::record;
+        ADAMW "(1.0 - now.beta2)" => "(1.0 - now.beta1)", adamw::record;
+        ADVANCE "+=" => "=", select::advance;
+        ATTENTION_BACKWARD_KV "if i < j" => "if i <= j", attention::backward;
+        ATTENTION_BACKWARD_KV "dv[c] += p *" => "dv[c] += ds *", attention::backward;
+        ATTENTION_BACKWARD_Q "j <= i" => "j < i", attention::backward;
+        ATTENTION_BACKWARD_Q "delta[at] = own" => "delta[at] = 0.5 * own", attention::backward;
+        ATTENTION_FORWARD "j <= position[0] + i" => "j < position[0] + i", attention::forward;
+        ATTENTION_FORWARD "position[0] + i" => "i", attention::forward_from_cache;
+        ATTENTION_FORWARD "max_score + log(sum)" => "log(sum)", attention::forward;
+        CROSS_ENTROPY_BACKWARD "* now.inv_targets" => "* now.lr", cross_entropy::backward;
+        CROSS_ENTROPY_BACKWARD "log(sum) - (" => "log(sum) + (", cross_entropy::backward;
+        CROSS_ENTROPY_FORWARD "v < u.vocab" => "v + 1u < u.vocab", cross_entropy::forward;
+        EMBEDDING_BACKWARD "] += sum" => "] = sum", embedding::backward;
+        EMBEDDING_BACKWARD "order[i] * u.width" => "i * u.width", embedding::backward;
+        EMBEDDING_FORWARD "i % u.width" => "i / u.width", embedding::forward;
+        EMBEDDING_FORWARD "x[i] = 0.0" => "x[i] = 1.0", embedding::forward;
+        FILL "i >= u.len" => "i > u.len", fill::record;
+        FINISH_STEP "min(1.0," => "max(1.0,", grad_norm::finish_step;
+        FINISH_STEP "2u * slot] = loss" => "2u * slot] = total", grad_norm::finish_step;
+        KV_APPEND "|| position[0] >= u.kv_time" => "", kv_cache::record;
+        KV_APPEND "+ u.heads_width + c" => "+ c", kv_cache::record;
+        LORA_BACKWARD_B "m < u.m;" => "m < u.m - 1u;", lora::gradients;
+        LORA_BACKWARD_B "partial[t + half * across]" => "partial[t + half]", lora::gradients;
+        LORA_BACKWARD_DOWN "u.scale * value" => "value", lora::gradients;
+        LORA_BACKWARD_DOWN "partial[t + half]" => "partial[t]", lora::gradients;
+        MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
+        MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
+        MATMUL_REGISTER "row_q(j, n + 12u)" => "row_q(j, n + 8u)", lora::register;
+        MATMUL_SKINNY "sum *= u.alpha" => "sum *= 1.001", matmul::scalar;
+        MATMUL_SKINNY "k += SLICES" => "k += SLICES + 1u", matmul::sliced;
+        MATMUL_SKINNY "group(n) * u.rank + r" => "r", lora::sliced;
+        MATMUL_TILED "block_a(y, 3u)" => "block_a(y, 2u)", matmul::tiled;
+        MATMUL_TILED "x + i * 16u" => "x * 4u + i", matmul::tiled;
+        MATMUL_TILED "n >= u.end_1" => "n > u.end_1", lora::tiled;
+        RMSNORM_BACKWARD "* mean" => "+ mean", rmsnorm::backward;
+        RMSNORM_BACKWARD "dx[row + c] += d" => "dx[row + c] = d", rmsnorm::backward;
+        RMSNORM_BACKWARD_WEIGHT "rstd[n]" => "rstd[0]", rmsnorm::backward_weight;
+        RMSNORM_FORWARD "u.width) + u.eps" => "u.width) - u.eps", rmsnorm::forward;
+        RMSNORM_FORWARD "residual[row + c] = v" => "residual[row + c] = v * r", rmsnorm::forward;
+        ROPE "+ position[0]" => "", rope::forward;
+        ROPE "sin = -sin" => "sin = sin", rope::backward;
+        SELECT "logit > best.score" => "logit >= best.score", select::greedy;
+        SELECT "pcg(key + v)" => "pcg(key)", select::drawn;
+        SELECT "t) >= wanted" => "t) >= 0.8 * wanted", select::nucleus;
+        SELECT "scores[t] += scores[t + half * across]" => "scores[t] += scores[t]", select::nucleus;
+        SHIFT "v < token" => "v <= token", shift::record;
+        SHIFT "logp.x - logp.y" => "logp.y - logp.x", shift::record;
+        SUM_SQUARES "i < u.len" => "i < u.len - 1u", grad_norm::sum_squares;
+        SWIGLU_BACKWARD "1.0 - s)" => "1.0 + s)", swiglu::backward;
+        SWIGLU_BACKWARD "dh[i] * gate * s" => "dh[i] * s", swiglu::backward;
+        SWIGLU_FORWARD "-max(x" => "max(x", swiglu::forward;
+        TOP_K "logit <= best" => "logit < best", top_k::record;
+        TOP_K "best[0] + log(sum)" => "log(sum)", top_k::record;
+    ]
+}
+
+/// The first difference that the comparison reports: "output[index]: got x, want y".
+fn notice(gpu: &Gpu, mistake: &Mistake) -> String {
+    let Mistake { kernel, right, wrong, compare, .. } = *mistake;
+    assert!(kernel.source.contains(right), "{}: there is no {right:?}", kernel.name);
+    gpu.replace_source(kernel, kernel.source.replace(right, wrong));
+    let panic = catch_unwind(AssertUnwindSafe(|| compare(gpu)));
+    gpu.replace_source(kernel, kernel.source.into());
+    let panic = panic.expect_err(&format!("{}: {wrong:?} passes for {right:?}", kernel.name));
+    let message = panic.downcast_ref::<String>().map_or("", String::as_str);
+    // A shader that does not compile would prove nothing.
+    assert!(message.contains(": got "), "{}: failed otherwise: {message}", kernel.name);
+    message.into()
+}
+
+/// A cell of a table in Markdown.
+fn code(text: &str) -> String {
+    if text.is_empty() { "nothing".into() } else { format!("`{}`", text.replace('|', "\\|")) }
+}
+
+#[test]
+fn mistakes_are_noticed() {
+    let gpu = gpu();
+    let mut document = HEAD.to_owned();
+    for mistake in mistakes() {
+        let message = notice(&gpu, &mistake);
+        let Mistake { kernel, right, wrong, test, .. } = mistake;
+        println!("control: {} | {right} -> {wrong} | {test}: {message}", kernel.name);
+        let output = message.split(['[', ',', ':']).next().unwrap_or_default();
+        let cells = [kernel.name.into(), code(right), code(wrong), code(test), output.into()];
+        document += &format!("| {} |\n", cells.join(" | "));
+    }
+    if std::env::var_os("WRITE_CONTROLS").is_some() {
+        std::fs::write(DOCUMENT, &document).unwrap();
+    }
+    let written = std::fs::read_to_string(DOCUMENT).unwrap_or_default();
+    assert_eq!(written, document, "docs/negative-controls.md: run scripts/negative-controls --write");
+}
+
+#[test]
+fn every_kernel_has_a_mistake() {
+    let have: BTreeSet<String> = mistakes().iter().map(|m| m.kernel.name.to_owned()).collect();
+    let shaders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap();
+    let stem = |path: std::path::PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let want: BTreeSet<String> = shaders.map(|entry| stem(entry.unwrap().path())).collect();
+    assert_eq!(have, want);
+}
