@@ -121,6 +121,7 @@ fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
         head_dim: args.width / HEADS,
         vocab_size: tokenizer.vocab_size(),
         rope_theta: 10_000.0,
+        rope_scaling: None,
         rms_norm_eps: 1e-5,
         tie_word_embeddings: true,
         max_position_embeddings: 512,

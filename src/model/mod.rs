@@ -2,7 +2,9 @@
 
 pub mod bundle;
 pub mod config;
+mod config_json;
 pub mod layout;
 pub mod peft;
+pub mod rope;
 pub mod tokenizer;
 pub mod weights;
