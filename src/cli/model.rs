@@ -1,14 +1,16 @@
 //! Reading models from disk and choosing a back end.
 
-use std::fs;
+use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
+use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::engine::Backend;
 use crate::gpu::Gpu;
-use crate::model::bundle::{Bundle, Files};
+use crate::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
+use crate::model::shards;
 
 /// Where the model runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,23 +35,72 @@ impl BackendName {
     }
 }
 
-/// Reads a Hugging Face folder.
-pub fn read(folder: &Path) -> Result<Bundle> {
-    let required = |name: &str| {
-        let path = folder.join(name);
-        fs::read(&path).with_context(|| format!("{} is needed", path.display()))
+/// Reads a Hugging Face folder or a GGUF file.
+///
+/// # Errors
+/// A missing or broken file, by its path and with what to do about it.
+pub fn read(path: &Path) -> Result<Bundle> {
+    let bundle = match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("gguf") => read_gguf(path),
+        _ if path.is_dir() => read_folder(path),
+        _ => bail!("it is neither a folder with a config.json nor a .gguf file; give --model one of these"),
     };
-    let config = required("config.json")?;
-    let tokenizer = required("tokenizer.json")?;
-    let weights = required("model.safetensors")?;
-    let tokenizer_config = fs::read(folder.join("tokenizer_config.json")).ok();
-    let chat_template = fs::read_to_string(folder.join("chat_template.jinja")).ok();
-    let files = Files {
-        config: &config,
-        tokenizer: &tokenizer,
-        tokenizer_config: tokenizer_config.as_deref(),
-        chat_template: chat_template.as_deref(),
-        weights: &weights,
+    bundle.with_context(|| format!("the model {}", path.display()))
+}
+
+fn read_folder(folder: &Path) -> Result<Bundle> {
+    let config = required(folder, "config.json")?;
+    let tokenizer = Texts::read(folder)?;
+    let tokenizer = tokenizer.files().with_context(|| "tokenizer.json is needed in the folder")?;
+    let (index, single) = (optional(folder, shards::INDEX)?, optional(folder, "model.safetensors")?);
+    let open = |name: &str| fs::read(folder.join(name)).map(Cow::Owned);
+    let weights = match (&single, &index) {
+        (Some(weights), _) => WeightFiles::One(weights),
+        (None, Some(index)) => WeightFiles::Shards { index, open: &open },
+        (None, None) => bail!("model.safetensors or {} is needed in the folder", shards::INDEX),
     };
-    Bundle::read(&files).with_context(|| format!("in {}", folder.display()))
+    Ok(Bundle::read(&Files::Folder { config: &config, tokenizer, weights })?)
+}
+
+/// A tokenizer.json beside the file wins over the one inside it.
+fn read_gguf(path: &Path) -> Result<Bundle> {
+    let file = fs::read(path)?;
+    let tokenizer = Texts::read(path.parent().unwrap_or(Path::new("")))?;
+    Ok(Bundle::read(&Files::Gguf { file: &file, tokenizer: tokenizer.files() })?)
+}
+
+/// The files of a tokenizer that a folder has.
+struct Texts {
+    tokenizer: Option<Vec<u8>>,
+    config: Option<Vec<u8>>,
+    chat_template: Option<String>,
+}
+
+impl Texts {
+    fn read(folder: &Path) -> Result<Self> {
+        let template = optional(folder, "chat_template.jinja")?;
+        Ok(Self {
+            tokenizer: optional(folder, "tokenizer.json")?,
+            config: optional(folder, "tokenizer_config.json")?,
+            chat_template: template.map(String::from_utf8).transpose().context("chat_template.jinja")?,
+        })
+    }
+
+    fn files(&self) -> Option<TokenizerFiles<'_>> {
+        let config = self.config.as_deref();
+        let chat_template = self.chat_template.as_deref();
+        Some(TokenizerFiles { tokenizer: self.tokenizer.as_deref()?, config, chat_template })
+    }
+}
+
+fn required(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    optional(folder, name)?.with_context(|| format!("{name} is needed in the folder"))
+}
+
+fn optional(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    match fs::read(folder.join(name)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| name.to_string()),
+    }
 }

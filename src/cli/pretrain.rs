@@ -106,7 +106,7 @@ fn tokenizer(args: &Args, corpus: &Corpus) -> Result<Tokenizer> {
     if !path.exists() {
         fs::write(&path, vocabulary::train(corpus, args.seed, args.vocabulary)?)?;
     }
-    Ok(Tokenizer::from_bytes(&read(&path)?, Some(vocabulary::config_json().as_bytes()), None)?)
+    Ok(Tokenizer::from_bytes(&read(&path)?, Some(vocabulary::config_json().as_bytes()), None, None)?)
 }
 
 fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
