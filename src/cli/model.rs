@@ -104,3 +104,72 @@ fn optional(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
         Err(error) => Err(error).with_context(|| name.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::weights::{self, Precision, Weights};
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    const ATLAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/atlas");
+
+    /// A folder with these of Atlas's files.
+    fn with(files: &[&str]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            fs::copy(Path::new(ATLAS).join(file), folder.path().join(file)).unwrap();
+        }
+        folder
+    }
+
+    fn message(path: &Path) -> String {
+        format!("{:#}", read(path).err().unwrap())
+    }
+
+    #[test]
+    fn shards_are_the_single_file() {
+        let folder = with(&["config.json", "tokenizer.json", "tokenizer_config.json"]);
+        let whole = read(Path::new(ATLAS)).unwrap();
+        let mut map = serde_json::Map::new();
+        let mut shards = [Weights::new(), Weights::new()];
+        for (i, (name, array)) in whole.weights.iter().enumerate() {
+            map.insert(name.clone(), format!("model-{}-of-2.safetensors", i % 2).into());
+            shards[i % 2].insert(name.clone(), array.clone());
+        }
+        for (i, shard) in shards.iter().enumerate() {
+            let bytes = weights::write(shard, Precision::F16).unwrap();
+            fs::write(folder.path().join(format!("model-{i}-of-2.safetensors")), bytes).unwrap();
+        }
+        fs::write(folder.path().join(shards::INDEX), json!({"weight_map": map}).to_string()).unwrap();
+        assert_eq!(read(folder.path()).unwrap().weights, whole.weights);
+        fs::remove_file(folder.path().join("model-1-of-2.safetensors")).unwrap();
+        let message = message(folder.path());
+        let path = folder.path().display().to_string();
+        for part in [&path, shards::INDEX, "model-1-of-2.safetensors", "Put"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_path() {
+        for (files, missing) in [
+            (&["tokenizer.json"][..], "config.json"),
+            (&["config.json"], "tokenizer.json"),
+            (&["config.json", "tokenizer.json"], "model.safetensors"),
+        ] {
+            let folder = with(files);
+            let message = message(folder.path());
+            assert!(
+                message.contains(missing) && message.contains(&*folder.path().to_string_lossy()),
+                "{message}"
+            );
+        }
+        assert!(message(Path::new("no/such/file.gguf")).contains("no/such/file.gguf"));
+        assert!(message(Path::new("no/such/folder")).contains("--model"));
+        let folder = with(&["config.json"]);
+        let file = folder.path().join("broken.GGUF");
+        fs::write(&file, b"GGUF").unwrap();
+        assert!(message(&file).contains("broken.GGUF") && message(&file).contains("fetch it again"));
+    }
+}

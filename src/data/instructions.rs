@@ -120,7 +120,7 @@ mod tests {
         #[test]
         fn damaged_sets_are_errors(at in 0usize..200, value: char, cut in 0usize..200) {
             let text = r#"{"instruction":"Add","input":"1+1","output":"2"}
-{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]}"#;
+    {"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]}"#;
             let mut letters: Vec<char> = text.chars().collect();
             let index = at % letters.len();
             letters[index] = value;
