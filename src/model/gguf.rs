@@ -77,7 +77,8 @@ impl<'a> Gguf<'a> {
             };
             let neutral = NEUTRAL.iter().find(|(known, _)| *known == field);
             let is_neutral = neutral.is_some_and(|(_, at)| number.is_some_and(|number| at.contains(&number)));
-            if !is_neutral && !(field == "rope.scaling.type" && *value == Value::Text(b"none")) {
+            let is_unscaled = field == "rope.scaling.type" && *value == Value::Text(b"none");
+            if !is_neutral && !is_unscaled {
                 return Err(refuse(name));
             }
         }

@@ -150,3 +150,77 @@ fn template(value: &Value) -> Option<String> {
     let default = several.and_then(|mut list| list.find(|entry| entry["name"] == "default"));
     default.map_or(value, |entry| &entry["template"]).as_str().map(str::to_string)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const ATLAS: &[u8] = include_bytes!("../../models/atlas/tokenizer.json");
+
+    fn atlas(config: Option<&str>, end: Option<u32>) -> Result<Tokenizer> {
+        Tokenizer::from_bytes(ATLAS, config.map(str::as_bytes), None, end)
+    }
+
+    #[test]
+    fn the_end_token_is_configured_or_the_models_or_the_default() {
+        let id = |config, end| atlas(config, end).unwrap().eos_id();
+        let second = atlas(None, None).unwrap().token_text(1).unwrap();
+        let named = json!({"eos_token": {"content": second, "lstrip": false}}).to_string();
+        assert_eq!(id(Some(&named), Some(5)), 1);
+        assert_eq!(id(Some("{}"), Some(5)), 5);
+        assert_eq!(id(None, Some(4_000_000)), 0, "an id of no token is none");
+        assert_eq!(id(None, None), 0);
+        let error = atlas(Some(r#"{"eos_token":"</s>"}"#), Some(5)).err().unwrap().to_string();
+        assert!(error.contains("</s>") && error.contains("eos_token"), "{error}");
+    }
+
+    #[test]
+    fn the_default_of_several_templates_is_taken() {
+        let several = json!({"chat_template": [{"name": "tool_use", "template": "no"},
+            {"name": "default", "template": "{{ messages[0].content }}!"}]});
+        let tokenizer = atlas(Some(&several.to_string()), None).unwrap();
+        assert_eq!(tokenizer.render(&[Message::user("Hi")], true).unwrap(), "Hi!");
+    }
+
+    #[test]
+    fn an_exchange_is_the_whole_texts_tokens_where_they_begin_with_the_prompts() {
+        let with = |template| Tokenizer::from_bytes(ATLAS, None, Some(template), None).unwrap();
+        let turns = [Message::user("Where?")];
+        let text = |tokens: &[u32], tokenizer: &Tokenizer| tokenizer.decode(tokens).unwrap();
+
+        let apart = with(DEFAULT_TEMPLATE);
+        let (prompt, response) = apart.exchange(&turns, "In Paris.").unwrap();
+        let whole = apart.encode("User: Where?\nAssistant: In Paris.<|end|>").unwrap();
+        assert_eq!([prompt, response].concat(), whole);
+
+        // The space before the answer belongs to the prompt here, and to the answer's first token there.
+        let joined = with(
+            "{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.role == 'user' %} {% else %}\
+            {{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}",
+        );
+        let (prompt, response) = joined.exchange(&turns, "Paris").unwrap();
+        assert_eq!(text(&prompt, &joined), "user: Where? assistant: ");
+        assert_eq!(text(&response, &joined), "Paris<|end|>");
+        let whole = joined.encode("user: Where? assistant: Paris<|end|>").unwrap();
+        assert!(!whole.starts_with(&prompt));
+
+        let unrelated = with("{% if add_generation_prompt %}x{% else %}y{% endif %}");
+        assert!(unrelated.exchange(&turns, "Paris").is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn a_damaged_configuration_is_an_error(at in 0usize..568, value: u8, cut in 0usize..800) {
+            let mut bytes = include_bytes!("../../models/atlas/tokenizer_config.json").to_vec();
+            let index = at % bytes.len();
+            bytes[index] = value;
+            bytes.truncate(cut);
+            if let Ok(tokenizer) = Tokenizer::from_bytes(ATLAS, Some(&bytes), None, None) {
+                let _ = tokenizer.exchange(&[Message::user("Hi")], "Hello");
+            }
+        }
+    }
+}
