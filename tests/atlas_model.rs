@@ -23,7 +23,7 @@ fn atlas() -> (LlamaConfig, Weights, Tokenizer) {
     weights::fit(&mut tensors, &config, "model.safetensors").unwrap();
     let settings = read("models/atlas/tokenizer_config.json");
     let tokenizer =
-        Tokenizer::from_bytes(&read("models/atlas/tokenizer.json"), Some(&settings), None).unwrap();
+        Tokenizer::from_bytes(&read("models/atlas/tokenizer.json"), Some(&settings), None, None).unwrap();
     (config, tensors, tokenizer)
 }
 
@@ -93,7 +93,7 @@ fn other_chat_templates_render() {
         {{- raise_exception('no such role') }}\n{%- endif %}\n\
         {{- '<|im_start|>' + message['role'] + '\\n' + message['content'].strip() + '<|im_end|>\\n' }}\n\
         {%- endfor %}\n{%- if add_generation_prompt %}\n{{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n";
-    let tokenizer = Tokenizer::from_bytes(&tokenizer_json, None, Some(template)).unwrap();
+    let tokenizer = Tokenizer::from_bytes(&tokenizer_json, None, Some(template), None).unwrap();
     let text = tokenizer.render(&[Message::user(" Hi ")], true).unwrap();
     assert_eq!(text, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
     let odd = Message { role: "tool".to_string(), content: String::new() };
@@ -107,7 +107,7 @@ fn token_texts_join_to_the_text() {
     let ids = tokenizer.encode(text).unwrap();
     let joined: String = ids.iter().map(|id| tokenizer.token_text(*id).unwrap()).collect();
     assert_eq!(joined, text);
-    assert!(Tokenizer::from_bytes(b"{}", None, None).is_err());
+    assert!(Tokenizer::from_bytes(b"{}", None, None, None).is_err());
 }
 
 #[test]

@@ -1,33 +1,153 @@
 //! Reading models from disk.
 
-use std::fs;
+use std::borrow::Cow;
 use std::path::Path;
+use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::model::bundle::{Bundle, Files};
+use crate::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
+use crate::model::shards;
 
 /// A model folder's files beside its weights.
 pub const SMALL_FILES: [&str; 4] =
     ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
 
-/// Reads a Hugging Face folder.
-pub fn read(folder: &Path) -> Result<Bundle> {
-    let required = |name: &str| {
-        let path = folder.join(name);
-        fs::read(&path).with_context(|| format!("{} is needed", path.display()))
+/// Reads a Hugging Face folder or a GGUF file.
+///
+/// # Errors
+/// A missing or broken file, by its path and with what to do about it.
+pub fn read(path: &Path) -> Result<Bundle> {
+    let bundle = match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("gguf") => read_gguf(path),
+        _ if path.is_dir() => read_folder(path),
+        _ => bail!("it is neither a folder with a config.json nor a .gguf file; give --model one of these"),
     };
-    let config = required("config.json")?;
-    let tokenizer = required("tokenizer.json")?;
-    let weights = required("model.safetensors")?;
-    let tokenizer_config = fs::read(folder.join("tokenizer_config.json")).ok();
-    let chat_template = fs::read_to_string(folder.join("chat_template.jinja")).ok();
-    let files = Files {
-        config: &config,
-        tokenizer: &tokenizer,
-        tokenizer_config: tokenizer_config.as_deref(),
-        chat_template: chat_template.as_deref(),
-        weights: &weights,
+    bundle.with_context(|| format!("the model {}", path.display()))
+}
+
+fn read_folder(folder: &Path) -> Result<Bundle> {
+    let config = required(folder, "config.json")?;
+    let tokenizer = Texts::read(folder)?;
+    let tokenizer = tokenizer.files().with_context(|| "tokenizer.json is needed in the folder")?;
+    let (index, single) = (optional(folder, shards::INDEX)?, optional(folder, "model.safetensors")?);
+    let open = |name: &str| fs::read(folder.join(name)).map(Cow::Owned);
+    let weights = match (&single, &index) {
+        (Some(weights), _) => WeightFiles::One(weights),
+        (None, Some(index)) => WeightFiles::Shards { index, open: &open },
+        (None, None) => bail!("model.safetensors or {} is needed in the folder", shards::INDEX),
     };
-    Bundle::read(&files).with_context(|| format!("in {}", folder.display()))
+    Ok(Bundle::read(&Files::Folder { config: &config, tokenizer, weights })?)
+}
+
+/// A tokenizer.json beside the file wins over the one inside it.
+fn read_gguf(path: &Path) -> Result<Bundle> {
+    let file = fs::read(path)?;
+    let tokenizer = Texts::read(path.parent().unwrap_or(Path::new("")))?;
+    Ok(Bundle::read(&Files::Gguf { file: &file, tokenizer: tokenizer.files() })?)
+}
+
+/// The files of a tokenizer that a folder has.
+struct Texts {
+    tokenizer: Option<Vec<u8>>,
+    config: Option<Vec<u8>>,
+    chat_template: Option<String>,
+}
+
+impl Texts {
+    fn read(folder: &Path) -> Result<Self> {
+        let template = optional(folder, "chat_template.jinja")?;
+        Ok(Self {
+            tokenizer: optional(folder, "tokenizer.json")?,
+            config: optional(folder, "tokenizer_config.json")?,
+            chat_template: template.map(String::from_utf8).transpose().context("chat_template.jinja")?,
+        })
+    }
+
+    fn files(&self) -> Option<TokenizerFiles<'_>> {
+        let config = self.config.as_deref();
+        let chat_template = self.chat_template.as_deref();
+        Some(TokenizerFiles { tokenizer: self.tokenizer.as_deref()?, config, chat_template })
+    }
+}
+
+fn required(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    optional(folder, name)?.with_context(|| format!("{name} is needed in the folder"))
+}
+
+fn optional(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    match fs::read(folder.join(name)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| name.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::weights::{self, Precision, Weights};
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    const ATLAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/atlas");
+
+    /// A folder with these of Atlas's files.
+    fn with(files: &[&str]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            fs::copy(Path::new(ATLAS).join(file), folder.path().join(file)).unwrap();
+        }
+        folder
+    }
+
+    fn message(path: &Path) -> String {
+        format!("{:#}", read(path).err().unwrap())
+    }
+
+    #[test]
+    fn shards_are_the_single_file() {
+        let folder = with(&["config.json", "tokenizer.json", "tokenizer_config.json"]);
+        let whole = read(Path::new(ATLAS)).unwrap();
+        let mut map = serde_json::Map::new();
+        let mut shards = [Weights::new(), Weights::new()];
+        for (i, (name, array)) in whole.weights.iter().enumerate() {
+            map.insert(name.clone(), format!("model-{}-of-2.safetensors", i % 2).into());
+            shards[i % 2].insert(name.clone(), array.clone());
+        }
+        for (i, shard) in shards.iter().enumerate() {
+            let bytes = weights::write(shard, Precision::F16).unwrap();
+            fs::write(folder.path().join(format!("model-{i}-of-2.safetensors")), bytes).unwrap();
+        }
+        fs::write(folder.path().join(shards::INDEX), json!({"weight_map": map}).to_string()).unwrap();
+        assert_eq!(read(folder.path()).unwrap().weights, whole.weights);
+        fs::remove_file(folder.path().join("model-1-of-2.safetensors")).unwrap();
+        let message = message(folder.path());
+        let path = folder.path().display().to_string();
+        for part in [&path, shards::INDEX, "model-1-of-2.safetensors", "Put"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_path() {
+        for (files, missing) in [
+            (&["tokenizer.json"][..], "config.json"),
+            (&["config.json"], "tokenizer.json"),
+            (&["config.json", "tokenizer.json"], "model.safetensors"),
+        ] {
+            let folder = with(files);
+            let message = message(folder.path());
+            assert!(
+                message.contains(missing) && message.contains(&*folder.path().to_string_lossy()),
+                "{message}"
+            );
+        }
+        assert!(message(Path::new("no/such/file.gguf")).contains("no/such/file.gguf"));
+        assert!(message(Path::new("no/such/folder")).contains("--model"));
+        let folder = with(&["config.json"]);
+        let file = folder.path().join("broken.GGUF");
+        fs::write(&file, b"GGUF").unwrap();
+        assert!(message(&file).contains("broken.GGUF") && message(&file).contains("fetch it again"));
+    }
 }

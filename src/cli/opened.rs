@@ -7,8 +7,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 
 use super::model;
-use crate::engine::choice::choose;
-use crate::engine::{Backend, Model, Tuning};
+use crate::engine::{Backend, Model, Tuning, choose};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
 use crate::model::peft;

@@ -106,7 +106,7 @@ fn tokenizer(args: &Args, corpus: &Corpus) -> Result<Tokenizer> {
     if !path.exists() {
         fs::write(&path, vocabulary::train(corpus, args.seed, args.vocabulary)?)?;
     }
-    Ok(Tokenizer::from_bytes(&read(&path)?, Some(vocabulary::config_json().as_bytes()), None)?)
+    Ok(Tokenizer::from_bytes(&read(&path)?, Some(vocabulary::config_json().as_bytes()), None, None)?)
 }
 
 fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
@@ -121,6 +121,7 @@ fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
         head_dim: args.width / HEADS,
         vocab_size: tokenizer.vocab_size(),
         rope_theta: 10_000.0,
+        rope_scaling: None,
         rms_norm_eps: 1e-5,
         tie_word_embeddings: true,
         max_position_embeddings: 512,

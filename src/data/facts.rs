@@ -196,6 +196,7 @@ pub fn candidates(facts: &[Fact], relation: Relation) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn committed() -> Vec<Fact> {
         parse(include_bytes!("../../data/facts.jsonl"), "facts.jsonl").unwrap()
@@ -240,5 +241,19 @@ mod tests {
     fn a_bad_line_is_named() {
         let error = parse(b"{}\n", "facts.jsonl").unwrap_err();
         assert!(error.to_string().contains("line 1"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_facts_are_errors(at in 0usize..2000, value: u8, cut in 0usize..2000) {
+            let mut bytes = include_bytes!("../../data/facts.jsonl")[..2000].to_vec();
+            bytes[at] = value;
+            bytes.truncate(cut);
+            // An error or facts that can be asked for, never a panic.
+            for fact in parse(&bytes, "facts.jsonl").into_iter().flatten() {
+                let _ = (fact.statement(0), fact.asked());
+            }
+            let _ = parse(&[value; 3], "facts.jsonl");
+        }
     }
 }

@@ -94,6 +94,7 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Example>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn both_forms_are_read() {
@@ -112,6 +113,24 @@ mod tests {
         {
             let error = parse(text, "x.jsonl").unwrap_err().to_string();
             assert!(error.contains(line) && error.contains("x.jsonl"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_sets_are_errors(at in 0usize..200, value: char, cut in 0usize..200) {
+            let text = r#"{"instruction":"Add","input":"1+1","output":"2"}
+    {"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]}"#;
+            let mut letters: Vec<char> = text.chars().collect();
+            let index = at % letters.len();
+            letters[index] = value;
+            letters.truncate(cut.max(1));
+            let _ = parse(&letters.into_iter().collect::<String>(), "x.jsonl"); // never a panic
+        }
+
+        #[test]
+        fn any_text_is_an_error(text: String) {
+            prop_assert!(parse(&text, "x.jsonl").is_err());
         }
     }
 }

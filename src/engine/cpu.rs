@@ -17,6 +17,7 @@ use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
 use crate::reference::adamw::AdamW;
+use crate::reference::generate;
 use crate::reference::llama::{Adapter, Llama, row_norms};
 use crate::reference::ops::cross_entropy;
 use crate::train::{AdapterStart, Lora, Optimizer};
@@ -170,7 +171,13 @@ impl CpuModel {
             let message = format!("{longest} tokens, the model's positions end at {limit}");
             return Err(Error::Setting { field: "max_len", message, remedy: "Use shorter prompts".into() });
         }
-        let config = inference_config(&self.config);
+        if self.config.num_attention_heads * self.config.head_dim != self.config.hidden_size {
+            // candle-transformers' Llama takes a head to be hidden_size / heads wide.
+            let mut rows = generate::greedy(&self.llama, prompts, end, max_new)?;
+            rows.iter_mut().for_each(|row| row.retain(|token| *token != end));
+            return Ok(rows);
+        }
+        let config = inference_config(&self.config, longest);
         let mut cache = inference::Cache::new(true, DType::F32, &config, &Device::Cpu)?;
         let decoder = match self.decoder.take() {
             Some(decoder) => decoder,
@@ -323,7 +330,15 @@ fn adapters_at(
     Ok(adapters)
 }
 
-fn inference_config(c: &LlamaConfig) -> inference::Config {
+/// The shape as candle-transformers wants it, with rotary tables for `positions` positions.
+fn inference_config(c: &LlamaConfig, positions: usize) -> inference::Config {
+    let rope_scaling = c.rope_scaling.map(|scaling| inference::Llama3RopeConfig {
+        factor: scaling.factor as f32,
+        low_freq_factor: scaling.low_freq_factor as f32,
+        high_freq_factor: scaling.high_freq_factor as f32,
+        original_max_position_embeddings: scaling.original_max_position_embeddings,
+        rope_type: inference::Llama3RopeType::Llama3,
+    });
     inference::Config {
         hidden_size: c.hidden_size,
         intermediate_size: c.intermediate_size,
@@ -336,8 +351,9 @@ fn inference_config(c: &LlamaConfig) -> inference::Config {
         rope_theta: c.rope_theta as f32,
         bos_token_id: None,
         eos_token_id: None,
-        rope_scaling: None,
-        max_position_embeddings: c.max_position_embeddings,
+        rope_scaling,
+        // Not fewer than the heads, with which its cache compares this number.
+        max_position_embeddings: positions.max(c.num_key_value_heads),
         tie_word_embeddings: c.tie_word_embeddings,
     }
 }

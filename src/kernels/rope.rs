@@ -59,13 +59,14 @@ impl Rope {
     }
 }
 
-/// (t_max,D/2,2): cosine and sine of `t * theta^(-2d/D)`.
-pub fn rope_table(t_max: usize, head_dim: usize, theta: f64) -> Vec<f32> {
-    let mut table = Vec::with_capacity(t_max * head_dim);
+/// (t_max,D/2,2): cosine and sine of `t` times each of `frequencies`, (D/2) angles per position from
+/// [`LlamaConfig::inverse_frequencies`](crate::model::config::LlamaConfig::inverse_frequencies).
+pub fn rope_table(t_max: usize, frequencies: &[f64]) -> Vec<f32> {
+    let mut table = Vec::with_capacity(t_max * frequencies.len() * 2);
     for t in 0..t_max {
-        for d in 0..head_dim / 2 {
-            let angle = t as f64 * theta.powf(-2.0 * d as f64 / head_dim as f64);
-            table.extend([angle.cos() as f32, angle.sin() as f32]);
+        for frequency in frequencies {
+            let (sin, cos) = (t as f64 * frequency).sin_cos();
+            table.extend([cos as f32, sin as f32]);
         }
     }
     table

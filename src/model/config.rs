@@ -1,8 +1,8 @@
 //! The shape of a Llama model, as Hugging Face's `config.json` gives it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::error::{Error, Result};
+use super::rope::Llama3Scaling;
 
 /// Shape and constants of a Llama model.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,7 @@ pub struct LlamaConfig {
     /// V, the number of tokens.
     pub vocab_size: usize,
     pub rope_theta: f64,
+    pub rope_scaling: Option<Llama3Scaling>,
     pub rms_norm_eps: f64,
     /// Whether the output layer is the embedding.
     pub tie_word_embeddings: bool,
@@ -31,38 +32,7 @@ pub struct LlamaConfig {
     pub eos_token_id: Option<u32>,
 }
 
-const FILE: &str = "config.json";
-/// No dimension beyond this: larger models do not fit a page, and products stay inside `usize`.
-const LARGEST: usize = 1 << 20;
-
 impl LlamaConfig {
-    /// Reads `config.json`; refuses by name what this program does not implement.
-    pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let json: Value = serde_json::from_slice(bytes)
-            .map_err(|error| invalid("the file", &error.to_string(), "give a JSON object"))?;
-        refuse_unsupported(&json)?;
-        let size = |field: &str| required_size(&json, field);
-        let hidden_size = size("hidden_size")?;
-        let heads = size("num_attention_heads")?;
-        let config = LlamaConfig {
-            hidden_size,
-            intermediate_size: size("intermediate_size")?,
-            num_hidden_layers: size("num_hidden_layers")?,
-            num_attention_heads: heads,
-            num_key_value_heads: optional_size(&json, "num_key_value_heads")?.unwrap_or(heads),
-            head_dim: optional_size(&json, "head_dim")?.unwrap_or(hidden_size / heads),
-            vocab_size: size("vocab_size")?,
-            rope_theta: rope_theta(&json)?,
-            rms_norm_eps: positive(&json, "rms_norm_eps", 1e-6)?,
-            tie_word_embeddings: json["tie_word_embeddings"].as_bool().unwrap_or(false),
-            max_position_embeddings: optional_size(&json, "max_position_embeddings")?.unwrap_or(2048),
-            bos_token_id: token_id(&json["bos_token_id"]),
-            eos_token_id: token_id(&json["eos_token_id"]),
-        };
-        config.check()?;
-        Ok(config)
-    }
-
     /// Writes the `config.json` that `from_json` and Hugging Face's transformers read.
     pub fn to_json(&self) -> String {
         let json = json!({
@@ -76,7 +46,13 @@ impl LlamaConfig {
             "head_dim": self.head_dim,
             "vocab_size": self.vocab_size,
             "rope_theta": self.rope_theta,
-            "rope_scaling": null,
+            "rope_scaling": self.rope_scaling.map(|scaling| json!({
+                "rope_type": "llama3",
+                "factor": scaling.factor,
+                "low_freq_factor": scaling.low_freq_factor,
+                "high_freq_factor": scaling.high_freq_factor,
+                "original_max_position_embeddings": scaling.original_max_position_embeddings,
+            })),
             "rms_norm_eps": self.rms_norm_eps,
             "tie_word_embeddings": self.tie_word_embeddings,
             "max_position_embeddings": self.max_position_embeddings,
@@ -96,21 +72,26 @@ impl LlamaConfig {
 
     /// Name and shape of every tensor that the model has, in file order; shapes are [out, in].
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        self.each_tensor().collect()
+    }
+
+    /// [`LlamaConfig::tensors`] one at a time, for a configuration that may claim more layers than
+    /// there is memory for their names.
+    pub fn each_tensor(&self) -> impl Iterator<Item = (String, Vec<usize>)> {
         let (c, v) = (self.hidden_size, self.vocab_size);
-        let mut list = vec![("model.embed_tokens.weight".to_string(), vec![v, c])];
-        for layer in 0..self.num_hidden_layers {
-            let prefix = format!("model.layers.{layer}");
-            for (linear, [output, input]) in self.linears() {
-                list.push((format!("{prefix}.{linear}.weight"), vec![output, input]));
-            }
-            list.push((format!("{prefix}.input_layernorm.weight"), vec![c]));
-            list.push((format!("{prefix}.post_attention_layernorm.weight"), vec![c]));
-        }
-        list.push(("model.norm.weight".to_string(), vec![c]));
-        if !self.tie_word_embeddings {
-            list.push(("lm_head.weight".to_string(), vec![v, c]));
-        }
-        list
+        let linears = self.linears();
+        let layers = (0..self.num_hidden_layers).flat_map(move |layer| {
+            let named = move |name: &str| format!("model.layers.{layer}.{name}.weight");
+            let linears = linears.into_iter().map(move |(linear, shape)| (named(linear), shape.to_vec()));
+            let norms = ["input_layernorm", "post_attention_layernorm"];
+            linears.chain(norms.into_iter().map(move |norm| (named(norm), vec![c])))
+        });
+        let head = (!self.tie_word_embeddings).then(|| ("lm_head.weight".to_string(), vec![v, c]));
+        [("model.embed_tokens.weight".to_string(), vec![v, c])]
+            .into_iter()
+            .chain(layers)
+            .chain([("model.norm.weight".to_string(), vec![c])])
+            .chain(head)
     }
 
     /// The seven linear layers of a layer, by name, with their shapes [out, in].
@@ -131,109 +112,15 @@ impl LlamaConfig {
 
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
-        self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        self.each_tensor().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
-
-    fn check(&self) -> Result<()> {
-        let (heads, groups) = (self.num_attention_heads, self.num_key_value_heads);
-        if !heads.is_multiple_of(groups) {
-            return Err(invalid(
-                "num_key_value_heads",
-                &format!("{groups} does not divide num_attention_heads {heads}"),
-                "give a divisor",
-            ));
-        }
-        if !self.head_dim.is_multiple_of(2) {
-            return Err(invalid("head_dim", "odd", "rotary embeddings need an even width"));
-        }
-        Ok(())
-    }
-}
-
-fn invalid(field: &str, message: &str, remedy: &str) -> Error {
-    Error::Format {
-        file: FILE.to_string(),
-        field: field.to_string(),
-        message: message.to_string(),
-        remedy: remedy.to_string(),
-    }
-}
-
-fn refuse_unsupported(json: &Value) -> Result<()> {
-    let refuse = |feature: String| {
-        let remedy = "use a plain Llama model without it".to_string();
-        Err(Error::Unsupported { feature: format!("{FILE}: {feature}"), remedy })
-    };
-    let model_type = json["model_type"].as_str().unwrap_or("llama");
-    if model_type != "llama" {
-        return refuse(format!("model_type {model_type}"));
-    }
-    let mut architectures = json["architectures"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    if let Some(name) = architectures.find(|name| *name != "LlamaForCausalLM") {
-        return refuse(format!("architecture {name}"));
-    }
-    if !json["rope_scaling"].is_null() {
-        return refuse("rope_scaling".to_string());
-    }
-    let rope_type = json["rope_parameters"]["rope_type"].as_str().unwrap_or("default");
-    if rope_type != "default" {
-        return refuse(format!("rope_parameters of type {rope_type}"));
-    }
-    for field in ["attention_bias", "mlp_bias"] {
-        if json[field].as_bool() == Some(true) {
-            return refuse(field.to_string());
-        }
-    }
-    let activation = json["hidden_act"].as_str().unwrap_or("silu");
-    if activation != "silu" {
-        return refuse(format!("hidden_act {activation}"));
-    }
-    Ok(())
-}
-
-fn optional_size(json: &Value, field: &str) -> Result<Option<usize>> {
-    match &json[field] {
-        Value::Null => Ok(None),
-        value => match value.as_u64().and_then(|size| usize::try_from(size).ok()) {
-            Some(size) if (1..=LARGEST).contains(&size) => Ok(Some(size)),
-            _ => Err(invalid(field, &format!("{value}"), &format!("give an integer from 1 to {LARGEST}"))),
-        },
-    }
-}
-
-fn required_size(json: &Value, field: &str) -> Result<usize> {
-    optional_size(json, field)?
-        .ok_or_else(|| invalid(field, "missing", "use the config.json of a Llama model"))
-}
-
-fn positive(json: &Value, field: &str, default: f64) -> Result<f64> {
-    match &json[field] {
-        Value::Null => Ok(default),
-        value => match value.as_f64() {
-            Some(number) if number.is_finite() && number > 0.0 => Ok(number),
-            _ => Err(invalid(field, &format!("{value}"), "give a positive number")),
-        },
-    }
-}
-
-/// Transformers 5 writes the base inside `rope_parameters`, earlier versions beside it.
-fn rope_theta(json: &Value) -> Result<f64> {
-    let nested = &json["rope_parameters"];
-    let source = if nested["rope_theta"].is_null() { json } else { nested };
-    positive(source, "rope_theta", 10_000.0)
-}
-
-/// An id, or the first of a list of ids.
-fn token_id(value: &Value) -> Option<u32> {
-    let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-    first.as_u64().and_then(|id| u32::try_from(id).ok())
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn small() -> LlamaConfig {
+    pub(crate) fn small() -> LlamaConfig {
         LlamaConfig {
             hidden_size: 24,
             intermediate_size: 40,
@@ -243,36 +130,13 @@ mod tests {
             head_dim: 6,
             vocab_size: 32,
             rope_theta: 10_000.0,
+            rope_scaling: None,
             rms_norm_eps: 1e-5,
             tie_word_embeddings: true,
             max_position_embeddings: 64,
             bos_token_id: Some(0),
             eos_token_id: Some(0),
         }
-    }
-
-    #[test]
-    fn written_json_reads_back() {
-        assert_eq!(LlamaConfig::from_json(small().to_json().as_bytes()).unwrap(), small());
-    }
-
-    #[test]
-    fn unsupported_features_are_named() {
-        let with = |field: &str, value: Value| {
-            let mut json: Value = serde_json::from_str(&small().to_json()).unwrap();
-            json[field] = value;
-            LlamaConfig::from_json(json.to_string().as_bytes()).unwrap_err().to_string()
-        };
-        assert!(with("rope_scaling", json!({"rope_type": "llama3"})).contains("rope_scaling"));
-        assert!(with("attention_bias", json!(true)).contains("attention_bias"));
-        assert!(with("mlp_bias", json!(true)).contains("mlp_bias"));
-        assert!(with("hidden_act", json!("gelu")).contains("gelu"));
-        assert!(with("architectures", json!(["MistralForCausalLM"])).contains("Mistral"));
-        assert!(with("num_key_value_heads", json!(3)).contains("num_key_value_heads"));
-        assert!(with("hidden_size", json!(-1)).contains("hidden_size"));
-        assert!(with("vocab_size", json!(1u64 << 60)).contains("vocab_size"));
-        assert!(with("head_dim", json!(5)).contains("head_dim"));
-        assert!(with("rms_norm_eps", json!(0)).contains("rms_norm_eps"));
     }
 
     #[test]

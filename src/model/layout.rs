@@ -283,6 +283,7 @@ mod tests {
             head_dim: 3,
             vocab_size: 11,
             rope_theta: 1e4,
+            rope_scaling: None,
             rms_norm_eps: 1e-5,
             tie_word_embeddings: true,
             max_position_embeddings: 32,

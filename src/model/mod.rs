@@ -1,8 +1,14 @@
 //! What a model is: its configuration, its tensors and where they lie, its tokenizer.
 
 pub mod bundle;
+pub mod chat;
 pub mod config;
+mod config_json;
+pub mod gguf;
 pub mod layout;
 pub mod peft;
+pub mod rope;
+pub mod shards;
 pub mod tokenizer;
+mod tokenizer_file;
 pub mod weights;

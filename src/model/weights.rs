@@ -1,6 +1,6 @@
 //! Weights as safetensors: read as f32, written as f32 or f16, with Hugging Face's names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use half::{bf16, f16};
 use safetensors::tensor::TensorView;
@@ -46,13 +46,13 @@ pub fn read(bytes: &[u8], file: &str) -> Result<Weights> {
         file: file.to_string(),
         field: "header".to_string(),
         message: error.to_string(),
-        remedy: "the file is damaged or no safetensors file; fetch it again".to_string(),
+        remedy: "The file is damaged or no safetensors file; fetch it again".to_string(),
     })?;
     let mut weights = Weights::new();
     for (name, view) in tensors.tensors() {
         let data = numbers(&view).ok_or_else(|| Error::Unsupported {
             feature: format!("{file}: tensor {name} of type {:?}", view.dtype()),
-            remedy: "convert it to f32, f16 or bf16".to_string(),
+            remedy: "Convert it to f32, f16 or bf16".to_string(),
         })?;
         weights.insert(name, Array::new(view.shape().to_vec(), data)?);
     }
@@ -69,39 +69,41 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+pub(super) fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     let (chunks, _) = bytes.as_chunks::<N>();
     chunks.iter().map(|chunk| number(*chunk)).collect()
 }
 
 /// Checks that `weights` are the tensors of `config`, no fewer, and with its shapes. Removes what
 /// the model computes itself or does not use (rotary frequencies, a copy of a tied output layer).
+///
+/// Allocates by what `weights` holds, not by how many layers the configuration claims.
 pub fn fit(weights: &mut Weights, config: &LlamaConfig, file: &str) -> Result<()> {
-    let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
     let problem = |field: &str, message: String| Error::Format {
         file: file.to_string(),
         field: field.to_string(),
         message,
-        remedy: "use weights that belong to this config.json".to_string(),
+        remedy: "Use weights that belong to this configuration".to_string(),
     };
     let is_derived = |name: &str| {
         name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
     };
     weights.retain(|name, _| !is_derived(name));
-    for (name, shape) in &expected {
-        match weights.get(name) {
-            None => return Err(problem(name, "missing".to_string())),
-            Some(array) if array.shape != *shape => {
+    let mut expected = BTreeSet::new();
+    for (name, shape) in config.each_tensor() {
+        match weights.get(&name) {
+            None => return Err(problem(&name, "missing".to_string())),
+            Some(array) if array.shape != shape => {
                 let message = format!("shape {:?}, the configuration gives {shape:?}", array.shape);
-                return Err(problem(name, message));
+                return Err(problem(&name, message));
             }
             Some(array) if !array.data.iter().all(|value| value.is_finite()) => {
-                return Err(problem(name, "holds a value that is not finite".to_string()));
+                return Err(problem(&name, "holds a value that is not finite".to_string()));
             }
-            Some(_) => {}
-        }
+            Some(_) => expected.insert(name),
+        };
     }
-    match weights.keys().find(|name| !expected.contains_key(*name)) {
+    match weights.keys().find(|name| !expected.contains(*name)) {
         Some(name) => Err(problem(name, "not a tensor of this model".to_string())),
         None => Ok(()),
     }
@@ -194,6 +196,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_bytes_are_errors(bytes: Vec<u8>) {
+            prop_assert!(read(&bytes, "test").is_err());
+        }
+
         #[test]
         fn damaged_files_are_errors(at in 0usize..200, value: u8, cut in 0usize..200) {
             let mut bytes = write(&some(), Precision::F16).unwrap();

@@ -197,7 +197,7 @@ impl Llama {
     pub fn run_layers(&self, embedded: Tensor, batch: usize, time: usize) -> Result<Tensor> {
         let config = &self.config;
         let eps = config.rms_norm_eps as f32;
-        let rotary = Some(Arc::new(Rotary::new(time, config.head_dim, config.rope_theta)));
+        let rotary = Some(Arc::new(Rotary::new(time, &config.inverse_frequencies())));
         let head_dim = config.head_dim;
         let queries = Heads { batch, time, heads: config.num_attention_heads, head_dim, rotary };
         let mut x = embedded;
@@ -295,6 +295,7 @@ pub(crate) mod tests {
             head_dim: 6,
             vocab_size: 32,
             rope_theta: 10_000.0,
+            rope_scaling: None,
             rms_norm_eps: 1e-5,
             tie_word_embeddings: true,
             max_position_embeddings: 24,

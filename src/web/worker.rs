@@ -15,7 +15,7 @@ use crate::engine::{Backend, Choice, Sampling, choose};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::lab::{ArmName, Event, Lab, Settings};
-use crate::model::bundle::{self, Bundle};
+use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
 
 /// Training goes on for about this long before messages are looked at.
 const SLICE_MS: f32 = 100.0;
@@ -142,12 +142,14 @@ impl Worker {
     }
 
     async fn load(&mut self, files: Files) -> Result<()> {
-        let bundle = Bundle::read(&bundle::Files {
+        let bundle = Bundle::read(&bundle::Files::Folder {
             config: files.config.as_bytes(),
-            tokenizer: files.tokenizer.as_bytes(),
-            tokenizer_config: files.tokenizer_config.as_deref().map(str::as_bytes),
-            chat_template: None,
-            weights: &files.weights,
+            tokenizer: TokenizerFiles {
+                tokenizer: files.tokenizer.as_bytes(),
+                config: files.tokenizer_config.as_deref().map(str::as_bytes),
+                chat_template: None,
+            },
+            weights: WeightFiles::One(&files.weights),
         })?;
         let facts = facts::parse(files.facts.as_bytes(), "facts.jsonl")?;
         let (backend, adapter, reason) = open(files.backend).await?;

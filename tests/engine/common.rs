@@ -7,12 +7,14 @@ use driftscope::engine::{Backend, Model, Tensors, Tuning};
 use driftscope::gpu::Gpu;
 use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
+use driftscope::model::rope::Llama3Scaling;
 use driftscope::model::weights::{Array, Weights};
 use driftscope::train::{AdapterStart, Lora};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Names and configurations: grouped heads, odd widths, an untied head, a vocabulary that 4 does not divide.
+/// Names and configurations: grouped heads, odd widths, an untied head, a vocabulary that 4 does not divide,
+/// scaled rotations, heads that are together wider than the residual stream.
 pub fn configs() -> Vec<(&'static str, LlamaConfig)> {
     let base = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_act":"silu",
         "hidden_size":32,"intermediate_size":48,"num_hidden_layers":2,"num_attention_heads":4,
@@ -35,9 +37,21 @@ pub fn configs() -> Vec<(&'static str, LlamaConfig)> {
         head_dim: 10,
         vocab_size: 67,
         num_hidden_layers: 3,
+        rope_scaling: Some(Llama3Scaling {
+            factor: 8.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_max_position_embeddings: 32,
+        }),
         ..tied.clone()
     };
-    vec![("tied, heads 4/2", tied), ("untied, heads 8/1", grouped), ("odd widths, heads 3/3", odd)]
+    let wide = LlamaConfig { head_dim: 12, ..tied.clone() };
+    vec![
+        ("tied, heads 4/2", tied),
+        ("untied, heads 8/1", grouped),
+        ("odd widths, heads 3/3, llama3 rotations", odd),
+        ("wide heads", wide),
+    ]
 }
 
 pub fn weights(config: &LlamaConfig, seed: u64) -> Weights {

@@ -61,7 +61,7 @@ impl GpuModel {
     /// A base model from its tensors.
     pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights) -> Result<Self> {
         let layout = Layout::new(config);
-        let table = rope_table(config.max_position_embeddings, config.head_dim, config.rope_theta);
+        let table = rope_table(config.max_position_embeddings, &config.inverse_frequencies());
         Ok(Self {
             weights: gpu.upload("weights", &layout.pack(weights)?)?,
             rope: gpu.upload("rope", &table)?,

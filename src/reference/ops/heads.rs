@@ -13,11 +13,10 @@ pub struct Rotary {
 }
 
 impl Rotary {
-    /// Angles t * theta^(-2 i / D) of positions t below `time`.
-    pub fn new(time: usize, head_dim: usize, theta: f64) -> Self {
-        let angles = (0..time).flat_map(|t| {
-            (0..head_dim / 2).map(move |i| t as f64 * theta.powf(-2.0 * i as f64 / head_dim as f64))
-        });
+    /// Angles t * f of positions t below `time` and the D/2 `frequencies` f, from
+    /// [`LlamaConfig::inverse_frequencies`](crate::model::config::LlamaConfig::inverse_frequencies).
+    pub fn new(time: usize, frequencies: &[f64]) -> Self {
+        let angles = (0..time).flat_map(|t| frequencies.iter().map(move |f| t as f64 * f));
         let (cos, sin) = angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip();
         Rotary { cos, sin }
     }
@@ -117,7 +116,7 @@ mod tests {
     #[test]
     fn equals_transposing_and_candles_rotary_embedding() {
         let (batch, time, heads, head_dim) = (2, 5, 3, 8);
-        let rotary = Arc::new(Rotary::new(time, head_dim, 100.0));
+        let rotary = Arc::new(Rotary::new(time, &[1.0, 0.3, 0.1, 0.03]));
         let table = |values: &[f32]| Tensor::from_slice(values, (time, head_dim / 2), &Device::Cpu).unwrap();
         let (cos, sin) = (table(&rotary.cos), table(&rotary.sin));
         let layout = Heads { batch, time, heads, head_dim, rotary: Some(rotary) };
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn merging_undoes_splitting() {
-        let rotary = Some(Arc::new(Rotary::new(4, 6, 10_000.0)));
+        let rotary = Some(Arc::new(Rotary::new(4, &[1.0, 0.1, 0.01])));
         let layout = Heads { batch: 3, time: 4, heads: 2, head_dim: 6, rotary };
         let x = random((12, 12), 4);
         let y = layout.merge(&layout.split(x.as_tensor()).unwrap()).unwrap();

@@ -1,0 +1,228 @@
+//! The chat template that turns a conversation into one text.
+
+use minijinja::{Environment, ErrorKind, Value, context};
+use minijinja_contrib::pycompat::unknown_method_callback;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The template of models that bring none: what the built-in model was pre-trained on.
+pub const DEFAULT_TEMPLATE: &str = "{% for message in messages %}\
+    {% if message['role'] == 'user' %}User: {{ message['content'] }}\n\
+    {% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}\
+    {% else %}{{ message['content'] }}\n{% endif %}\
+    {% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}";
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// `user`, `assistant` or `system`.
+    pub role: String,
+    pub content: String,
+}
+
+impl Message {
+    /// What the user says.
+    pub fn user(content: &str) -> Self {
+        Message { role: "user".to_string(), content: content.to_string() }
+    }
+
+    /// What the model says.
+    pub fn assistant(content: &str) -> Self {
+        Message { role: "assistant".to_string(), content: content.to_string() }
+    }
+}
+
+/// A template and the tokens that it may write.
+#[derive(Clone, Debug)]
+pub struct ChatTemplate {
+    pub source: String,
+    /// A model without one leaves it undefined in the template.
+    pub bos: Option<String>,
+    pub eos: String,
+}
+
+impl ChatTemplate {
+    /// The template's text for `messages`, as transformers' `apply_chat_template` renders it, but for
+    /// `strftime_now`: templates that find it undefined write a fixed date, so that runs repeat.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] for a template that is none or that refuses the conversation.
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
+        let mut environment = Environment::new();
+        // As transformers renders: {% tags %} leave no empty lines behind.
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment.set_unknown_method_callback(unknown_method_callback);
+        let values = context! {
+            messages => messages,
+            add_generation_prompt => add_generation_prompt,
+            tools => Value::from(()),
+            documents => Value::from(()),
+            bos_token => self.bos.as_deref().map_or(Value::UNDEFINED, Value::from),
+            eos_token => self.eos,
+        };
+        environment
+            .render_str(&self.source, values)
+            .map_err(|error| Error::Tokenizer(format!("the chat template refuses this: {error:#}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// SmolLM2's: a system prompt where the conversation has none.
+    const CHATML: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != \
+        'system' %}{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging \
+        Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + \
+        '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}\
+        {% endif %}";
+
+    /// TinyLlama's, which relies on trimmed lines.
+    const ZEPHYR: &str = "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' \
+        + message['content'] + eos_token }}\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + \
+        message['content'] + eos_token }}\n{% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n'  \
+        + message['content'] + eos_token }}\n{% endif %}\n{% if loop.last and add_generation_prompt %}\n\
+        {{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}";
+
+    /// Llama 3.2's, without its branches for tools.
+    const LLAMA_3: &str = r#"{{- bos_token }}
+{%- if custom_tools is defined %}
+    {%- set tools = custom_tools %}
+{%- endif %}
+{%- if not date_string is defined %}
+    {%- if strftime_now is defined %}
+        {%- set date_string = strftime_now("%d %b %Y") %}
+    {%- else %}
+        {%- set date_string = "26 Jul 2024" %}
+    {%- endif %}
+{%- endif %}
+{%- if not tools is defined %}
+    {%- set tools = none %}
+{%- endif %}
+
+{#- This block extracts the system message, so we can slot it into the right place. #}
+{%- if messages[0]['role'] == 'system' %}
+    {%- set system_message = messages[0]['content']|trim %}
+    {%- set messages = messages[1:] %}
+{%- else %}
+    {%- set system_message = "" %}
+{%- endif %}
+
+{#- System message #}
+{{- "<|start_header_id|>system<|end_header_id|>\n\n" }}
+{%- if tools is not none %}
+    {{- "Environment: ipython\n" }}
+{%- endif %}
+{{- "Cutting Knowledge Date: December 2023\n" }}
+{{- "Today Date: " + date_string + "\n\n" }}
+{{- system_message }}
+{{- "<|eot_id|>" }}
+
+{%- for message in messages %}
+    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}
+        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' }}
+    {%- elif 'tool_calls' in message %}
+        {%- if not message.tool_calls|length == 1 %}
+            {{- raise_exception("This model only supports single tool-calls at once!") }}
+        {%- endif %}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
+{%- endif %}
+"#;
+
+    fn template(source: &str) -> ChatTemplate {
+        let bos = Some("<|begin|>".to_string());
+        ChatTemplate { source: source.to_string(), bos, eos: "<|end|>".to_string() }
+    }
+
+    /// A prompt, an answered exchange and a prompt behind a system message.
+    fn renderings(source: &str) -> [String; 3] {
+        let (user, answer) = (Message::user(" Hi there "), Message::assistant("Hello!"));
+        let system = Message { role: "system".to_string(), content: "Be brief.".to_string() };
+        let template = template(source);
+        [
+            template.render(std::slice::from_ref(&user), true).unwrap(),
+            template.render(&[user.clone(), answer], false).unwrap(),
+            template.render(&[system, user], true).unwrap(),
+        ]
+    }
+
+    /// The expected texts were rendered by transformers 5.23's `render_jinja_template`.
+    #[test]
+    fn real_templates_render_as_in_transformers() {
+        const SMOL: &str = "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n";
+        assert_eq!(
+            renderings(CHATML),
+            [
+                format!("{SMOL}<|im_start|>user\n Hi there <|im_end|>\n<|im_start|>assistant\n"),
+                format!(
+                    "{SMOL}<|im_start|>user\n Hi there <|im_end|>\n<|im_start|>assistant\nHello!<|im_end|>\n"
+                ),
+                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n Hi there <|im_end|>\n\
+                <|im_start|>assistant\n"
+                    .to_string(),
+            ]
+        );
+        assert_eq!(
+            renderings(ZEPHYR),
+            [
+                "<|user|>\n Hi there <|end|>\n<|assistant|>\n",
+                "<|user|>\n Hi there <|end|>\n<|assistant|>\nHello!<|end|>\n",
+                "<|system|>\nBe brief.<|end|>\n<|user|>\n Hi there <|end|>\n<|assistant|>\n",
+            ]
+        );
+        const DATED: &str = "<|begin|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: \
+            December 2023\nToday Date: 26 Jul 2024\n\n";
+        const USER: &str = "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi there<|eot_id|>\
+            <|start_header_id|>assistant<|end_header_id|>\n\n";
+        assert_eq!(
+            renderings(LLAMA_3),
+            [
+                format!("{DATED}{USER}"),
+                format!("{DATED}{USER}Hello!<|eot_id|>"),
+                format!("{DATED}Be brief.{USER}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_template_raises_is_said() {
+        let source = "{% for m in messages %}{% if m.role not in ['user'] %}\
+            {{ raise_exception('Only users may speak') }}{% break %}{% endif %}{% endfor %}";
+        let error = template(source).render(&[Message::assistant("Hi")], false).unwrap_err().to_string();
+        assert!(error.contains("Only users may speak"), "{error}");
+        assert!(template("{% if %}").render(&[], false).is_err());
+    }
+
+    #[test]
+    fn undefined_is_as_in_jinja() {
+        let render = |source| ChatTemplate { bos: None, ..template(source) }.render(&[], false);
+        assert_eq!(render("{{ bos_token }}{{ nothing }}").unwrap(), "");
+        assert_eq!(
+            render("{{ nothing is defined }} {{ tools is none }}").unwrap().to_lowercase(),
+            "false true"
+        );
+        assert!(render("{{ nothing.field }}").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_templates_are_errors(at in 0usize..2000, value in "\\PC", cut in 0usize..400) {
+            for source in [CHATML, ZEPHYR, LLAMA_3] {
+                let mut letters: Vec<char> = source.chars().collect();
+                let index = at % letters.len();
+                letters.splice(index..(index + cut / 100).min(source.len()), value.chars());
+                let damaged: String = letters.into_iter().collect();
+                let _ = template(&damaged).render(&[Message::user("Hi")], true);
+            }
+        }
+    }
+}

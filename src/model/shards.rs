@@ -1,0 +1,121 @@
+//! Weights in several safetensors files, as `model.safetensors.index.json` lists them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use serde::Deserialize;
+
+use super::config_json::invalid;
+use super::weights::{self, Weights};
+use crate::error::Result;
+
+/// The index's name in a model's folder.
+pub const INDEX: &str = "model.safetensors.index.json";
+
+/// Gives the bytes of the file of a name.
+pub type Open<'a> = &'a dyn Fn(&str) -> io::Result<Cow<'a, [u8]>>;
+
+#[derive(Deserialize)]
+struct Index {
+    /// File by tensor.
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Reads the shards that `index` lists, one after the other, so that the bytes of one at most are held
+/// beside the tensors.
+///
+/// # Errors
+/// An index that leads out of the folder; a shard that is missing or damaged; a shard without a tensor that
+/// the index looks for in it, or with one that it does not.
+pub fn read(index: &[u8], open: Open) -> Result<Weights> {
+    let wrong = |field: &str, message: &str, remedy: &str| invalid(INDEX, field, message, remedy);
+    let index: Index = serde_json::from_slice(index)
+        .map_err(|error| wrong("the file", &error.to_string(), "It is damaged; fetch it again"))?;
+    let mut shards: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (tensor, shard) in &index.weight_map {
+        shards.entry(shard).or_default().insert(tensor);
+    }
+    let mut all = Weights::new();
+    for (shard, expected) in shards {
+        if shard.contains(['/', '\\', ':']) || shard.contains("..") || !shard.ends_with(".safetensors") {
+            let remedy = "Name .safetensors files that lie beside the index";
+            return Err(wrong("weight_map", &format!("{shard:?} is no file's name"), remedy));
+        }
+        let bytes = open(shard).map_err(|error| {
+            let remedy = format!("Put {shard} beside {INDEX}");
+            wrong("weight_map", &format!("{shard} cannot be read: {error}"), &remedy)
+        })?;
+        let tensors = weights::read(&bytes, shard)?;
+        let unlisted = tensors.keys().find(|name| !expected.contains(name.as_str()));
+        let absent = expected.iter().find(|name| !tensors.contains_key(**name));
+        if let Some((name, message)) = unlisted
+            .map(|name| (name.as_str(), format!("{INDEX} does not list it in this file")))
+            .or(absent.map(|name| (*name, format!("missing, though {INDEX} lists it in this file"))))
+        {
+            return Err(invalid(shard, name, &message, "Fetch index and shards of one model again"));
+        }
+        all.extend(tensors);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::weights::{Array, Precision, write};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn shard(names: &[&str]) -> Vec<u8> {
+        let tensor = |name: &&str| (name.to_string(), Array::new(vec![1], vec![1.5]).unwrap());
+        write(&names.iter().map(tensor).collect(), Precision::F16).unwrap()
+    }
+
+    fn open(name: &str) -> io::Result<Cow<'static, [u8]>> {
+        match name {
+            "1.safetensors" => Ok(shard(&["a", "b"]).into()),
+            "2.safetensors" => Ok(shard(&["c"]).into()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn read_map(map: serde_json::Value) -> Result<Weights> {
+        read(json!({"metadata": {"total_size": 1u64 << 60}, "weight_map": map}).to_string().as_bytes(), &open)
+    }
+
+    #[test]
+    fn shards_are_joined() {
+        let map = json!({"a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"});
+        assert_eq!(read_map(map).unwrap().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn wrong_indexes_are_named() {
+        for (map, file, field) in [
+            (json!({"a": "1.safetensors"}), "1.safetensors", "b"),
+            (json!({"a": "1.safetensors", "b": "1.safetensors", "d": "1.safetensors"}), "1.safetensors", "d"),
+            (json!({"a": "3.safetensors"}), INDEX, "3.safetensors"),
+            (json!({"a": "../1.safetensors"}), INDEX, "../1.safetensors"),
+            (json!({"a": "x/1.safetensors"}), INDEX, "x/1.safetensors"),
+            (json!({"a": "config.json"}), INDEX, "config.json"),
+            (json!({"a": 1}), INDEX, "the file"),
+            (json!(null), INDEX, "the file"),
+        ] {
+            let error = read_map(map).unwrap_err().to_string();
+            assert!(error.starts_with(file) && error.contains(field), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_indexes_are_errors(at in 0usize..100, value: u8, cut in 0usize..200) {
+            let mut bytes = json!({"weight_map": {"a": "1.safetensors", "b": "1.safetensors"}}).to_string().into_bytes();
+            let index = at % bytes.len();
+            bytes[index] = value;
+            let _ = read(&bytes, &open);
+            bytes.truncate(cut % bytes.len());
+            prop_assert!(read(&bytes, &open).is_err());
+        }
+    }
+}
