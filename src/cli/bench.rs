@@ -134,12 +134,7 @@ fn forward_flop(config: &LlamaConfig, tokens: usize) -> f64 {
     2.0 * weights as f64 * tokens as f64
 }
 
-fn measure(
-    args: &Args,
-    tokens: usize,
-    flop: f64,
-    mut call: impl FnMut() -> Result<()>,
-) -> Result<Speed> {
+fn measure(args: &Args, tokens: usize, flop: f64, mut call: impl FnMut() -> Result<()>) -> Result<Speed> {
     let mut timed = || -> Result<f64> {
         let begun = Instant::now();
         call()?;

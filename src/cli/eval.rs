@@ -165,7 +165,8 @@ pub fn run(args: Args) -> Result<()> {
 
 /// Each line of a file that is not empty, with its place for errors.
 fn lines<T: serde::de::DeserializeOwned>(path: &Path, flag: &str, forms: &str) -> Result<Vec<(String, T)>> {
-    let text = fs::read_to_string(path).with_context(|| format!("{flag} {} can't be read", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("{flag} {} can't be read", path.display()))?;
     let mut out = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = format!("{} line {}", path.display(), i + 1);
@@ -298,8 +299,7 @@ fn drift(args: &Args, opened: Opened, examples: &[Example]) -> Result<Drift> {
         false => Some(block_on(loss::mean(&mut tuned, &given))?),
     };
     let end = tokenizer.eos_id();
-    let (answers, shifts) =
-        block_on(shift::of_answers(&mut tuned, &mut base, &prompts, args.max_new, end))?;
+    let (answers, shifts) = block_on(shift::of_answers(&mut tuned, &mut base, &prompts, args.max_new, end))?;
     let Shift { kl, n, unshifted, marginal, shifted, positions } = shift::aggregate(&shifts);
     let share = |count: u32| f64::from(count) / f64::from(n.max(1));
     let text = |answer: &Sequence| tokenizer.decode(&answer.tokens[answer.response..]);

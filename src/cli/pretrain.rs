@@ -127,6 +127,8 @@ fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
         max_position_embeddings: 512,
         bos_token_id: Some(tokenizer.eos_id()),
         eos_token_id: Some(tokenizer.eos_id()),
+        // Here the end token separates documents, and is learned.
+        pad_token_id: None,
     };
     ensure!(config.parameters() <= 3_000_000, "more than 3 million parameters");
     Ok(config)
@@ -264,12 +266,13 @@ fn finish(
     let scores = recall::evaluate(&rounded, tokenizer, facts, 1)?;
     fs::create_dir_all(&args.out)?;
     let write = |name: &str, bytes: &[u8]| fs::write(args.out.join(name), bytes);
+    let config = LlamaConfig { pad_token_id: config.eos_token_id, ..config.clone() };
     write("config.json", config.to_json().as_bytes())?;
     write("model.safetensors", &weights::write(&weights, weights::Precision::F16)?)?;
     write("tokenizer.json", &read(&args.checkpoint.join("tokenizer.json"))?)?;
     write("tokenizer_config.json", vocabulary::config_json().as_bytes())?;
     write("special_tokens_map.json", vocabulary::special_tokens_json().as_bytes())?;
-    let card = card::write(args, config, progress, &scores);
+    let card = card::write(args, &config, progress, &scores);
     write("README.md", card.as_bytes())?;
     let total = recall::Score::total(&scores);
     println!("cloze {}/{}, asked {}/{}", total.cloze, total.facts, total.asked, total.facts);

@@ -30,6 +30,9 @@ pub struct LlamaConfig {
     pub max_position_embeddings: usize,
     pub bos_token_id: Option<u32>,
     pub eos_token_id: Option<u32>,
+    /// Full tuning leaves this token's row of the input embedding without a gradient, as PyTorch does with
+    /// `nn.Embedding`'s `padding_idx`.
+    pub pad_token_id: Option<u32>,
 }
 
 impl LlamaConfig {
@@ -63,7 +66,7 @@ impl LlamaConfig {
             "initializer_range": 0.02,
             "bos_token_id": self.bos_token_id,
             "eos_token_id": self.eos_token_id,
-            "pad_token_id": self.eos_token_id,
+            "pad_token_id": self.pad_token_id,
             "torch_dtype": "float16",
             "use_cache": true,
         });
@@ -136,6 +139,7 @@ pub(crate) mod tests {
             max_position_embeddings: 64,
             bos_token_id: Some(0),
             eos_token_id: Some(0),
+            pad_token_id: None,
         }
     }
 

@@ -61,6 +61,7 @@ impl LlamaConfig {
             max_position_embeddings: positions,
             bos_token_id: token_id(&json["bos_token_id"]),
             eos_token_id: token_id(&json["eos_token_id"]),
+            pad_token_id: token_id(&json["pad_token_id"]),
         };
         config.checked(FILE)
     }

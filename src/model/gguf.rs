@@ -118,6 +118,7 @@ impl<'a> Gguf<'a> {
             max_position_embeddings: size("llama.context_length")?,
             bos_token_id: id("tokenizer.ggml.bos_token_id")?,
             eos_token_id: id("tokenizer.ggml.eos_token_id")?,
+            pad_token_id: id("tokenizer.ggml.padding_token_id")?,
         }
         .checked(FILE)?;
         config.rope_scaling = self.rope_scaling(&config)?;

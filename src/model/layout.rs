@@ -236,9 +236,8 @@ impl AdapterLayout {
                 if !members.iter().any(|t| targets.contains(t)) {
                     return None;
                 }
-                let name = |t: Target, part: &str| {
-                    format!("base_model.model.{}.{part}", linear_name(layer, t))
-                };
+                let name =
+                    |t: Target, part: &str| format!("base_model.model.{}.{part}", linear_name(layer, t));
                 let a = members.iter().map(|&t| (name(t, LORA_A), vec![rank, stack.inputs(config)]));
                 let a = arena.block(a);
                 let b = members.iter().map(|&t| (name(t, LORA_B), vec![outputs(t, config), rank]));
@@ -289,6 +288,7 @@ mod tests {
             max_position_embeddings: 32,
             bos_token_id: None,
             eos_token_id: None,
+            pad_token_id: None,
         }
     }
 

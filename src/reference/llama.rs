@@ -189,8 +189,7 @@ impl Llama {
     /// The normalised residual stream (B * T, C) after the last layer.
     pub fn hidden(&self, ids: &[u32], batch: usize) -> Result<Tensor> {
         let time = self.check(ids, batch)?;
-        let tokens = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-        self.run_layers(self.embedding.index_select(&tokens, 0)?, batch, time)
+        self.run_layers(self.embed(ids)?, batch, time)
     }
 
     /// As [`Llama::hidden`] for embedded inputs x (B * T, C), so that a caller can add noise to them.
@@ -210,10 +209,17 @@ impl Llama {
         Ok(ops::rms_norm(&x, &self.norm, eps)?)
     }
 
-    /// The embeddings (B * T, C) of `ids`.
+    /// The embeddings (B * T, C) of `ids`; the padding token's get no gradient.
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         let tokens = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-        Ok(self.embedding.index_select(&tokens, 0)?)
+        let embedded = self.embedding.index_select(&tokens, 0)?;
+        let Some(pad) = self.config.pad_token_id.filter(|pad| ids.contains(pad)) else {
+            return Ok(embedded);
+        };
+        let learns: Vec<f32> = ids.iter().map(|id| f32::from(u8::from(*id != pad))).collect();
+        let learns = Tensor::from_vec(learns, (ids.len(), 1), &Device::Cpu)?;
+        let fixed = embedded.detach().broadcast_mul(&(1.0 - &learns)?)?;
+        Ok((embedded.broadcast_mul(&learns)? + fixed)?)
     }
 
     fn check(&self, ids: &[u32], batch: usize) -> Result<usize> {
@@ -301,6 +307,7 @@ pub(crate) mod tests {
             max_position_embeddings: 24,
             bos_token_id: None,
             eos_token_id: Some(0),
+            pad_token_id: None,
         };
         let mut rng = Corpus::generator(5, 0);
         let mut weights = Weights::new();
@@ -316,7 +323,8 @@ pub(crate) mod tests {
         for layer in 0..config.num_hidden_layers {
             for (linear, [output, input]) in config.linears() {
                 let var = |shape| Var::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-                let adapter = Adapter { a: var((3, input)), b: var((output, 3)), scale: 0.1 };
+                let adapter =
+                    Adapter { a: var((3, input)), b: var((output, 3)), scale: 0.1, magnitude: None };
                 all.insert(format!("model.layers.{layer}.{linear}"), adapter);
             }
         }

@@ -95,8 +95,7 @@ impl Fixture {
 
     fn arm(&self, base: &Model, method: &str) -> Model {
         let s = &self.curves[method].settings;
-        let optimizer =
-            Optimizer { weight_decay: s.weight_decay, max_norm: s.clip, ..Optimizer::default() };
+        let optimizer = Optimizer { weight_decay: s.weight_decay, max_norm: s.clip, ..Optimizer::default() };
         let tuning = if method == "full" {
             Tuning::Full
         } else {
@@ -153,8 +152,8 @@ fn every_gradient_equals_pytorch() {
     });
 }
 
-/// The fixtures' own losses differ by less than 1e-4 between f32 and f64: a tolerance of 1e-3 is ten times
-/// what the order of the sums can do.
+/// The fixtures' own losses differ by up to 2e-6 between f32 and f64, their norms by 2e-5: 1e-4 and 1e-3 leave
+/// room for another order of the sums and for nothing else.
 #[test]
 fn fifty_steps_follow_pytorch() {
     for_each(|what, fixture, base| {
@@ -178,7 +177,7 @@ fn fifty_steps_follow_pytorch() {
             let norm = pairs().map(|((g, _), norm)| relative(g.grad_norm, *norm)).fold(0.0, f32::max);
             let logits = fixture.difference(&mut arm, &format!("{method}.trained"));
             println!("{what}, {method}: loss {loss:.1e}, norm {norm:.1e}, logits {logits:.1e}");
-            assert!(loss < 1e-3 && norm < 1e-2, "{what}, {method}: loss {loss}, gradient norm {norm}");
+            assert!(loss < 1e-4 && norm < 1e-3, "{what}, {method}: loss {loss}, gradient norm {norm}");
         }
     });
 }

@@ -47,6 +47,7 @@ macro_rules! mistakes {
 #[rustfmt::skip]
 fn mistakes() -> Vec<Mistake> {
     mistakes![
+        ACCUMULATE "now.micro == 0u" => "now.micro == 1u", accumulate::record;
         ADAMW "i < u.decayed" => "i <= u.decayed", adamw::record;
         ADAMW "(1.0 - now.beta2)" => "(1.0 - now.beta1)", adamw::record;
         ADVANCE "+=" => "=", select::advance;
@@ -60,6 +61,13 @@ fn mistakes() -> Vec<Mistake> {
         CROSS_ENTROPY_BACKWARD "* now.inv_targets" => "* now.lr", cross_entropy::backward;
         CROSS_ENTROPY_BACKWARD "log(sum) - (" => "log(sum) + (", cross_entropy::backward;
         CROSS_ENTROPY_FORWARD "v < u.vocab" => "v + 1u < u.vocab", cross_entropy::forward;
+        DORA_BACKWARD_MAGNITUDE "sum / norm[n]" => "sum", dora::magnitude;
+        DORA_BACKWARD_MAGNITUDE "norm[n] == 0.0" => "norm[n] < 0.0", dora::magnitude;
+        DORA_NORM "(group * u.rank + r)" => "(r)", dora::norm;
+        DORA_NORM "u.scale * low" => "low", dora::norm;
+        DORA_NORM "u.adapted >> group" => "u.adapted", dora::norm;
+        DORA_SCALE "magnitude[n] / norm[n]" => "norm[n]", dora::scale;
+        DORA_SCALE "value += y[i]" => "value = y[i]", dora::scale;
         EMBEDDING_BACKWARD "] += sum" => "] = sum", embedding::backward;
         EMBEDDING_BACKWARD "order[i] * u.width" => "i * u.width", embedding::backward;
         EMBEDDING_FORWARD "i % u.width" => "i / u.width", embedding::forward;

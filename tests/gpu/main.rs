@@ -1,10 +1,12 @@
 //! Every kernel against its CPU twin, on the GPU that wgpu finds (lavapipe where there is none).
 
+mod accumulate;
 mod adamw;
 mod attention;
 mod common;
 mod controls;
 mod cross_entropy;
+mod dora;
 mod embedding;
 mod fill;
 mod grad_norm;

@@ -5,7 +5,7 @@
 
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{
-    AdamW, Draw, FinishStep, KvAppend, LoraGroups, Matmul, Select, Slices, TopK, Variant,
+    AdamW, Dora, Draw, FinishStep, KvAppend, LoraGroups, Matmul, Select, Slices, TopK, Variant,
 };
 use proptest::prelude::*;
 use proptest::sample::select as any_of;
@@ -13,8 +13,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::common::gpu;
 use crate::{
-    adamw, attention, cross_entropy, embedding, fill, grad_norm, kv_cache, lora, matmul, rmsnorm, rope,
-    select, shift, swiglu, top_k,
+    accumulate, adamw, attention, cross_entropy, dora, embedding, fill, grad_norm, kv_cache, lora, matmul,
+    rmsnorm, rope, select, shift, swiglu, top_k,
 };
 
 /// Random cases of a family of kernels, on one device.
@@ -32,6 +32,11 @@ fn check<S: Strategy>(shapes: S, test: impl Fn(&Gpu, S::Value)) {
     if let Err(error) = TestRunner::new_with_rng(config, rng).run(&shapes, run) {
         panic!("{error}");
     }
+}
+
+#[test]
+fn accumulate() {
+    check((1..3000u32, 0..3u32), |gpu, (len, micro)| accumulate::record_at(gpu, len, micro));
 }
 
 #[test]
@@ -161,6 +166,17 @@ fn lora_gradients() {
         for slices in [Slices::ONE, Slices::MANY] {
             lora::gradients_at(gpu, slices, op, m);
         }
+    });
+}
+
+#[test]
+fn dora() {
+    check((stack(), length(70), 1..60u32, 0..8u32), |gpu, (op, m, k, bits)| {
+        let adapted = (bits & ((1 << op.groups) - 1)).max(1);
+        let op = Dora::new(op, adapted, m, op.bounds[op.groups as usize - 1], k);
+        dora::norm_at(gpu, op);
+        dora::scale_at(gpu, op, bits % 2 == 0);
+        dora::magnitude_at(gpu, op);
     });
 }
 

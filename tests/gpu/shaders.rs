@@ -38,7 +38,9 @@ fn cases() -> Vec<Case> {
     let rmsnorm = || layout!(RmsNorm { rows, width, eps });
     let product = || layout!(MatmulUniforms { m, n, k, alpha, scale, rank, groups, end_0, end_1 });
     let adapter = || layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1 });
+    let dora = || layout!(Dora { m, n, k, rank, scale, end_0, end_1, adapted });
     vec![
+        case(&k::ACCUMULATE, layout!(Accumulate { len })),
         case(&k::ADAMW, layout!(AdamW { len, decayed })),
         case(&k::ADVANCE, layout!(Advance { by })),
         case(&k::ATTENTION_BACKWARD_KV, attention()),
@@ -46,6 +48,9 @@ fn cases() -> Vec<Case> {
         case(&k::ATTENTION_FORWARD, attention()),
         case(&k::CROSS_ENTROPY_BACKWARD, layout!(CrossEntropy { rows, vocab })),
         case(&k::CROSS_ENTROPY_FORWARD, layout!(CrossEntropy { rows, vocab })),
+        case(&k::DORA_BACKWARD_MAGNITUDE, dora()),
+        case(&k::DORA_NORM, dora()),
+        case(&k::DORA_SCALE, dora()),
         case(&k::EMBEDDING_BACKWARD, layout!(EmbeddingBackward { rows, width })),
         case(&k::EMBEDDING_FORWARD, layout!(Embedding { rows, width, vocab })),
         case(&k::FILL, layout!(Fill { len })),

@@ -10,7 +10,9 @@ use crate::data::batch::Batch;
 use crate::engine::StepMetrics;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{Accumulate, AdamW, CrossEntropy, FinishStep, PARTIALS, Step, SumSquares, token_index};
+use crate::kernels::{
+    Accumulate, AdamW, CrossEntropy, FinishStep, IGNORED, PARTIALS, Step, SumSquares, token_index,
+};
 use crate::train::Optimizer;
 
 /// The plan of one batch shape and the buffers a step fills.
@@ -105,7 +107,9 @@ impl Trainer {
             gpu.write(&p.tokens, &batch.tokens);
             gpu.write(&p.targets, &batch.targets);
             if net.adapter.is_none() {
-                let (order, starts, ids) = token_index(&batch.tokens);
+                let learns =
+                    |&token: &u32| if Some(token) == net.config.pad_token_id { IGNORED } else { token };
+                let (order, starts, ids) = token_index(&batch.tokens.iter().map(learns).collect::<Vec<_>>());
                 gpu.write(&p.index.order, &order);
                 gpu.write(&p.index.starts, &starts);
                 gpu.write(&p.index.ids, &ids);
