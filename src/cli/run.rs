@@ -23,7 +23,7 @@ pub struct Args {
     /// The record, as the page reads it.
     #[arg(long)]
     out: PathBuf,
-    /// A Hugging Face folder.
+    /// A Hugging Face folder or a GGUF file.
     #[arg(long, default_value = "models/atlas")]
     model: PathBuf,
     /// Facts, one JSON object a line.

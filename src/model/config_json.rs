@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::config::LlamaConfig;
-use super::rope::Llama3Scaling;
+use super::rope::{rope_scaling, rope_theta};
 use crate::error::{Error, Result};
 
-const FILE: &str = "config.json";
+pub(super) const FILE: &str = "config.json";
 /// No dimension beyond this: larger models do not fit a page, and products stay inside `usize`.
 const LARGEST: usize = 1 << 20;
 /// No head is wider.
@@ -97,7 +97,7 @@ pub(super) fn invalid(file: &str, field: &str, message: &str, remedy: &str) -> E
     }
 }
 
-fn refuse(feature: &str) -> Error {
+pub(super) fn refuse(feature: &str) -> Error {
     let remedy = "Use a plain Llama model without it".to_string();
     Error::Unsupported { feature: format!("{FILE}: {feature}"), remedy }
 }
@@ -133,50 +133,7 @@ fn shortened(value: &Value) -> String {
     }
 }
 
-/// Only a scaling of type llama3 is implemented. Transformers 5 writes `rope_parameters`, earlier versions
-/// `rope_scaling`, whose type was first called `type`.
-fn rope_scaling(json: &Value, positions: usize) -> Result<Option<Llama3Scaling>> {
-    let mut scaling = None;
-    for name in ["rope_scaling", "rope_parameters"] {
-        let fields = &json[name];
-        if fields.is_null() {
-            continue;
-        }
-        let kind = [&fields["rope_type"], &fields["type"]].into_iter().find(|kind| !kind.is_null());
-        match kind.map(|kind| kind.as_str().unwrap_or("of no name")) {
-            // What transformers 5 writes for an unscaled model may be the base alone.
-            None if fields.is_object() && name == "rope_parameters" => {}
-            Some("default") => {}
-            Some("llama3") => scaling = Some(llama3(fields, positions)?),
-            kind => return Err(refuse(&format!("{name} of type {}", kind.unwrap_or("unknown")))),
-        }
-        if !matches!(fields["partial_rotary_factor"].as_f64(), None | Some(1.0)) {
-            return Err(refuse(&format!("{name}: partial_rotary_factor")));
-        }
-    }
-    Ok(scaling)
-}
-
-fn llama3(fields: &Value, positions: usize) -> Result<Llama3Scaling> {
-    let number = |field: &str| {
-        let remedy = "Give the number that the model was trained with";
-        positive(fields, field)?.ok_or_else(|| invalid(FILE, field, "missing", remedy))
-    };
-    let scaling = Llama3Scaling {
-        factor: number("factor")?,
-        low_freq_factor: number("low_freq_factor")?,
-        high_freq_factor: number("high_freq_factor")?,
-        original_max_position_embeddings: optional_size(fields, "original_max_position_embeddings")?
-            .unwrap_or(positions),
-    };
-    if scaling.high_freq_factor <= scaling.low_freq_factor {
-        let message = format!("{} is not above low_freq_factor", scaling.high_freq_factor);
-        return Err(invalid(FILE, "high_freq_factor", &message, "Give a higher number"));
-    }
-    Ok(scaling)
-}
-
-fn optional_size(json: &Value, field: &str) -> Result<Option<usize>> {
+pub(super) fn optional_size(json: &Value, field: &str) -> Result<Option<usize>> {
     match &json[field] {
         Value::Null => Ok(None),
         value => match value.as_u64().and_then(size_within) {
@@ -199,7 +156,7 @@ fn required_size(json: &Value, field: &str) -> Result<usize> {
         .ok_or_else(|| invalid(FILE, field, "missing", "Use the config.json of a Llama model"))
 }
 
-fn positive(json: &Value, field: &str) -> Result<Option<f64>> {
+pub(super) fn positive(json: &Value, field: &str) -> Result<Option<f64>> {
     match &json[field] {
         Value::Null => Ok(None),
         value => match value.as_f64() {
@@ -214,12 +171,6 @@ fn flag(json: &Value, field: &str) -> Result<bool> {
         Value::Null => Ok(false),
         value => value.as_bool().ok_or_else(|| invalid(FILE, field, &shortened(value), "Give true or false")),
     }
-}
-
-/// Transformers 5 writes the base inside `rope_parameters`, earlier versions beside it.
-fn rope_theta(json: &Value) -> Result<f64> {
-    let nested = positive(&json["rope_parameters"], "rope_theta")?;
-    Ok(nested.or(positive(json, "rope_theta")?).unwrap_or(10_000.0))
 }
 
 /// An id, or the first of a list of ids.

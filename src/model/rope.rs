@@ -1,6 +1,10 @@
 //! How fast each pair of a head turns: the one source of every rotary table.
 
+use serde_json::Value;
+
 use super::config::LlamaConfig;
+use super::config_json::{FILE, invalid, optional_size, positive, refuse};
+use crate::error::Result;
 
 /// Llama 3.1's stretching of slow rotations, Hugging Face's `rope_type` "llama3".
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +41,56 @@ impl LlamaConfig {
         let scaled = |frequency| self.rope_scaling.map_or(frequency, |scaling| scaling.scale(frequency));
         (0..self.head_dim / 2).map(plain).map(scaled).collect()
     }
+}
+
+/// Only a scaling of type llama3 is implemented. Transformers 5 writes `rope_parameters`, earlier versions
+/// `rope_scaling`, whose type was first called `type`.
+pub(super) fn rope_scaling(json: &Value, positions: usize) -> Result<Option<Llama3Scaling>> {
+    let mut scaling = None;
+    for name in ["rope_scaling", "rope_parameters"] {
+        let fields = &json[name];
+        if fields.is_null() {
+            continue;
+        }
+        let kind = [&fields["rope_type"], &fields["type"]].into_iter().find(|kind| !kind.is_null());
+        match kind.map(|kind| kind.as_str().unwrap_or("of no name")) {
+            // What transformers 5 writes for an unscaled model may be the base alone.
+            None if fields.is_object() && name == "rope_parameters" => {}
+            Some("default") => {}
+            Some("llama3") => scaling = Some(llama3(fields, positions)?),
+            kind => return Err(refuse(&format!("{name} of type {}", kind.unwrap_or("unknown")))),
+        }
+        let partial = &fields["partial_rotary_factor"];
+        if !partial.is_null() && partial.as_f64() != Some(1.0) {
+            return Err(refuse(&format!("{name}: partial_rotary_factor")));
+        }
+    }
+    Ok(scaling)
+}
+
+fn llama3(fields: &Value, positions: usize) -> Result<Llama3Scaling> {
+    let number = |field: &str| {
+        let remedy = "Give the number that the model was trained with";
+        positive(fields, field)?.ok_or_else(|| invalid(FILE, field, "missing", remedy))
+    };
+    let scaling = Llama3Scaling {
+        factor: number("factor")?,
+        low_freq_factor: number("low_freq_factor")?,
+        high_freq_factor: number("high_freq_factor")?,
+        original_max_position_embeddings: optional_size(fields, "original_max_position_embeddings")?
+            .unwrap_or(positions),
+    };
+    if scaling.high_freq_factor <= scaling.low_freq_factor {
+        let message = format!("{} is not above low_freq_factor", scaling.high_freq_factor);
+        return Err(invalid(FILE, "high_freq_factor", &message, "Give a higher number"));
+    }
+    Ok(scaling)
+}
+
+/// Transformers 5 writes the base inside `rope_parameters`, earlier versions beside it.
+pub(super) fn rope_theta(json: &Value) -> Result<f64> {
+    let nested = positive(&json["rope_parameters"], "rope_theta")?;
+    Ok(nested.or(positive(json, "rope_theta")?).unwrap_or(10_000.0))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 const FILE: &str = "tokenizer.json";
 const NORMALIZERS: [&str; 7] = ["Sequence", "Prepend", "Replace", "NFC", "NFD", "NFKC", "NFKD"];
-const PRE_TOKENIZERS: [&str; 5] = ["Sequence", "Split", "Digits", "ByteLevel", "Metaspace"];
+const PRE_TOKENIZERS: [&str; 6] = ["Sequence", "Split", "Digits", "Punctuation", "ByteLevel", "Metaspace"];
 const DECODERS: [&str; 7] =
     ["Sequence", "ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace"];
 
