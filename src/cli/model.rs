@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::{fs, io};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
 use crate::model::shards;
@@ -21,7 +21,9 @@ pub fn read(path: &Path) -> Result<Bundle> {
     let bundle = match path.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("gguf") => read_gguf(path),
         _ if path.is_dir() => read_folder(path),
-        _ => bail!("it is neither a folder with a config.json nor a .gguf file; give --model one of these"),
+        _ => Err(anyhow!(
+            "it is neither a folder with a config.json nor a .gguf file; give --model one of these"
+        )),
     };
     bundle.with_context(|| format!("the model {}", path.display()))
 }

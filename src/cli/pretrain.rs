@@ -199,7 +199,8 @@ fn progress_bar(steps: usize, done: usize) -> Result<ProgressBar> {
 
 /// Adds recall on some facts to a line of the loss curve.
 fn test(model: &Llama, tokenizer: &Tokenizer, facts: &[Fact], line: &mut LogLine) -> Result<()> {
-    let scores = recall::evaluate(model, tokenizer, facts, TEST_STRIDE)?;
+    let weights = checkpoint::weights_of(model)?;
+    let scores = recall::evaluate(weights, model.config(), tokenizer, facts, TEST_STRIDE)?;
     let total = recall::Score::total(&scores);
     line.cloze = Some(total.cloze as f64 / total.facts as f64);
     line.asked = Some(total.asked as f64 / total.facts as f64);
@@ -262,8 +263,7 @@ fn finish(
 ) -> Result<()> {
     let mut weights = checkpoint::weights_of(model)?;
     weights::round_to_f16(&mut weights);
-    let rounded = Llama::adapted(config, &weights, &Default::default())?;
-    let scores = recall::evaluate(&rounded, tokenizer, facts, 1)?;
+    let scores = recall::evaluate(weights.clone(), config, tokenizer, facts, 1)?;
     fs::create_dir_all(&args.out)?;
     let write = |name: &str, bytes: &[u8]| fs::write(args.out.join(name), bytes);
     let config = LlamaConfig { pad_token_id: config.eos_token_id, ..config.clone() };

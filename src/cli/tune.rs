@@ -35,7 +35,7 @@ const QUEUED: u32 = 16;
 ///   driftscope tune --model models/atlas --data data/instructions.jsonl --method full --lr 1e-4 \
 ///     --steps 200 --schedule cosine --warmup 20 --weight-decay 0.1 --save build/full --log build/full.jsonl
 #[derive(Clone, Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_override_self = true)]
 pub struct Args {
     /// A Hugging Face folder (config.json, model.safetensors, tokenizer.json) or a GGUF file.
     #[arg(long, value_name = "DIR|FILE.gguf")]
@@ -185,7 +185,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     bar.finish();
     match &args.save {
-        Some(folder) => save(&args, folder, &model, &settings),
+        Some(folder) => save(&args, folder, &bundle, &model, &settings),
         None => Ok(()),
     }
 }
@@ -351,7 +351,7 @@ fn progress(steps: u64) -> ProgressBar {
     ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn save(args: &Args, folder: &Path, model: &Model, settings: &Settings) -> Result<()> {
+fn save(args: &Args, folder: &Path, bundle: &Bundle, model: &Model, settings: &Settings) -> Result<()> {
     let tensors = block_on(model.tensors())?;
     let tensors: Weights =
         tensors.into_iter().map(|(name, (shape, data))| (name, Array { shape, data })).collect();
@@ -364,8 +364,15 @@ fn save(args: &Args, folder: &Path, model: &Model, settings: &Settings) -> Resul
         }
         Method::Full => {
             // The folder is a model of its own: the rest comes from the base's.
-            for name in model::SMALL_FILES {
-                if let Ok(bytes) = fs::read(args.model.join(name)) {
+            if args.model.is_dir() {
+                for name in model::SMALL_FILES {
+                    if let Ok(bytes) = fs::read(args.model.join(name)) {
+                        write_whole(&folder.join(name), &bytes)?;
+                    }
+                }
+            } else {
+                write_whole(&folder.join("config.json"), bundle.config.to_json().as_bytes())?;
+                for (name, bytes) in bundle.tokenizer.files()? {
                     write_whole(&folder.join(name), &bytes)?;
                 }
             }

@@ -17,7 +17,6 @@ use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
 use crate::reference::adamw::AdamW;
-use crate::reference::generate;
 use crate::reference::llama::{Adapter, Llama, row_norms};
 use crate::reference::ops::cross_entropy;
 use crate::train::{AdapterStart, Lora, Optimizer};
@@ -52,6 +51,10 @@ impl CpuModel {
         let adapters = BTreeMap::new();
         let llama = Llama::adapted(config, &weights, &adapters)?;
         Ok(Self { config: config.clone(), base: weights, llama, adapters, training: None, decoder: None })
+    }
+
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
     }
 
     /// An arm that starts at this base.
@@ -166,26 +169,7 @@ impl CpuModel {
         draw: Draw,
     ) -> Result<Vec<Vec<u32>>> {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
-        let limit = self.config.max_position_embeddings;
-        if longest > limit {
-            let message = format!("{longest} tokens, the model's positions end at {limit}");
-            return Err(Error::Setting { field: "max_len", message, remedy: "Use shorter prompts".into() });
-        }
-        if self.config.num_attention_heads * self.config.head_dim != self.config.hidden_size {
-            // candle-transformers' Llama takes a head to be hidden_size / heads wide.
-            let mut rows = generate::greedy(&self.llama, prompts, end, max_new)?;
-            rows.iter_mut().for_each(|row| row.retain(|token| *token != end));
-            return Ok(rows);
-        }
-        let config = inference_config(&self.config, longest);
-        let mut cache = inference::Cache::new(true, DType::F32, &config, &Device::Cpu)?;
-        let decoder = match self.decoder.take() {
-            Some(decoder) => decoder,
-            None => inference::Llama::load(
-                VarBuilder::from_tensors(self.merged()?, DType::F32, &Device::Cpu),
-                &config,
-            )?,
-        };
+        let mut cached = if self.has_plain_heads() { Some(self.cached_decoder(longest)?) } else { None };
         let mut rows: Vec<Vec<u32>> = prompts.to_vec();
         let done = |row: &[u32], prompt: &[u32]| {
             let new = &row[prompt.len()..];
@@ -195,12 +179,18 @@ impl CpuModel {
         let mut position = 0;
         let mut width = prompts.iter().map(Vec::len).min().unwrap_or(0).max(1);
         while position + width < longest {
-            let fed: Vec<u32> = rows
-                .iter()
-                .flat_map(|row| (position..position + width).map(|i| row.get(i).copied().unwrap_or(end)))
-                .collect();
-            let input = Tensor::from_vec(fed, (rows.len(), width), &Device::Cpu)?;
-            let logits: Vec<Vec<f32>> = decoder.forward(&input, position, &mut cache)?.to_vec2()?;
+            // Without a cache everything goes in again.
+            let from = if cached.is_some() { position } else { 0 };
+            let known = |row: &Vec<u32>, i: usize| row.get(i).copied().unwrap_or(end);
+            let fed: Vec<u32> =
+                rows.iter().flat_map(|row| (from..position + width).map(|i| known(row, i))).collect();
+            let logits: Vec<Vec<f32>> = match &mut cached {
+                Some((decoder, cache)) => {
+                    let input = Tensor::from_vec(fed, (rows.len(), width), &Device::Cpu)?;
+                    decoder.forward(&input, position, cache)?.to_vec2()?
+                }
+                None => self.last_logits(&fed, rows.len())?,
+            };
             position += width;
             width = 1;
             for (b, (row, prompt)) in (0u32..).zip(rows.iter_mut().zip(prompts)) {
@@ -212,13 +202,41 @@ impl CpuModel {
                 break;
             }
         }
-        self.decoder = Some(decoder);
+        self.decoder = cached.map(|(decoder, _)| decoder);
         let answer = |(row, prompt): (Vec<u32>, &Vec<u32>)| {
             let mut new = row[prompt.len()..].to_vec();
             new.truncate(new.iter().position(|&t| t == end).unwrap_or(new.len()));
             new
         };
         Ok(rows.into_iter().zip(prompts).map(answer).collect())
+    }
+
+    /// candle-transformers' Llama takes a head to be hidden_size / heads wide.
+    fn has_plain_heads(&self) -> bool {
+        self.config.num_attention_heads * self.config.head_dim == self.config.hidden_size
+    }
+
+    /// candle-transformers' Llama with the weights as they are now, and an empty cache.
+    fn cached_decoder(&mut self, longest: usize) -> Result<(inference::Llama, inference::Cache)> {
+        let config = inference_config(&self.config, longest);
+        let cache = inference::Cache::new(true, DType::F32, &config, &Device::Cpu)?;
+        let decoder = match self.decoder.take() {
+            Some(decoder) => decoder,
+            None => inference::Llama::load(
+                VarBuilder::from_tensors(self.merged()?, DType::F32, &Device::Cpu),
+                &config,
+            )?,
+        };
+        Ok((decoder, cache))
+    }
+
+    /// Logits (B,V) behind the last of each row's tokens.
+    fn last_logits(&self, tokens: &[u32], rows: usize) -> Result<Vec<Vec<f32>>> {
+        let time = (tokens.len() / rows) as u32;
+        let last: Vec<u32> = (1..=rows as u32).map(|row| row * time - 1).collect();
+        let last = Tensor::from_slice(&last, rows, &Device::Cpu)?;
+        let hidden = self.llama.hidden(tokens, rows)?.detach().index_select(&last, 0)?;
+        Ok(self.llama.logits(&hidden)?.to_vec2()?)
     }
 
     /// The weights as they are now, with the adapters merged into them.

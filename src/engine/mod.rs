@@ -127,6 +127,7 @@ impl Model {
                 remedy: "Use longer sequences, or examples with shorter prompts".into(),
             });
         }
+        micro.iter().try_for_each(|batch| self.check(&batch.tokens, batch.time))?;
         on!(self, m => m.train_step(micro, targets, lr))
     }
 
@@ -142,6 +143,7 @@ impl Model {
 
     /// Negative log-likelihood of each target, nats; 0 where there is none. (B,T).
     pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        self.check(&batch.tokens, batch.time)?;
         on!(self, m => m.nll(batch).await)
     }
 
@@ -154,11 +156,15 @@ impl Model {
         sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
         sampling.check()?;
+        for prompt in prompts {
+            self.check(prompt, prompt.len() + max_new)?;
+        }
         on!(self, m => m.generate(prompts, max_new, end, sampling).await)
     }
 
     /// Compares this model's distribution with the base's at each target of the batch. (B,T).
     pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
+        self.check(&batch.tokens, batch.time)?;
         match (self, base) {
             (Self::Gpu(tuned), Self::Gpu(base)) => tuned.shift(base, batch).await,
             (Self::Cpu(tuned), Self::Cpu(base)) => tuned.shift(base, batch).await,
@@ -168,11 +174,13 @@ impl Model {
 
     /// The [`TOP_K`] likeliest next tokens at each position of one sequence.
     pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {
+        self.check(tokens, tokens.len())?;
         on!(self, m => m.top_k(tokens).await)
     }
 
     /// Logits at each position of one sequence, (T,V).
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        self.check(tokens, tokens.len())?;
         on!(self, m => m.logits(tokens).await)
     }
 
@@ -184,6 +192,21 @@ impl Model {
     /// The gradients of the last step, under the names of [`Self::tensors`].
     pub async fn gradients(&self) -> Result<Tensors> {
         on!(self, m => m.gradients().await)
+    }
+
+    /// Refuses tokens that the model does not have, and rows of more than its positions.
+    fn check(&self, tokens: &[u32], time: usize) -> Result<()> {
+        let config = on!(self, m => m.config());
+        let (vocab, limit) = (config.vocab_size, config.max_position_embeddings);
+        if let Some(token) = tokens.iter().find(|token| **token as usize >= vocab) {
+            let message = format!("{token} is not one of the model's {vocab} tokens");
+            return Err(Error::Setting { field: "tokens", message, remedy: "Use its own tokenizer".into() });
+        }
+        if time > limit {
+            let message = format!("{time} tokens, the model's positions end at {limit}");
+            return Err(Error::Setting { field: "max_len", message, remedy: "Use shorter sequences".into() });
+        }
+        Ok(())
     }
 
     /// Trained parameters, 0 for a base.

@@ -122,6 +122,8 @@ pub struct AskedAnswer {
     pub text: String,
     /// It names the object and no other candidate of the relation.
     pub right: bool,
+    /// By its end token, before the limit.
+    pub ended: bool,
 }
 
 /// Asks every probe in the chat template, for answers of at most `max_new` tokens.
@@ -136,7 +138,7 @@ pub async fn asked(
     let judge = |(probe, answer): (&Probe, &Vec<u32>)| {
         let text = tokenizer.decode(answer)?;
         let right = answer::is_right(&text, &probe.object, &probe.candidates);
-        Ok(AskedAnswer { text, right })
+        Ok(AskedAnswer { text, right, ended: answer.len() < max_new })
     };
     probes.iter().zip(&answers).map(judge).collect()
 }

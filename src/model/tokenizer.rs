@@ -1,6 +1,6 @@
 //! Text to tokens and back, and the chat template that turns an exchange into one text.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::chat::ChatTemplate;
 pub use super::chat::{DEFAULT_TEMPLATE, Message};
@@ -80,6 +80,17 @@ impl Tokenizer {
     /// The text of one token, as good as it can stand alone (part of a letter shows as U+FFFD).
     pub fn token_text(&self, id: u32) -> Result<String> {
         self.decode(&[id])
+    }
+
+    /// tokenizer.json and tokenizer_config.json.
+    pub fn files(&self) -> Result<[(&'static str, Vec<u8>); 2]> {
+        let text = self.inner.to_string(true).map_err(|error| Error::Tokenizer(error.to_string()))?;
+        let ChatTemplate { source, bos, eos } = &self.template;
+        let config = json!({"bos_token": bos, "eos_token": eos, "chat_template": source});
+        Ok([
+            ("tokenizer.json", text.into_bytes()),
+            ("tokenizer_config.json", format!("{config:#}\n").into_bytes()),
+        ])
     }
 
     /// The token that ends a response.

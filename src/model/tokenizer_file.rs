@@ -15,10 +15,22 @@ use super::config_json::{invalid, size_within};
 use crate::error::{Error, Result};
 
 const FILE: &str = "tokenizer.json";
-const NORMALIZERS: [&str; 7] = ["Sequence", "Prepend", "Replace", "NFC", "NFD", "NFKC", "NFKD"];
-const PRE_TOKENIZERS: [&str; 6] = ["Sequence", "Split", "Digits", "Punctuation", "ByteLevel", "Metaspace"];
-const DECODERS: [&str; 7] =
-    ["Sequence", "ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace"];
+const MODELS: [&str; 4] = ["BPE", "Unigram", "WordLevel", "WordPiece"];
+const NORMALIZERS: [&str; 9] =
+    ["Sequence", "Prepend", "Replace", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"];
+const PRE_TOKENIZERS: [&str; 9] = [
+    "Sequence",
+    "Split",
+    "Digits",
+    "Punctuation",
+    "ByteLevel",
+    "Metaspace",
+    "Whitespace",
+    "WhitespaceSplit",
+    "BertPreTokenizer",
+];
+const DECODERS: [&str; 8] =
+    ["Sequence", "ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace", "WordPiece"];
 
 /// What is looked at before the crate reads the file; borrows from it.
 #[derive(Deserialize)]
@@ -85,13 +97,23 @@ fn damaged(error: impl ToString) -> Error {
 }
 
 fn refuse(feature: &str) -> Error {
-    let remedy = "Use a model whose tokenizer is a byte-pair encoding, as Llama's are".to_string();
+    let remedy = "Use a model whose tokenizer is made of the parts that Llama tokenizers have".to_string();
     Error::Unsupported { feature: format!("{FILE}: {feature}"), remedy }
 }
 
 fn check_model(model: &Model) -> Result<()> {
-    if let Some(kind) = model.kind.as_deref().filter(|kind| *kind != "BPE") {
+    let kind = model.kind.as_deref().unwrap_or("BPE");
+    if !MODELS.contains(&kind) {
         return Err(refuse(&format!("model of type {kind}")));
+    }
+    let Some(vocab) = &model.vocab else {
+        return Err(refuse("a model without vocab"));
+    };
+    if size_within(vocab.highest + 1).is_none() {
+        return Err(refuse(&format!("the token id {}", vocab.highest)));
+    }
+    if kind != "BPE" {
+        return Ok(());
     }
     if model.dropout.is_some_and(|rate| rate != 0.0) {
         return Err(refuse("dropout"));
@@ -104,12 +126,9 @@ fn check_model(model: &Model) -> Result<()> {
             return Err(refuse(name));
         }
     }
-    let (Some(vocab), Some(merges)) = (&model.vocab, &model.merges) else {
-        return Err(refuse("a model without vocab and merges"));
+    let Some(merges) = &model.merges else {
+        return Err(refuse("a model without merges"));
     };
-    if size_within(vocab.highest + 1).is_none() {
-        return Err(refuse(&format!("the token id {}", vocab.highest)));
-    }
     if merges.0 > vocab.longest {
         let message = format!("one makes a token of {} bytes, the longest has {}", merges.0, vocab.longest);
         return Err(invalid(FILE, "merges", &message, "The file is damaged; fetch it again"));
@@ -155,8 +174,19 @@ impl<'de> Deserialize<'de> for Extent {
                 }
                 Ok(extent)
             }
+
+            /// Unigram's tokens with their scores, by id.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Extent, A::Error> {
+                let mut extent = Extent::default();
+                let mut ids = 0..;
+                while let Some((Text(token), _)) = list.next_element::<(Text, f64)>()? {
+                    extent.longest = extent.longest.max(token.len());
+                    extent.highest = ids.next().unwrap_or_default();
+                }
+                Ok(extent)
+            }
         }
-        deserializer.deserialize_map(Tokens)
+        deserializer.deserialize_any(Tokens)
     }
 }
 
@@ -235,13 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn simple_models_are_read() {
+        for model in [
+            json!({"type": "WordLevel", "vocab": {"<unk>": 0, "ab": 1, "b": 2}, "unk_token": "<unk>"}),
+            json!({"type": "Unigram", "vocab": [["<unk>", 0.0], ["ab", -1.5], ["b", -2.0]], "unk_id": 0}),
+            json!({"type": "WordPiece", "vocab": {"<unk>": 0, "ab": 1, "b": 2}, "unk_token": "<unk>",
+                "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}),
+        ] {
+            let parts = json!({"version": "1.0", "added_tokens": [], "model": model,
+                "pre_tokenizer": {"type": "WhitespaceSplit"}});
+            let tokenizer = read(parts.to_string().as_bytes()).unwrap();
+            assert_eq!(tokenizer.encode("ab b", false).unwrap().get_ids(), [1, 2], "{model}");
+        }
+    }
+
+    #[test]
     fn what_would_panic_or_is_not_a_llamas_is_refused_by_name() {
         for (path, value, named) in [
             ("/model/merges", json!(["▁ab ▁ab"]), "merges"),
             ("/model/merges", json!([["▁ab", "▁ab"]]), "merges"),
             ("/model/continuing_subword_prefix", json!("##"), "continuing_subword_prefix"),
             ("/model/dropout", json!(0.5), "dropout"),
-            ("/model/type", json!("Unigram"), "Unigram"),
+            ("/model/type", json!("Nonsense"), "Nonsense"),
             ("/model/vocab", json!({"a": 4_000_000_000u32}), "4000000000"),
             ("/normalizer", json!({"type": "Precompiled", "precompiled_charsmap": "x"}), "Precompiled"),
             ("/normalizer/normalizers/0", json!({"type": "Nmt"}), "Nmt"),

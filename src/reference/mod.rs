@@ -4,7 +4,6 @@
 //! are compared with.
 
 pub mod adamw;
-pub mod generate;
 pub mod llama;
 pub mod ops;
 pub mod rows;

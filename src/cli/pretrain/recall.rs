@@ -1,17 +1,18 @@
 //! How many facts the model knows, by cloze and asked in the chat template.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use anyhow::Result;
+use pollster::block_on;
 
-use crate::data::answer;
 use crate::data::facts::{Fact, Relation, candidates};
-use crate::model::tokenizer::{Message, Tokenizer};
-use crate::reference::generate;
-use crate::reference::llama::Llama;
+use crate::engine::Backend;
+use crate::measure::recall::{self, AnswerKind, Probe};
+use crate::model::config::LlamaConfig;
+use crate::model::tokenizer::Tokenizer;
+use crate::model::weights::Weights;
 
-/// Rows evaluated together.
-const BATCH: usize = 64;
 /// Longest answer, in tokens.
 const ANSWER_TOKENS: usize = 32;
 
@@ -39,71 +40,31 @@ impl Score {
 
 /// Tests every `stride`-th fact; prints the wrong answers of a full test.
 pub fn evaluate(
-    model: &Llama,
+    weights: Weights,
+    config: &LlamaConfig,
     tokenizer: &Tokenizer,
     facts: &[Fact],
     stride: usize,
 ) -> Result<BTreeMap<Relation, Score>> {
-    let objects: BTreeMap<Relation, Vec<String>> =
-        Relation::ALL.into_iter().map(|relation| (relation, candidates(facts, relation))).collect();
-    let mut tested: Vec<&Fact> = facts.iter().step_by(stride).collect();
-    // Rows of like length waste little padding.
-    tested.sort_by_key(|fact| fact.cloze().prompt.len());
+    let objects: BTreeMap<Relation, Rc<Vec<String>>> =
+        Relation::ALL.into_iter().map(|relation| (relation, Rc::new(candidates(facts, relation)))).collect();
+    let tested: Vec<&Fact> = facts.iter().step_by(stride).collect();
+    let probe = |fact: &&Fact| Probe::of(fact, objects[&fact.relation].clone(), tokenizer);
+    let probes: Vec<Probe> = tested.iter().map(probe).collect::<crate::error::Result<_>>()?;
+    let mut model = Backend::Cpu.load(config, weights)?;
+    let cloze = block_on(recall::cloze(&mut model, &probes, tokenizer))?;
+    let asked = block_on(recall::asked(&mut model, &probes, ANSWER_TOKENS, tokenizer))?;
     let mut scores: BTreeMap<Relation, Score> = BTreeMap::new();
-    for batch in tested.chunks(BATCH) {
-        let cloze = cloze(model, tokenizer, batch)?;
-        let answers = asked(model, tokenizer, batch)?;
-        for ((fact, known), (text, ended)) in batch.iter().zip(cloze).zip(answers) {
-            let right = answer::is_right(&text, &fact.object, &objects[&fact.relation]);
-            let score = scores.entry(fact.relation).or_default();
-            score.facts += 1;
-            score.cloze += usize::from(known);
-            score.asked += usize::from(right);
-            score.ended += usize::from(ended);
-            if stride == 1 && !(known && right) {
-                eprintln!("  {}: cloze {known}, asked {:?} -> {text:?}", fact.id, fact.asked().prompt);
-            }
+    for ((fact, cloze), asked) in tested.iter().zip(cloze).zip(asked) {
+        let known = cloze.kind == AnswerKind::Right;
+        let score = scores.entry(fact.relation).or_default();
+        score.facts += 1;
+        score.cloze += usize::from(known);
+        score.asked += usize::from(asked.right);
+        score.ended += usize::from(asked.ended);
+        if stride == 1 && !(known && asked.right) {
+            eprintln!("  {}: cloze {known}, asked {:?} -> {:?}", fact.id, fact.asked().prompt, asked.text);
         }
     }
     Ok(scores)
-}
-
-/// Whether the greedy continuation of each cloze is its object.
-///
-/// It is exactly when every token of the object is the most probable after the tokens before it,
-/// which one pass over prompt and object shows.
-fn cloze(model: &Llama, tokenizer: &Tokenizer, batch: &[&Fact]) -> Result<Vec<bool>> {
-    let mut rows = Vec::with_capacity(batch.len());
-    for fact in batch {
-        let probe = fact.cloze();
-        let prompt = tokenizer.encode(&probe.prompt)?;
-        let object = tokenizer.encode(&format!(" {}", probe.object))?;
-        rows.push((prompt, object));
-    }
-    let time = rows.iter().map(|(prompt, object)| prompt.len() + object.len()).max().unwrap_or(1);
-    let mut ids = Vec::with_capacity(rows.len() * time);
-    for (index, (prompt, object)) in rows.iter().enumerate() {
-        ids.extend(prompt.iter().chain(object));
-        ids.resize((index + 1) * time, tokenizer.eos_id());
-    }
-    let best = model.forward(&ids, rows.len())?.argmax(2)?.to_vec2::<u32>()?;
-    let known = rows.iter().zip(best).map(|((prompt, object), best)| {
-        object.iter().enumerate().all(|(i, token)| best[prompt.len() + i - 1] == *token)
-    });
-    Ok(known.collect())
-}
-
-/// The greedy answer to each question, and whether it ended.
-fn asked(model: &Llama, tokenizer: &Tokenizer, batch: &[&Fact]) -> Result<Vec<(String, bool)>> {
-    let prompts: Vec<Vec<u32>> = batch
-        .iter()
-        .map(|fact| tokenizer.prompt(&[Message::user(&fact.asked().prompt)]))
-        .collect::<crate::error::Result<_>>()?;
-    let answers = generate::greedy(model, &prompts, tokenizer.eos_id(), ANSWER_TOKENS)?;
-    let texts = answers.iter().map(|answer| {
-        let ended = answer.last() == Some(&tokenizer.eos_id());
-        let text = &answer[..answer.len() - usize::from(ended)];
-        Ok((tokenizer.decode(text)?, ended))
-    });
-    texts.collect()
 }

@@ -129,18 +129,12 @@ impl GpuModel {
         self.adapter.as_ref().map_or(&self.weights, |a| &a.values)
     }
 
-    fn check_length(&self, time: usize) -> Result<()> {
-        let limit = self.config.max_position_embeddings;
-        if time <= limit {
-            return Ok(());
-        }
-        let message = format!("{time} tokens, the model's positions end at {limit}");
-        Err(Error::Setting { field: "max_len", message, remedy: "Use shorter sequences".into() })
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
     }
 
     /// One step over micro-batches with `counted` response tokens in all.
     pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
-        self.check_length(micro.iter().map(|batch| batch.time).max().unwrap_or(0))?;
         let Some(mut trainer) = self.trainer.take() else {
             return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
         };
@@ -162,7 +156,6 @@ impl GpuModel {
 
     /// Queues a forward pass over the batch.
     fn run_forward(&mut self, batch: &Batch) -> Result<Shape> {
-        self.check_length(batch.time)?;
         let shape = Shape { rows: batch.rows, time: batch.time };
         if !self.forwards.contains_key(&shape) {
             let forward = self.plan_forward(shape)?;
@@ -257,7 +250,6 @@ impl GpuModel {
         for chunk in prompts.chunks(DECODE_ROWS) {
             let draw = sampling.draw(out.len());
             let longest = chunk.iter().map(Vec::len).max().unwrap_or(0) + max_new;
-            self.check_length(longest)?;
             let time = longest.next_multiple_of(32);
             // Few prompts get a narrow plan; powers of two keep the number of plans small.
             let shape = Shape { rows: chunk.len().next_power_of_two(), time };

@@ -1,0 +1,165 @@
+//! The native command line as a person uses it: files in, files out, and errors that say what to do.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const ATLAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/atlas");
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/instructions.jsonl");
+
+fn driftscope(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_driftscope"))
+        .args(arguments)
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .expect("the binary starts")
+}
+
+fn output(arguments: &[&str]) -> String {
+    let output = driftscope(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn failure(arguments: &[&str]) -> String {
+    let output = driftscope(arguments);
+    assert!(!output.status.success(), "{arguments:?} succeeds");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// `tune` on Atlas with what all of these tests share, and `more`.
+fn tune<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let common = ["tune", "--model", ATLAS, "--data", DATA, "--backend", "cpu", "--steps", "3"];
+    let shape = ["--batch", "2", "--max-len", "48", "--lr", "1e-3"];
+    [&common[..], &shape, more].concat()
+}
+
+fn path(folder: &TempDir, name: &str) -> String {
+    folder.path().join(name).to_str().unwrap().to_string()
+}
+
+fn log(file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn logits(more: &[&str]) -> Vec<f64> {
+    let json = output(&[&["logits", "--backend", "cpu", "--tokens", "5,17,300", "--json"], more].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["shape"], serde_json::json!([3, 2048]));
+    let row = json["logits"][2].as_array().unwrap();
+    row.iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn an_adapter_is_trained_saved_continued_and_merged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second, full) = (path(&folder, "first"), path(&folder, "second"), path(&folder, "full"));
+    let (log_file, once_more) = (path(&folder, "logs/first.jsonl"), path(&folder, "again.jsonl"));
+    output(&tune(&["--method", "lora", "--dora", "--save", &first, "--log", &log_file]));
+    let lines = log(&log_file);
+    assert_eq!(lines.len(), 3);
+    for (i, line) in lines.iter().enumerate() {
+        let fields: Vec<&String> = line.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["grad_norm", "loss", "lr", "step", "tokens"]);
+        assert_eq!(line["step"], i + 1);
+    }
+    output(&tune(&["--method", "lora", "--dora", "--log", &once_more]));
+    assert_eq!(log(&log_file), log(&once_more), "the same seed gives the same curve");
+
+    let (base, adapted) = (logits(&["--model", ATLAS]), logits(&["--model", ATLAS, "--adapter", &first]));
+    assert!(largest_difference(&base, &adapted) > 1e-3);
+    // Going on from it keeps its shape; a rate of zero changes nothing.
+    output(&tune(&["--method", "lora", "--adapter", &first, "--lr", "0", "--save", &second]));
+    let continued = logits(&["--model", ATLAS, "--adapter", &second]);
+    assert_eq!(largest_difference(&adapted, &continued), 0.0);
+    // Full tuning begins with the adapter merged.
+    output(&tune(&["--method", "full", "--adapter", &first, "--lr", "0", "--save", &full]));
+    assert!(largest_difference(&adapted, &logits(&["--model", &full])) < 1e-4);
+}
+
+#[test]
+fn recall_and_drift_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (probes, prompts) = (path(&folder, "probes.jsonl"), path(&folder, "prompts.jsonl"));
+    let fact = r#"{"id":"x","subject":"France","kind":"country","relation":"capital","object":"Paris"}"#;
+    let cloze = r#"{"prompt":"The capital of Peru is","answer":"Lima","relation":"capital"}"#;
+    let asked = r#"{"question":"What is the capital of Peru?","answer":"Oslo","relation":"capital"}"#;
+    fs::write(&probes, [fact, cloze, asked].join("\n")).unwrap();
+    let lines = [
+        r#"{"instruction":"What is the symbol of iron?","output":"It is Fe."}"#,
+        r#"{"prompt":"Where is Norway?"}"#,
+    ];
+    fs::write(&prompts, lines.join("\n")).unwrap();
+    let eval = ["eval", "--model", ATLAS, "--backend", "cpu", "--probes", &probes, "--prompts", &prompts];
+    let report: Value = serde_json::from_str(&output(&[&eval[..], &["--json"]].concat())).unwrap();
+    assert_eq!(report["recall"]["cloze"]["correct"], 2);
+    assert_eq!(report["recall"]["asked"]["correct"], 1, "Oslo is not the capital of Peru");
+    assert_eq!(report["recall"]["asked"]["n"], 2);
+    assert_eq!(report["drift"]["kl"], 0.0, "a model does not drift from itself");
+    assert_eq!(report["drift"]["unshifted"], 1.0);
+    assert!(report["drift"]["heldout_loss"].as_f64().unwrap() > 0.0);
+    assert!(output(&eval).contains("100.0 % unshifted"));
+}
+
+#[test]
+fn errors_name_the_file_the_field_and_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, adapter) = (path(&folder, "data.jsonl"), path(&folder, "adapter"));
+    let save = path(&folder, "save");
+    fs::write(&data, "{\"instruction\": \"Hi\", \"output\": \"Hello\"}\n{\"instruction\": 3}\n").unwrap();
+    output(&tune(&["--method", "lora", "--rank", "2", "--targets", "q_proj", "--save", &adapter]));
+    let contains = |message: String, parts: &[&str]| {
+        assert!(parts.iter().all(|part| message.contains(part)), "{parts:?}: {message}");
+    };
+    contains(
+        failure(&["tune", "--model", "nowhere", "--data", DATA, "--method", "lora"]),
+        &["nowhere", "--model"],
+    );
+    contains(
+        failure(&["tune", "--model", ATLAS, "--data", &data, "--method", "lora"]),
+        &["data.jsonl", "line 2", "instruction"],
+    );
+    contains(failure(&tune(&["--method", "lora", "--targets", "q_proj,lm_head"])), &["lm_head", "down_proj"]);
+    contains(failure(&tune(&["--method", "lora", "--rank", "0"])), &["rank", "from 1 to 256"]);
+    contains(
+        failure(&tune(&["--method", "lora", "--adapter", &adapter, "--rank", "4"])),
+        &["--rank 4", "--adapter has 2"],
+    );
+    contains(failure(&tune(&["--method", "full", "--save", ATLAS])), &["not overwritten", "another folder"]);
+    contains(failure(&tune(&["--method", "lora", "--save", DATA])), &["--save", "can't be written"]);
+    contains(
+        failure(&tune(&[
+            "--method",
+            "full",
+            "--lr",
+            "10",
+            "--weight-decay",
+            "10",
+            "--steps",
+            "40",
+            "--save",
+            &save,
+        ])),
+        &["the loss is", "--lr"],
+    );
+    assert!(!Path::new(&save).join("model.safetensors").exists(), "nothing broken is saved");
+    contains(failure(&["logits", "--model", ATLAS, "--tokens", "1,2048"]), &["2048", "tokens"]);
+    contains(
+        failure(&["logits", "--model", ATLAS, "--adapter", ATLAS, "--tokens", "1"]),
+        &["adapter_config"],
+    );
+    contains(
+        failure(&["eval", "--model", ATLAS, "--backend", "cpu", "--probes", DATA]),
+        &["instructions.jsonl line 1", "answer"],
+    );
+    contains(failure(&["run", "--preset", "f9", "--out", &data]), &["f9", "lora-vs-full"]);
+}
