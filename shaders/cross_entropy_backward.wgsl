@@ -28,6 +28,42 @@ struct Step {
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(4) var<storage, read_write> nll: array<f32>;
 
+// Four columns a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
+// Past the end the last logit again.
+fn four(row: u32, v: u32) -> vec4f {
+    let at = row + min(vec4u(v, v + 1u, v + 2u, v + 3u), vec4u(u.vocab - 1u));
+    return vec4f(logits[at.x], logits[at.y], logits[at.z], logits[at.w]);
+}
+
+fn largest_of(row: u32) -> f32 {
+    var largest = vec4f(-1e30);
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        largest = max(largest, four(row, v));
+    }
+    return max(max(largest.x, largest.y), max(largest.z, largest.w));
+}
+
+// Σ exp(logit - largest)
+fn mass(row: u32, largest: f32) -> f32 {
+    var sum = 0.0;
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        let is_there = vec4u(v, v + 1u, v + 2u, v + 3u) < vec4u(u.vocab);
+        sum += dot(select(vec4f(), exp(four(row, v) - largest), is_there), vec4f(1.0));
+    }
+    return sum;
+}
+
+fn store(row: u32, v: u32, value: f32) {
+    if v < u.vocab { logits[row + v] = value; }
+}
+
+fn store_four(row: u32, v: u32, values: vec4f) {
+    store(row, v, values.x);
+    store(row, v + 1u, values.y);
+    store(row, v + 2u, values.z);
+    store(row, v + 3u, values.w);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let n = gid.x + gid.y * groups.x * 64u;
@@ -35,23 +71,18 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let row = n * u.vocab;
     let target_id = targets[n];
     if target_id == 0xffffffffu {
-        for (var v = 0u; v < u.vocab; v++) {
-            logits[row + v] = 0.0;
+        for (var v = 0u; v < u.vocab; v += 4u) {
+            store_four(row, v, vec4f());
         }
         nll[n] = 0.0;
         return;
     }
-    var largest = -1e30;
-    for (var v = 0u; v < u.vocab; v++) {
-        largest = max(largest, logits[row + v]);
-    }
-    var sum = 0.0;
-    for (var v = 0u; v < u.vocab; v++) {
-        sum += exp(logits[row + v] - largest);
-    }
+    let largest = largest_of(row);
+    let sum = mass(row, largest);
     nll[n] = log(sum) - (logits[row + target_id] - largest);
-    for (var v = 0u; v < u.vocab; v++) {
-        let p = exp(logits[row + v] - largest) / sum;
-        logits[row + v] = (p - select(0.0, 1.0, v == target_id)) * now.inv_targets;
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        let p = exp(four(row, v) - largest) / sum;
+        let is_target = vec4u(v, v + 1u, v + 2u, v + 3u) == vec4u(target_id);
+        store_four(row, v, (p - select(vec4f(), vec4f(1.0), is_target)) * now.inv_targets);
     }
 }

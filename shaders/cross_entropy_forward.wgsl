@@ -11,6 +11,31 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> nll: array<f32>;
 
+// Four columns a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
+// Past the end the last logit again.
+fn four(row: u32, v: u32) -> vec4f {
+    let at = row + min(vec4u(v, v + 1u, v + 2u, v + 3u), vec4u(u.vocab - 1u));
+    return vec4f(logits[at.x], logits[at.y], logits[at.z], logits[at.w]);
+}
+
+fn largest_of(row: u32) -> f32 {
+    var largest = vec4f(-1e30);
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        largest = max(largest, four(row, v));
+    }
+    return max(max(largest.x, largest.y), max(largest.z, largest.w));
+}
+
+// Σ exp(logit - largest)
+fn mass(row: u32, largest: f32) -> f32 {
+    var sum = 0.0;
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        let is_there = vec4u(v, v + 1u, v + 2u, v + 3u) < vec4u(u.vocab);
+        sum += dot(select(vec4f(), exp(four(row, v) - largest), is_there), vec4f(1.0));
+    }
+    return sum;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let n = gid.x + gid.y * groups.x * 64u;
@@ -20,13 +45,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         return;
     }
     let row = n * u.vocab;
-    var largest = -1e30;
-    for (var v = 0u; v < u.vocab; v++) {
-        largest = max(largest, logits[row + v]);
-    }
-    var sum = 0.0;
-    for (var v = 0u; v < u.vocab; v++) {
-        sum += exp(logits[row + v] - largest);
-    }
+    let largest = largest_of(row);
+    let sum = mass(row, largest);
     nll[n] = log(sum) - (logits[row + targets[n]] - largest);
 }

@@ -1,6 +1,8 @@
 // norm[n] = || w[n,:] + scale * Σ_r b[n,r] a[g(n)*R + r,:] ||, 0 for a row n whose group g(n) is not adapted
 // w (N,K), the stacked weight of G linear layers; a (G*R,K); b (N,R); norm (N). One thread per row n.
 
+const LANES = vec4u(0u, 1u, 2u, 3u);
+
 struct Uniforms {
     m: u32,
     n: u32,
@@ -27,14 +29,18 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         norm[n] = 0.0;
         return;
     }
+    // Four columns at a time: llvmpipe ends a thread's loops after 65,535 rounds in all.
     var squares = 0.0;
-    for (var k = 0u; k < u.k; k++) {
-        var low = 0.0;
+    for (var k = 0u; k < u.k; k += 4u) {
+        var low = vec4f();
         for (var r = 0u; r < u.rank; r++) {
-            low += b[n * u.rank + r] * a[(group * u.rank + r) * u.k + k];
+            let at = (group * u.rank + r) * u.k + k;
+            low += b[n * u.rank + r] * vec4f(a[at], a[at + 1u], a[at + 2u], a[at + 3u]);
         }
-        let value = w[n * u.k + k] + u.scale * low;
-        squares += value * value;
+        let at = n * u.k + k;
+        let sum = vec4f(w[at], w[at + 1u], w[at + 2u], w[at + 3u]) + u.scale * low;
+        let value = select(vec4f(), sum, vec4u(k) + LANES < vec4u(u.k));
+        squares += dot(value, value);
     }
     norm[n] = sqrt(squares);
 }

@@ -17,6 +17,27 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read> tokens: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 
+// The logits of one column; past the end the last ones again.
+fn pair(row: u32, v: u32) -> vec2f {
+    let at = row + min(v, u.vocab - 1u);
+    return vec2f(tuned[at], base[at]);
+}
+
+fn mass(row: u32, v: u32, largest: vec2f) -> vec2f {
+    if v >= u.vocab { return vec2f(); }
+    return exp(pair(row, v) - largest);
+}
+
+// A column's part of (KL, rank - 1); own are the token's logits.
+fn part(row: u32, v: u32, lse: vec2f, own: vec2f, token: u32) -> vec2f {
+    if v >= u.vocab { return vec2f(); }
+    let logits = pair(row, v);
+    let logp = logits - lse;
+    let p = exp(logp);
+    let is_above = logits.y > own.y || (logits.y == own.y && v < token);
+    return vec2f(p.x * (logp.x - logp.y) - (p.x - p.y), select(0.0, 1.0, is_above));
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let n = gid.x + gid.y * groups.x * 64u;
@@ -28,24 +49,24 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     }
     let row = n * u.vocab;
     var largest = vec2f(-1e30);
-    for (var v = 0u; v < u.vocab; v++) {
-        largest = max(largest, vec2f(tuned[row + v], base[row + v]));
+    // Four columns a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        let a = max(pair(row, v), pair(row, v + 1u));
+        let b = max(pair(row, v + 2u), pair(row, v + 3u));
+        largest = max(largest, max(a, b));
     }
     var sum = vec2f();
-    for (var v = 0u; v < u.vocab; v++) {
-        sum += exp(vec2f(tuned[row + v], base[row + v]) - largest);
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        sum += mass(row, v, largest) + mass(row, v + 1u, largest);
+        sum += mass(row, v + 2u, largest) + mass(row, v + 3u, largest);
     }
     let lse = largest + log(sum);
     let own = vec2f(tuned[row + token], base[row + token]);
-    var kl = 0.0;
-    var rank = 1u;
-    for (var v = 0u; v < u.vocab; v++) {
-        let logits = vec2f(tuned[row + v], base[row + v]);
-        let logp = logits - lse;
-        let p = exp(logp);
-        kl += p.x * (logp.x - logp.y) - (p.x - p.y);
-        rank += u32(logits.y > own.y || (logits.y == own.y && v < token));
+    var parts = vec2f(0.0, 1.0); // KL, rank: f32 counts to 16 million
+    for (var v = 0u; v < u.vocab; v += 4u) {
+        parts += part(row, v, lse, own, token) + part(row, v + 1u, lse, own, token);
+        parts += part(row, v + 2u, lse, own, token) + part(row, v + 3u, lse, own, token);
     }
     let logp = own - lse;
-    out[n] = vec4f(max(kl, 0.0), f32(rank), logp.x, logp.y);
+    out[n] = vec4f(max(parts.x, 0.0), parts.y, logp.x, logp.y);
 }

@@ -11,12 +11,22 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> grads: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>;
 
+// 0 behind the end
+fn square(i: u32) -> f32 {
+    if i >= u.len { return 0.0; }
+    return grads[i] * grads[i];
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u) {
     if gid.x >= partial_sums { return; }
     var sum = 0.0;
-    for (var i = gid.x; i < u.len; i += partial_sums) {
-        sum += grads[i] * grads[i];
+    // Four a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
+    for (var i = gid.x; i < u.len; i += 4u * partial_sums) {
+        sum += square(i);
+        sum += square(i + partial_sums);
+        sum += square(i + 2u * partial_sums);
+        sum += square(i + 3u * partial_sums);
     }
     partials[gid.x] = sum;
 }

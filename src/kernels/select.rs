@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{IGNORED, Slices, kernel};
-use crate::gpu::{PlanBuilder, Slice};
+use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(SELECT, "select", 4, 2);
 kernel!(ADVANCE, "advance", 0, 1);
@@ -57,6 +57,17 @@ impl Select {
     /// For software adapters: a thread a row, no barrier.
     pub const NARROW: Slices = Slices { threads: 64, slices: 1 };
 
+    /// How rows are shared out on this adapter. Mesa's llvmpipe ends all loops of a thread after 65,535 rounds
+    /// in sum (`LP_MAX_TGSI_LOOP_ITERATIONS`); a draw goes through its columns 29 times.
+    pub fn slices(self, gpu: &Gpu) -> Slices {
+        let needed = (29 * self.vocab).div_ceil(60_000).next_power_of_two();
+        match gpu.is_software() {
+            true if needed == 1 => Self::NARROW,
+            true => Slices { threads: needed.min(256), slices: needed.min(256) },
+            false => Self::WIDE,
+        }
+    }
+
     /// The token behind `position[0]`: `forced` there, or the one that [`Draw`] asks for where that is
     /// [`IGNORED`] or beyond `kv_time`; written to `tokens` (unless beyond) and `current`;
     /// logits (B,V), forced, tokens (B,kv_time) u32, position (1) u32, draw [`Draw`], current (B) u32.
@@ -71,8 +82,7 @@ impl Select {
         tokens: &Slice,
         current: &Slice,
     ) {
-        let slices = if plan.gpu.is_software() { Self::NARROW } else { Self::WIDE };
-        self.record_as(slices, plan, [logits, forced, position, draw], [tokens, current]);
+        self.record_as(self.slices(plan.gpu), plan, [logits, forced, position, draw], [tokens, current]);
     }
 
     /// [`Self::record`] with given slices: threads of a workgroup, and how many of them share a row.

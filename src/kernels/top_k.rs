@@ -13,7 +13,8 @@ kernel!(TOP_K, "top_k", 1, 2);
 pub struct TopK {
     /// N, number of rows.
     pub rows: u32,
-    /// V, width of a row, at least `k`.
+    /// V, width of a row, at least `k`; at most 21,000 on Mesa's llvmpipe, which ends all loops of a thread after
+    /// 65,535 rounds in sum.
     pub vocab: u32,
     /// K, at most 16.
     pub k: u32,

@@ -44,6 +44,14 @@ pub fn backward(gpu: &Gpu) {
     }
 }
 
+/// SmolLM2's vocabulary: more columns than llvmpipe grants a thread loop rounds for.
+#[test]
+fn wide_rows_equal_twin() {
+    let gpu = gpu();
+    forward_at(&gpu, 3, 49_152, 3.0);
+    backward_at(&gpu, 3, 49_152, 3.0);
+}
+
 #[test]
 fn forward_equals_twin() {
     forward(&gpu());

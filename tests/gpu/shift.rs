@@ -1,4 +1,4 @@
-use crate::common::{assert_close, dirty, gpu, ids, run, scaled, upload};
+use crate::common::{assert_close, assert_within, dirty, gpu, ids, run, scaled, upload};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{IGNORED, Shift};
 
@@ -19,9 +19,15 @@ pub fn record_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
     let out = dirty(gpu, 4 * rows as usize);
     let got = run(gpu, &[&out], |plan| op.record(plan, &t, &b, &i, &out));
     let want = op.record_cpu(&tuned, &base, &tokens);
-    for (c, what) in ["kl", "rank", "logprob", "base logprob"].iter().enumerate() {
-        let tolerance = if *what == "rank" { 0.0 } else { 1e-5 };
-        assert_close(what, &column(&got[0], c), &column(&want, c), tolerance);
+    let columns = |c| (column(&got[0], c), column(&want, c));
+    let (got_kl, want_kl) = columns(0);
+    // Not relative alone: that of nearly equal rows is small, its rounding errors are not.
+    let largest = want_kl.iter().fold(0.0, |m: f32, kl| m.max(*kl));
+    let rounding = 1e-5 * (vocab as f32 / 1000.0).sqrt().max(1.0);
+    assert_within("kl", &got_kl, &want_kl, 2e-7 + rounding * largest);
+    for (c, what, tolerance) in [(1, "rank", 0.0), (2, "logprob", 1e-5), (3, "base logprob", 1e-5)] {
+        let (got, want) = columns(c);
+        assert_close(what, &got, &want, tolerance);
     }
     let got = run(gpu, &[&out], |plan| op.record(plan, &b, &b, &i, &out));
     assert!(column(&got[0], 0).iter().all(|kl| *kl == 0.0), "equal rows: got {:?}", got[0]);
@@ -31,6 +37,12 @@ pub fn record(gpu: &Gpu) {
     for (rows, vocab, scale) in [(1, 1, 1.0), (3, 5, 3.0), (65, 33, 10.0), (7, 1003, 4.0)] {
         record_at(gpu, rows, vocab, scale);
     }
+}
+
+/// SmolLM2's vocabulary: more columns than llvmpipe grants a thread loop rounds for.
+#[test]
+fn wide_rows_equal_twin() {
+    record_at(&gpu(), 3, 49_152, 3.0);
 }
 
 #[test]
