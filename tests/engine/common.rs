@@ -101,6 +101,14 @@ pub fn lora(rank: usize, targets: &[Target]) -> Tuning {
     Tuning::Lora { lora, start: AdapterStart::Seed(5) }
 }
 
+/// DoRA on some members of each stack and not on others.
+pub fn dora(rank: usize) -> Tuning {
+    let targets = vec![Target::QProj, Target::VProj, Target::OProj, Target::UpProj, Target::DownProj];
+    let alpha = 2.0 * rank as f32;
+    let lora = Lora { rank, alpha, targets, rank_stabilised: false, dora: true };
+    Tuning::Lora { lora, start: AdapterStart::Seed(5) }
+}
+
 /// Relative error at most `tolerance` and cosine at least `1 - 1e-4`, for every tensor.
 pub fn assert_tensors_close(what: &str, got: &Tensors, want: &Tensors, tolerance: f64) {
     assert_eq!(got.keys().collect::<Vec<_>>(), want.keys().collect::<Vec<_>>(), "{what}: names");

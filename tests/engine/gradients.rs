@@ -1,4 +1,4 @@
-use crate::common::{assert_tensors_close, batch, configs, gpu, load, lora, weights};
+use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora, weights};
 use driftscope::data::batch::Batch;
 use driftscope::engine::{Backend, Tensors, Tuning};
 use driftscope::lab::Target;
@@ -48,6 +48,11 @@ fn lora_on_all_linears_equals_candle() {
 #[test]
 fn lora_on_some_linears_equals_candle() {
     compare(&lora(3, &[Target::QProj, Target::VProj, Target::DownProj]));
+}
+
+#[test]
+fn dora_on_some_linears_equals_candle() {
+    compare(&dora(3));
 }
 
 /// Mean loss over the batch's targets, nats.

@@ -1,4 +1,4 @@
-use crate::common::{batch, configs, gpu, load, lora};
+use crate::common::{batch, configs, dora, gpu, load, lora};
 use driftscope::engine::{Backend, Sampling, Tuning};
 use driftscope::lab::Target;
 use driftscope::train::Optimizer;
@@ -24,7 +24,7 @@ fn cached_decoding_equals_uncached() {
     for backend in [gpu(), Backend::Cpu] {
         for (name, config) in configs() {
             let base = load(&backend, &config);
-            for tuning in [Tuning::Full, lora(2, &Target::ALL)] {
+            for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
                 let mut model = base.tune(&tuning, Optimizer::default()).unwrap();
                 model.train_step(&batch(&config, 3, 17, 1), 1e-2).unwrap();
                 let prompts = [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8, 9]];
@@ -51,7 +51,7 @@ fn shift_is_exactly_zero_before_the_first_step_and_grows() {
     for backend in [gpu(), Backend::Cpu] {
         for (name, config) in configs() {
             let mut base = load(&backend, &config);
-            for tuning in [Tuning::Full, lora(2, &Target::ALL)] {
+            for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
                 let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
                 let batch = batch(&config, 3, 17, 1);
                 let before = block_on(arm.shift(&mut base, &batch)).unwrap();

@@ -1,4 +1,5 @@
-use crate::common::{batch, configs, gpu, load, lora, weights};
+use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora, weights};
+use driftscope::data::batch::Batch;
 use driftscope::engine::{Backend, Tuning};
 use driftscope::lab::Target;
 use driftscope::train::Optimizer;
@@ -41,7 +42,7 @@ fn overfitting_one_batch_ends_below_a_twentieth_of_a_nat() {
 #[test]
 fn thirty_steps_follow_candle() {
     let gpu = gpu();
-    for tuning in [Tuning::Full, lora(4, &Target::ALL)] {
+    for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
         let got = losses(&gpu, &tuning, 30, 3e-3);
         let want = losses(&Backend::Cpu, &tuning, 30, 3e-3);
         for (step, (got, want)) in got.iter().zip(&want).enumerate() {
@@ -53,7 +54,7 @@ fn thirty_steps_follow_candle() {
 #[test]
 fn the_same_seed_gives_the_same_curve_to_the_last_bit() {
     for backend in [gpu(), Backend::Cpu] {
-        for tuning in [Tuning::Full, lora(4, &Target::ALL)] {
+        for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
             let run = || losses(&backend, &tuning, 8, 3e-3);
             assert_eq!(run(), run());
         }
@@ -76,5 +77,35 @@ fn queued_steps_report_in_order() {
         let got: Vec<f32> = block_on(arm.take_metrics()).unwrap().iter().map(|m| m.loss).collect();
         assert_eq!(got, losses(&backend, &Tuning::Full, queued as u64, 1e-3));
         assert!(block_on(arm.take_metrics()).unwrap().is_empty());
+    }
+}
+
+/// A step over the halves of a batch is the step over the batch: the same sums, some in another order.
+#[test]
+fn micro_batches_add_up_to_their_batch() {
+    let (_, config) = configs().remove(0);
+    let half = |whole: &Batch, half: usize| {
+        let part = |v: &[u32]| v[half * 32..][..32].to_vec();
+        Batch { rows: 2, time: 16, tokens: part(&whole.tokens), targets: part(&whole.targets) }
+    };
+    for backend in [gpu(), Backend::Cpu] {
+        for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
+            let arm = || load(&backend, &config).tune(&tuning, Optimizer::default()).unwrap();
+            let (mut at_once, mut in_parts) = (arm(), arm());
+            // Three steps: the second sums over what the first left, the last is undivided again.
+            for step in 0..3 {
+                let whole = batch(&config, 4, 16, step);
+                at_once.train_step(&whole, 1e-2).unwrap();
+                match step {
+                    2 => in_parts.train_step(&whole, 1e-2).unwrap(),
+                    _ => in_parts.accumulated_step(&[half(&whole, 0), half(&whole, 1)], 1e-2).unwrap(),
+                }
+                let [want, got] =
+                    [&mut at_once, &mut in_parts].map(|arm| block_on(arm.take_metrics()).unwrap()[0]);
+                assert!((got.loss / want.loss - 1.0).abs() < 1e-5, "{tuning:?}: {got:?} {want:?}");
+                let [want, got] = [&at_once, &in_parts].map(|arm| block_on(arm.gradients()).unwrap());
+                assert_tensors_close(&format!("{tuning:?}, step {step}"), &got, &want, 1e-4);
+            }
+        }
     }
 }
