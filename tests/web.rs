@@ -8,7 +8,7 @@
 #[path = "engine/common.rs"]
 mod common;
 
-use common::{assert_tensors_close, batch, configs, gpu_in_browser, load, lora};
+use common::{assert_tensors_close, batch, configs, dora, gpu_in_browser, load, lora};
 use driftscope::engine::{Backend, Sampling, Tuning};
 use driftscope::lab::Target;
 use driftscope::train::Optimizer;
@@ -27,7 +27,7 @@ async fn browser_has_webgpu_in_a_worker() {
 async fn training_on_webgpu_equals_candle() {
     let gpu = gpu_in_browser().await;
     let (name, config) = configs().remove(0);
-    for tuning in [Tuning::Full, lora(4, &Target::ALL)] {
+    for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
         let mut on_gpu = load(&gpu, &config).tune(&tuning, Optimizer::default()).unwrap();
         let mut on_cpu = load(&Backend::Cpu, &config).tune(&tuning, Optimizer::default()).unwrap();
         for step in 0..2 {

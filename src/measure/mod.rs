@@ -1,4 +1,4 @@
-//! Drift and knowledge: what is measured on an arm, as FINDINGS F1 and F4 define it.
+//! Drift and knowledge: what is measured on an arm. Each file names the paper that its definition is from.
 
 pub mod borrowed;
 pub mod loss;
