@@ -57,12 +57,10 @@ struct Linear {
 impl Linear {
     /// x (N, in) to (N, out).
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
         let Some(Adapter { a, b, scale, magnitude }) = &self.adapter else {
-            return Ok(y);
+            return Ok(ops::linear(x, &self.weight)?);
         };
-        let low = x.matmul(&a.t()?)?;
-        let y = (y + (low.matmul(&b.t()?)? * *scale)?)?;
+        let y = ops::adapted_linear(x, &self.weight, a, b, *scale as f32)?;
         let Some(magnitude) = magnitude else {
             return Ok(y);
         };
@@ -183,7 +181,7 @@ impl Llama {
 
     /// Logits (N, V) of rows of [`Llama::hidden`].
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        Ok(hidden.matmul(&self.head.t()?)?)
+        Ok(ops::linear(hidden, &self.head)?)
     }
 
     /// The normalised residual stream (B * T, C) after the last layer.

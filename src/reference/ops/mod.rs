@@ -8,6 +8,7 @@ mod causal_softmax;
 mod check;
 mod cross_entropy;
 mod heads;
+mod linear;
 mod rms_norm;
 mod swiglu;
 
@@ -16,6 +17,7 @@ use candle_core::{CpuStorage, Layout, Result, Shape, bail};
 pub use causal_softmax::causal_softmax;
 pub use cross_entropy::{IGNORED, cross_entropy};
 pub use heads::{Heads, Rotary};
+pub use linear::{adapted_linear, linear};
 pub use rms_norm::rms_norm;
 pub use swiglu::swiglu;
 
