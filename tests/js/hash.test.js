@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { readHash, writeHash } from "../../www/js/hash.js";
-import { FIELDS, clamp, defaults, differences } from "../../www/js/settings.js";
+import { FIELDS, SWITCHES, clamp, defaults, differences } from "../../www/js/settings.js";
 
 test("only what differs is written, and it is read back", () => {
   assert.equal(writeHash(defaults()), "");
@@ -13,9 +13,10 @@ test("only what differs is written, and it is read back", () => {
     targets: ["q_proj", "v_proj"],
     arms: ["lora"],
     schedule: "cosine",
+    dora: true,
   };
   const hash = writeHash(settings, "cpu");
-  assert.equal(hash, "#v=1&arms=lora&rank=4&targets=q_proj,v_proj&lr_lora=0.003&schedule=cosine&engine=cpu");
+  assert.equal(hash, "#v=1&arms=lora&rank=4&dora=true&targets=q_proj,v_proj&lr_lora=0.003&schedule=cosine&engine=cpu");
   const read = readHash(hash);
   assert.deepEqual(read, { settings, backend: "cpu", ignored: [] });
 });
@@ -43,6 +44,7 @@ test("a hostile hash gives the defaults", () => {
     `#v=1&rank=${"9".repeat(5000)}`,
     "#v=1&&&=&=5",
     "#v=1&rank=NaN&steps=0x",
+    "#v=1&dora=1&rslora=yes",
   ];
   for (const hash of hostile) assert.deepEqual(readHash(hash).settings, defaults(), hash);
   assert.deepEqual(readHash("#v=1&nonsense=1").ignored, ["nonsense"]);
@@ -66,4 +68,5 @@ test("names and defaults are those of the engine", () => {
   const ours = defaults();
   assert.deepEqual(Object.keys(ours).sort(), [...Object.keys(engine), ...("arms" in engine ? [] : ["arms"])].sort());
   for (const { name } of FIELDS) assert.equal(ours[name], Number(engine[name]), name);
+  for (const { name } of SWITCHES) assert.equal(String(ours[name]), engine[name], name);
 });

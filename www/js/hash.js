@@ -2,7 +2,7 @@
  * Settings in the address: `#v=1&rank=4&targets=q_proj,v_proj`. Only what differs from the default is written,
  * every value is clamped when read, and whatever cannot be read is left out.
  */
-import { ARMS, FIELDS, SCHEDULES, TARGETS, clamp, defaults, differences, pick } from "./settings.js";
+import { ARMS, FIELDS, SCHEDULES, SWITCHES, TARGETS, clamp, defaults, differences, pick } from "./settings.js";
 
 export const VERSION = 1;
 const BACKENDS = ["auto", "webgpu", "cpu"];
@@ -38,6 +38,11 @@ function readEntry(result, name, value) {
     const number = clamp(field, value);
     if (number !== null) settings[name] = number;
     return number !== null;
+  }
+  if (SWITCHES.some((candidate) => candidate.name === name)) {
+    if (!["true", "false"].includes(value)) return false;
+    settings[name] = value === "true";
+    return true;
   }
   if (name === "arms" || name === "targets") {
     const chosen = pick(value.split(","), name === "arms" ? ARMS : TARGETS);

@@ -16,6 +16,7 @@ const text = (value, path) => typeof value === "string" || fail(path, "text");
 const whole = (value, path) => (Number.isInteger(value) && value >= 0) || fail(path, "a whole number");
 const real = (value, path) =>
   value === null || (typeof value === "number" && Number.isFinite(value)) || fail(path, "a number");
+const flag = (value, path) => typeof value === "boolean" || fail(path, "true or false");
 const oneOf =
   (...names) =>
   (value, path) =>
@@ -40,14 +41,19 @@ const arm = oneOf("base", "lora", "full");
 const split = oneOf("kept", "seen", "new");
 const names = list(text, 16);
 const shares = { n: whole, kl: real, unshifted: whole, marginal: whole, shifted: whole };
+/** A field that older records lack. */
+const newer = (check) => (value, path) => value === undefined || check(value, path);
 const settings = object({
   arms: names,
   seed: whole,
   steps: whole,
   batch: whole,
+  accumulate: newer(whole),
   max_len: whole,
   rank: whole,
   alpha: real,
+  rslora: newer(flag),
+  dora: newer(flag),
   targets: names,
   lr_lora: real,
   lr_full: real,

@@ -1,6 +1,6 @@
 /** The settings as a form. What differs from the running run is marked "applies on restart". */
 import { el, find, findAll, setText } from "./dom.js";
-import { FIELDS, SCHEDULES, TARGETS, clamp, defaults, differences } from "./settings.js";
+import { FIELDS, SCHEDULES, SWITCHES, TARGETS, clamp, defaults, differences } from "./settings.js";
 
 export class SettingsForm {
   /**
@@ -16,6 +16,7 @@ export class SettingsForm {
     const more = find("#settings-more");
     for (const field of FIELDS) (field.isMain ? main : more).append(this.numberRow(field));
     more.append(this.scheduleRow());
+    for (const choice of SWITCHES) more.append(this.switchRow(choice));
     find("#settings-targets").append(this.targetsRow());
     find("#settings-default").addEventListener("click", () => this.set({ ...defaults(), arms: this.settings.arms }));
     this.write();
@@ -93,6 +94,19 @@ export class SettingsForm {
   }
 
   /** @private */
+  switchRow({ name, label, hint }) {
+    const id = `set-${name}`;
+    const box = el("input", {
+      id,
+      type: "checkbox",
+      "data-setting": name,
+      "aria-describedby": `${id}-hint`,
+      onchange: () => this.change(name, box.checked),
+    });
+    return this.row(name, el("label", { for: id }, label), box, `${id}-hint`, hint);
+  }
+
+  /** @private */
   targetsRow() {
     const boxes = TARGETS.map((name) =>
       el(
@@ -145,6 +159,7 @@ export class SettingsForm {
   write() {
     for (const { name } of FIELDS) find("input", this.rows.get(name)).value = String(this.settings[name]);
     find("select", this.rows.get("schedule")).value = this.settings.schedule;
+    for (const { name } of SWITCHES) find("input", this.rows.get(name)).checked = this.settings[name];
     for (const box of findAll("input", this.rows.get("targets")))
       box.checked = this.settings.targets.includes(box.value);
   }

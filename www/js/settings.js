@@ -4,7 +4,7 @@
  * @typedef {{arms: string[], seed: number, steps: number, batch: number, max_len: number, rank: number, alpha: number,
  *   targets: string[], lr_lora: number, lr_full: number, warmup: number, schedule: string, weight_decay: number,
  *   clip: number, examples: number, measure_every: number, probes: number, asked: number, shift_prompts: number,
- *   answer_len: number}} Settings
+ *   answer_len: number, accumulate: number, rslora: boolean, dora: boolean}} Settings
  */
 
 export const ARMS = ["lora", "full"];
@@ -90,6 +90,14 @@ export const FIELDS = [
     isMain: true,
   },
   {
+    name: "accumulate",
+    label: "Batches of a step",
+    hint: "Their gradients are added up before the weights change.",
+    kind: "whole",
+    low: 1,
+    high: 1024,
+  },
+  {
     name: "warmup",
     label: "Warm-up steps",
     hint: "The rate grows linearly over these.",
@@ -156,6 +164,12 @@ export const FIELDS = [
   { name: "answer_len", label: "Longest answer", hint: "Tokens.", kind: "whole", low: 1, high: 512 },
 ];
 
+/** The choices that are on or off. */
+export const SWITCHES = [
+  { name: "rslora", label: "rsLoRA", hint: "The update is scaled by alpha / sqrt(rank)." },
+  { name: "dora", label: "DoRA", hint: "The lengths of the adapted matrices' rows are trained too." },
+];
+
 /** The defaults of src/lab/settings.rs. */
 export function defaults() {
   return /** @type {Settings} */ ({
@@ -163,9 +177,12 @@ export function defaults() {
     seed: 1,
     steps: 200,
     batch: 8,
+    accumulate: 1,
     max_len: 64,
     rank: 8,
     alpha: 16,
+    rslora: false,
+    dora: false,
     targets: [...TARGETS],
     lr_lora: 1e-3,
     lr_full: 1e-3,
@@ -204,9 +221,10 @@ export function differences(a, b) {
 
 /** One line: "rank 8, alpha 16 on 7 matrices, …". */
 export function describe(/** @type {Settings} */ s) {
+  const kind = `${s.rslora ? "rsLoRA" : "LoRA"}${s.dora ? " with DoRA" : ""}`;
   const matrices = s.targets.length === TARGETS.length ? "all 7 matrices" : s.targets.join(", ");
   return (
-    `LoRA rank ${s.rank}, alpha ${s.alpha}, on ${matrices}, rate ${s.lr_lora}; full tuning rate ${s.lr_full}; ` +
+    `${kind} rank ${s.rank}, alpha ${s.alpha}, on ${matrices}, rate ${s.lr_lora}; full tuning rate ${s.lr_full}; ` +
     `${s.steps} steps of ${s.batch} examples, seed ${s.seed}`
   );
 }
