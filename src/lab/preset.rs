@@ -21,7 +21,7 @@ impl Preset {
         (name == "lora-vs-full").then(|| Self {
             name: "lora-vs-full",
             title: "LoRA against full tuning, from the same start on the same batches",
-            rates: vec![1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
+            rates: vec![3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
             seeds: vec![1, 2, 3],
             settings: Settings::default(),
         })
