@@ -44,7 +44,7 @@ pub enum Event {
 pub struct RunInfo {
     pub run: u32,
     pub settings: Settings,
-    /// "Atlas, 2,313,600 parameters".
+    /// "Atlas, 2,016,960 parameters".
     pub model: String,
     pub arms: Vec<ArmInfo>,
     /// Facts on the walls, in cell order.

@@ -80,7 +80,7 @@ impl Bundle {
         }
     }
 
-    /// "Atlas, 2,313,600 parameters".
+    /// "Atlas, 2,016,960 parameters".
     pub fn title(&self, name: &str) -> String {
         let digits = self.config.parameters().to_string();
         let groups: Vec<&str> =
