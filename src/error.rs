@@ -23,8 +23,8 @@ pub enum Error {
     #[error("the GPU device was lost: {0}")]
     DeviceLost(String),
     /// The plan needs more memory than this adapter has.
-    #[error("this needs {needed} bytes of GPU memory in one buffer, the adapter allows {limit}. {remedy}")]
-    OutOfMemory { needed: u64, limit: u64, remedy: String },
+    #[error("the buffer {buffer:?} needs {needed} bytes of GPU memory, the adapter allows {limit}. {remedy}")]
+    OutOfMemory { buffer: String, needed: u64, limit: u64, remedy: String },
     #[error("tokenizer: {0}")]
     Tokenizer(String),
     #[error(transparent)]

@@ -35,6 +35,9 @@ pub struct Args {
     /// LoRA's rank, on all seven linear layers.
     #[arg(long, default_value_t = 8)]
     rank: u32,
+    /// Share of a row's tokens that count, at its end; the others are its prompt.
+    #[arg(long, default_value_t = 1.0)]
+    response: f64,
     /// Repetitions of each measurement.
     #[arg(long, default_value_t = 10)]
     repeat: usize,
@@ -116,12 +119,12 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// A batch whose every token but the first counts.
+/// A batch of which `--response` of the tokens count, though never a row's first.
 fn batch(args: &Args, config: &LlamaConfig) -> Batch {
     let token = |i: usize| ((i * 7919 + 13) % config.vocab_size) as u32;
     let row = |row: usize| Sequence {
         tokens: (0..args.time).map(|i| token(row * args.time + i)).collect(),
-        response: 1,
+        response: ((1.0 - args.response) * args.time as f64).max(1.0) as usize,
     };
     let rows: Vec<Sequence> = (0..args.batch).map(row).collect();
     Batch::new(&rows.iter().collect::<Vec<_>>(), args.batch, args.time)

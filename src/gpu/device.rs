@@ -1,11 +1,12 @@
 //! The adapter, its device, compiled pipelines, and buffers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
 
+use super::memory::{HEAD_BYTES, allocation};
 use crate::error::{Error, Result};
 use crate::kernels::Kernel;
 
@@ -52,6 +53,10 @@ pub struct Gpu {
     pub queue: wgpu::Queue,
     pub info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
+    /// Most bytes of logits that a loss holds at a time; wider ones are computed in chunks of the vocabulary.
+    pub head_bytes: Cell<u64>,
+    /// Bytes of all storage buffers made so far, those dropped since included.
+    allocated: Cell<u64>,
     pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
     /// Sources compiled in the place of a kernel's own, by its name.
     replaced: RefCell<HashMap<&'static str, String>>,
@@ -95,6 +100,8 @@ impl Gpu {
             queue,
             info: adapter.get_info(),
             limits,
+            head_bytes: Cell::new(HEAD_BYTES),
+            allocated: Cell::new(0),
             pipelines: RefCell::default(),
             replaced: RefCell::default(),
             layouts: RefCell::default(),
@@ -127,22 +134,28 @@ impl Gpu {
     /// # Errors
     /// [`Error::OutOfMemory`] when the adapter's limits do not allow a buffer of that size.
     pub fn buffer(&self, label: &str, words: usize) -> Result<Slice> {
-        let size = words as u64 * 4;
-        let limit = self.limits.max_buffer_size;
-        if size.next_multiple_of(ALIGNMENT) > limit {
+        let (size, limit) = (words as u64 * 4, self.limits.max_buffer_size);
+        if allocation(words) > limit {
             return Err(Error::OutOfMemory {
+                buffer: label.into(),
                 needed: size,
                 limit,
                 remedy: "Choose a smaller model, batch or length".into(),
             });
         }
+        self.allocated.set(self.allocated.get() + allocation(words));
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
-            size: size.next_multiple_of(ALIGNMENT).max(ALIGNMENT),
+            size: allocation(words),
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         Ok(Slice { buffer, offset: 0, size: size.max(4) })
+    }
+
+    /// Bytes of all storage buffers made so far, those dropped since included.
+    pub fn allocated(&self) -> u64 {
+        self.allocated.get()
     }
 
     /// A storage buffer that holds `data` (f32 or u32 words).

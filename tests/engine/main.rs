@@ -3,6 +3,7 @@
 mod choice;
 mod common;
 mod gradients;
+mod head;
 mod inference;
 mod parity;
 mod sampling;

@@ -60,6 +60,11 @@ fn mistakes() -> Vec<Mistake> {
         ATTENTION_FORWARD "max_score + log(sum)" => "log(sum)", attention::forward;
         CROSS_ENTROPY_BACKWARD "* now.inv_targets" => "* now.lr", cross_entropy::backward;
         CROSS_ENTROPY_BACKWARD "log(sum) - (" => "log(sum) + (", cross_entropy::backward;
+        CROSS_ENTROPY_CHUNK_BACKWARD "u.start + v" => "v", cross_entropy_chunk::backward;
+        CROSS_ENTROPY_CHUNK_BACKWARD "logits[at] = 0.0" => "logits[at] = now.inv_targets", cross_entropy_chunk::backward;
+        CROSS_ENTROPY_CHUNK_FORWARD "before.y * exp(before.x - largest)" => "before.y", cross_entropy_chunk::forward;
+        CROSS_ENTROPY_CHUNK_FORWARD "var own = before.z" => "var own = before.w", cross_entropy_chunk::forward;
+        CROSS_ENTROPY_CHUNK_FORWARD "if u.start > 0u" => "if u.start >= 0u", cross_entropy_chunk::forward;
         CROSS_ENTROPY_FORWARD "v < u.vocab" => "v + 4u < u.vocab", cross_entropy::forward;
         CROSS_ENTROPY_FORWARD "exp(four(row, v) - largest), is_there" => "exp(four(row, v) - largest), vec4(true)", cross_entropy::forward;
         DORA_BACKWARD_MAGNITUDE "sum / norm[n]" => "sum", dora::magnitude;

@@ -5,7 +5,7 @@ use driftscope::kernels::{CrossEntropy, IGNORED, Step};
 const SHAPES: [(u32, u32, f32); 4] = [(1, 1, 1.0), (3, 5, 100.0), (65, 33, 10.0), (7, 1003, 3.0)];
 
 /// Logits up to 100 overflow exp unless the maximum is subtracted; every third target is ignored.
-fn inputs(rows: u32, vocab: u32, scale: f32) -> (Vec<f32>, Vec<u32>) {
+pub fn inputs(rows: u32, vocab: u32, scale: f32) -> (Vec<f32>, Vec<u32>) {
     let mut targets = ids(1, rows as usize, vocab);
     targets.iter_mut().skip(1).step_by(3).for_each(|t| *t = IGNORED);
     (scaled(2, (rows * vocab) as usize, scale), targets)

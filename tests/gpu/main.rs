@@ -6,6 +6,7 @@ mod attention;
 mod common;
 mod controls;
 mod cross_entropy;
+mod cross_entropy_chunk;
 mod dora;
 mod embedding;
 mod fill;

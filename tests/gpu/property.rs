@@ -13,8 +13,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::common::gpu;
 use crate::{
-    accumulate, adamw, attention, cross_entropy, dora, embedding, fill, grad_norm, kv_cache, lora, matmul,
-    rmsnorm, rope, select, shift, swiglu, top_k,
+    accumulate, adamw, attention, cross_entropy, cross_entropy_chunk, dora, embedding, fill, grad_norm,
+    kv_cache, lora, matmul, rmsnorm, rope, select, shift, swiglu, top_k,
 };
 
 /// Random cases of a family of kernels, on one device.
@@ -75,6 +75,17 @@ fn cross_entropy() {
     check((1..100u32, 1..300u32, 0.1..100f32), |gpu, (rows, vocab, scale)| {
         cross_entropy::forward_at(gpu, rows, vocab, scale);
         cross_entropy::backward_at(gpu, rows, vocab, scale);
+    });
+}
+
+#[test]
+fn cross_entropy_chunks() {
+    let vocab = (1..300u32).prop_flat_map(|vocab| (Just(vocab), 1..=vocab));
+    check((1..100u32, vocab, 0.1..100f32), |gpu, (rows, (vocab, across), scale)| {
+        // Not too many chunks: each is a submit.
+        let across = across.max(vocab.div_ceil(8));
+        cross_entropy_chunk::forward_at(gpu, rows, vocab, across, scale);
+        cross_entropy_chunk::backward_at(gpu, rows, vocab, across, scale);
     });
 }
 

@@ -47,6 +47,8 @@ fn cases() -> Vec<Case> {
         case(&k::ATTENTION_BACKWARD_Q, attention()),
         case(&k::ATTENTION_FORWARD, attention()),
         case(&k::CROSS_ENTROPY_BACKWARD, layout!(CrossEntropy { rows, vocab })),
+        case(&k::CROSS_ENTROPY_CHUNK_BACKWARD, layout!(CrossEntropyChunk { rows, width, start })),
+        case(&k::CROSS_ENTROPY_CHUNK_FORWARD, layout!(CrossEntropyChunk { rows, width, start })),
         case(&k::CROSS_ENTROPY_FORWARD, layout!(CrossEntropy { rows, vocab })),
         case(&k::DORA_BACKWARD_MAGNITUDE, dora()),
         case(&k::DORA_NORM, dora()),

@@ -1,67 +1,65 @@
 //! Buffers between the kernels of one plan.
 
-use super::net::{Net, Shape};
+use super::form::{Form, Shape};
 use crate::error::Result;
-use crate::gpu::{Gpu, Slice};
+use crate::gpu::{Memory, Slice};
 use crate::model::layout::Stack;
 
 /// What an adapter computes beside its stack's output; without one, nothing.
 #[derive(Clone)]
-pub struct Adapted {
+pub struct Adapted<B = Slice> {
     /// `x Aᵀ`, (N, members*r).
-    pub xa: Slice,
+    pub xa: B,
     /// DoRA's output before its rows are scaled, (N,out).
-    pub unscaled: Slice,
+    pub unscaled: B,
 }
 
 /// What one layer computes. Training keeps a set for each layer, because the backward pass reads them;
 /// inference has one that all layers share.
 #[derive(Clone)]
-pub struct Layer {
+pub struct Layer<B = Slice> {
     /// Residual stream into the layer, (N,C).
-    pub x: Slice,
-    pub rstd1: Slice,
-    pub normed1: Slice,
+    pub x: B,
+    pub rstd1: B,
+    pub normed1: B,
     /// What the adapter of each stack leaves behind.
-    pub adapted: [Adapted; 4],
-    pub qkv: Slice,
-    pub attention: Slice,
+    pub adapted: [Adapted<B>; 4],
+    pub qkv: B,
+    pub attention: B,
     /// Log-sum-exp of the attention scores, (N,H).
-    pub lse: Slice,
+    pub lse: B,
     /// Residual stream between attention and MLP, (N,C).
-    pub mid: Slice,
-    pub rstd2: Slice,
-    pub normed2: Slice,
+    pub mid: B,
+    pub rstd2: B,
+    pub normed2: B,
     /// (N,2F).
-    pub gate_up: Slice,
+    pub gate_up: B,
     /// (N,F).
-    pub hidden: Slice,
+    pub hidden: B,
 }
 
-pub struct Activations {
-    pub layers: Vec<Layer>,
+pub struct Activations<B = Slice> {
+    pub layers: Vec<Layer<B>>,
     /// Residual stream behind the last layer.
-    pub x: Slice,
-    pub rstd: Slice,
-    pub normed: Slice,
+    pub x: B,
+    pub rstd: B,
+    pub normed: B,
     /// Where the last norm, which no block follows, leaves its copy of x.
-    pub unused: Slice,
-    /// (N,V); the training plan overwrites them with their gradient.
-    pub logits: Slice,
+    pub unused: B,
 }
 
-impl Activations {
-    pub fn new(gpu: &Gpu, net: &Net, shape: Shape, training: bool) -> Result<Self> {
-        let c = net.config;
+impl<B: Clone> Activations<B> {
+    /// # Errors
+    /// When a buffer is larger than the adapter allows.
+    pub fn new<M: Memory<Buffer = B>>(memory: &M, form: Form, shape: Shape, training: bool) -> Result<Self> {
+        let c = form.config;
         let n = shape.tokens();
-        let buffer = |label: &str, width: usize| gpu.buffer(label, n * width);
-        let layer = |i: usize| -> Result<Layer> {
-            let adapted = |stack: Stack| -> Result<Adapted> {
-                let adapter = net.adapter(i, stack);
-                let width = adapter.as_ref().map_or(0, |l| l.groups.rank * l.groups.groups);
-                let dora = adapter.is_some_and(|l| l.dora.is_some());
-                let unscaled = if dora { stack.outputs(c) } else { 0 };
-                Ok(Adapted { xa: buffer("xa", width as usize)?, unscaled: buffer("unscaled", unscaled)? })
+        let buffer = |label: &'static str, width: usize| memory.buffer(label, n * width);
+        let layer = |i: usize| -> Result<Layer<B>> {
+            let adapted = |stack: Stack| -> Result<Adapted<B>> {
+                let unscaled = if form.is_dora(i, stack) { stack.outputs(c) } else { 0 };
+                let xa = buffer("xa", form.adapter_width(i, stack))?;
+                Ok(Adapted { xa, unscaled: buffer("unscaled", unscaled)? })
             };
             Ok(Layer {
                 x: buffer("x", c.hidden_size)?,
@@ -83,7 +81,7 @@ impl Activations {
                 hidden: buffer("hidden", c.intermediate_size)?,
             })
         };
-        let layers: Vec<Layer> = match training {
+        let layers: Vec<Layer<B>> = match training {
             true => (0..c.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             false => vec![layer(0)?; c.num_hidden_layers],
         };
@@ -95,7 +93,6 @@ impl Activations {
             rstd: buffer("rstd", 1)?,
             normed: buffer("normed", c.hidden_size)?,
             unused: buffer("unused", c.hidden_size)?,
-            logits: buffer("logits", c.vocab_size)?,
         })
     }
 }

@@ -2,34 +2,38 @@
 //! block adds to; weight gradients are recorded for full tuning, A's and B's for LoRA, never both.
 
 use super::activations::{Activations, Adapted, Layer};
-use super::net::{Net, Shape};
+use super::form::{Form, Shape};
+use super::net::Net;
 use crate::error::Result;
-use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::gpu::{Memory, PlanBuilder, Slice};
 use crate::kernels::{EmbeddingBackward, Fill, Layout as Product, Matmul, SwiGlu};
 use crate::model::layout::Stack;
 
 /// Gradient buffers that the layers take in turn.
-pub struct Gradients {
+pub struct Gradients<B = Slice> {
     /// Of the residual stream, (N,C).
-    dx: Slice,
+    dx: B,
     /// Of a normed input, (N,C).
-    dnormed: Slice,
-    dqkv: Slice,
-    dattention: Slice,
+    pub dnormed: B,
+    dqkv: B,
+    dattention: B,
     /// Row sums of `dout * out`, (N,H).
-    delta: Slice,
-    dgate_up: Slice,
-    dhidden: Slice,
+    delta: B,
+    dgate_up: B,
+    dhidden: B,
     /// Of `x Aᵀ`; wide enough for any stack.
-    dxa: Slice,
+    dxa: B,
     /// DoRA: of the output before it is scaled; wide enough for any stack.
-    dunscaled: Slice,
+    dunscaled: B,
 }
 
-impl Gradients {
-    pub fn new(gpu: &Gpu, net: &Net, shape: Shape) -> Result<Self> {
-        let c = net.config;
-        let buffer = |label: &str, width: usize| gpu.buffer(label, shape.tokens() * width);
+impl<B: Clone> Gradients<B> {
+    /// # Errors
+    /// When a buffer is larger than the adapter allows.
+    pub fn new<M: Memory<Buffer = B>>(memory: &M, form: Form, shape: Shape) -> Result<Self> {
+        let c = form.config;
+        let buffer = |label: &'static str, width: usize| memory.buffer(label, shape.tokens() * width);
+        let dora = form.adapter.is_some_and(|(lora, _)| lora.dora);
         let widest = Stack::ALL.map(|stack| stack.outputs(c)).into_iter().max().unwrap_or(0);
         Ok(Self {
             dx: buffer("dx", c.hidden_size)?,
@@ -39,17 +43,28 @@ impl Gradients {
             delta: buffer("delta", c.num_attention_heads)?,
             dgate_up: buffer("dgate_up", 2 * c.intermediate_size)?,
             dhidden: buffer("dhidden", c.intermediate_size)?,
-            dxa: buffer("dxa", 3 * net.adapter.map_or(0, |a| a.lora.rank))?,
-            dunscaled: buffer("dunscaled", if net.is_dora() { widest } else { 0 })?,
+            dxa: buffer("dxa", 3 * form.rank())?,
+            dunscaled: buffer("dunscaled", if dora { widest } else { 0 })?,
         })
     }
 }
 
 /// Positions of each distinct token of the batch, for the embedding's gradient.
-pub struct TokenIndex {
-    pub order: Slice,
-    pub starts: Slice,
-    pub ids: Slice,
+pub struct TokenIndex<B = Slice> {
+    pub order: B,
+    pub starts: B,
+    pub ids: B,
+}
+
+impl<B: Clone> TokenIndex<B> {
+    /// For `n` positions.
+    ///
+    /// # Errors
+    /// When a buffer is larger than the adapter allows.
+    pub fn new<M: Memory<Buffer = B>>(memory: &M, n: usize) -> Result<Self> {
+        let (order, starts) = (memory.buffer("order", n)?, memory.buffer("starts", n + 1)?);
+        Ok(Self { order, starts, ids: memory.buffer("ids", n)? })
+    }
 }
 
 /// What a backward pass reads and writes.
@@ -65,20 +80,14 @@ pub struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// From dlogits, which lie in `acts.logits`, to every trained parameter.
+    /// From the gradient of the head's input, which lies in `grads.dnormed`, to every trained parameter; the
+    /// head's own gradient is already there.
     pub fn record(&self, plan: &mut PlanBuilder) {
         let c = self.net.config;
         let layout = self.net.layout;
-        let (n, width, vocab) = (self.shape.tokens() as u32, c.hidden_size as u32, c.vocab_size as u32);
+        let (n, width) = (self.shape.tokens() as u32, c.hidden_size as u32);
         let g = self.grads;
-        let head = self.net.weight(&layout.head);
-        Matmul::new(Product::Nn, n, width, vocab).record(plan, &self.acts.logits, &head, &g.dnormed);
         let full = self.net.adapter.is_none();
-        if full {
-            let dhead = self.out.sub(layout.head.start, layout.head.len());
-            let product = Matmul::new(Product::Tn, vocab, width, n);
-            product.record(plan, &self.acts.logits, &self.acts.normed, &dhead);
-        }
         self.norm(plan, &layout.norm, &self.acts.x, &self.acts.rstd, false);
         for i in (0..c.num_hidden_layers).rev() {
             self.layer(plan, i);

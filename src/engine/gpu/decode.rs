@@ -3,7 +3,8 @@
 //! is read back before the end.
 
 use super::activations::Activations;
-use super::net::{Cache, Net, Shape};
+use super::form::Shape;
+use super::net::{Cache, Net};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::{Advance, Draw, IGNORED, Select};
@@ -36,7 +37,8 @@ impl Decoder {
         let kv = 2 * c.num_key_value_heads * c.head_dim;
         let caches = (0..c.num_hidden_layers).map(|_| gpu.buffer("kv cache", rows * time * kv));
         let cache = Cache { layers: caches.collect::<Result<_>>()?, time };
-        let acts = Activations::new(gpu, net, shape, false)?;
+        let acts = Activations::new(gpu, net.form(), shape, false)?;
+        let logits = gpu.buffer("logits", rows * c.vocab_size)?;
         let forced = gpu.buffer("forced", rows * time)?;
         let tokens = gpu.buffer("tokens", rows * time)?;
         let current = gpu.buffer("current", rows)?;
@@ -47,8 +49,9 @@ impl Decoder {
         let draw = gpu.buffer("draw", Draw::WORDS)?;
         let mut plan = PlanBuilder::new(gpu);
         net.forward(&mut plan, shape, &acts, &current, &position, Some(&cache));
+        net.logits(&mut plan, &acts.normed, &logits);
         let select = Select { batch: rows as u32, kv_time: time as u32, vocab: c.vocab_size as u32 };
-        select.record(&mut plan, &acts.logits, &forced, &position, &draw, &tokens, &current);
+        select.record(&mut plan, &logits, &forced, &position, &draw, &tokens, &current);
         Advance { by: 1 }.record(&mut plan, &position);
         let plan = plan.finish("decode");
         Ok(Self { rows, time, forced, tokens, current, position, begin, draw, plan })

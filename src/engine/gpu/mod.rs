@@ -3,21 +3,26 @@
 mod activations;
 mod backward;
 mod decode;
+mod form;
+mod forward;
+mod head;
 mod net;
 mod train;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use self::activations::Activations;
 use self::decode::Decoder;
-use self::net::{Adapter, Net, Shape};
+use self::form::Shape;
+use self::forward::{Forward, ShiftPlan};
+use self::head::Counted;
+use self::net::{Adapter, Net};
 use self::train::Trainer;
 use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{CrossEntropy, IGNORED, Shift, TopK, rope_table};
+use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::kernels::{IGNORED, TopK, rope_table};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Place};
 use crate::model::weights::Weights;
@@ -25,23 +30,6 @@ use crate::train::{AdapterStart, Optimizer};
 
 /// Most sequences that are decoded side by side.
 const DECODE_ROWS: usize = 64;
-
-/// A forward pass over whole sequences, and what is measured on its logits.
-struct Forward {
-    tokens: Slice,
-    targets: Slice,
-    logits: Slice,
-    nll: Slice,
-    plan: Plan,
-    /// Logits to `nll`.
-    nll_plan: Plan,
-}
-
-/// Compares this model's logits with the base's.
-struct ShiftPlan {
-    out: Slice,
-    plan: Plan,
-}
 
 /// A Llama on the GPU: a base, or an arm that trains.
 pub struct GpuModel {
@@ -53,7 +41,8 @@ pub struct GpuModel {
     adapter: Option<Adapter>,
     trainer: Option<Trainer>,
     forwards: HashMap<Shape, Forward>,
-    shifts: HashMap<Shape, ShiftPlan>,
+    /// By batch shape and number of slots.
+    shifts: HashMap<(Shape, usize), ShiftPlan>,
     decoders: HashMap<Shape, Decoder>,
 }
 
@@ -155,56 +144,57 @@ impl GpuModel {
     }
 
     /// Queues a forward pass over the batch.
-    fn run_forward(&mut self, batch: &Batch) -> Result<Shape> {
+    fn run_forward(&mut self, batch: &Batch) -> Result<(Shape, Counted)> {
         let shape = Shape { rows: batch.rows, time: batch.time };
         if !self.forwards.contains_key(&shape) {
-            let forward = self.plan_forward(shape)?;
+            let forward = Forward::new(&self.gpu, &self.net(), shape)?;
             self.forwards.insert(shape, forward);
         }
-        let f = &self.forwards[&shape];
-        self.gpu.write(&f.tokens, &batch.tokens);
-        self.gpu.write(&f.targets, &batch.targets);
-        f.plan.submit(&self.gpu);
-        Ok(shape)
+        let counted = self.forwards[&shape].run(&self.gpu, batch);
+        Ok((shape, counted))
     }
 
-    fn plan_forward(&self, shape: Shape) -> Result<Forward> {
-        let (gpu, net, n) = (&*self.gpu, self.net(), shape.tokens());
-        let acts = Activations::new(gpu, &net, shape, false)?;
-        let (tokens, targets) = (gpu.buffer("tokens", n)?, gpu.buffer("targets", n)?);
-        let (nll, position) = (gpu.buffer("nll", n)?, gpu.upload("position", &[0u32])?);
-        let mut plan = PlanBuilder::new(gpu);
-        net.measure_rows(&mut plan);
-        net.forward(&mut plan, shape, &acts, &tokens, &position, None);
-        let plan = plan.finish("forward");
-        let mut builder = PlanBuilder::new(gpu);
-        let op = CrossEntropy { rows: n as u32, vocab: self.config.vocab_size as u32 };
-        op.forward(&mut builder, &acts.logits, &targets, &nll);
-        Ok(Forward { tokens, targets, logits: acts.logits, nll, plan, nll_plan: builder.finish("nll") })
+    /// What is borrowed by a forward pass whose plans grow on demand.
+    fn forward_parts(&mut self, shape: Shape) -> (Option<&mut Forward>, &Gpu, Net<'_>) {
+        let net = Net {
+            config: &self.config,
+            layout: &self.layout,
+            weights: &self.weights,
+            adapter: self.adapter.as_ref(),
+            rope: &self.rope,
+        };
+        (self.forwards.get_mut(&shape), &self.gpu, net)
     }
 
     pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        let shape = self.run_forward(batch)?;
-        let f = &self.forwards[&shape];
-        f.nll_plan.submit(&self.gpu);
-        self.gpu.read(&f.nll).await
+        let (shape, counted) = self.run_forward(batch)?;
+        match self.forward_parts(shape) {
+            (Some(forward), gpu, net) => forward.nll(gpu, &net, &counted).await,
+            _ => Ok(Vec::new()),
+        }
     }
 
     pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
-        let shape = self.run_forward(batch)?;
+        let (shape, counted) = self.run_forward(batch)?;
         base.run_forward(batch)?;
-        if !self.shifts.contains_key(&shape) {
-            let (tuned, base) = (&self.forwards[&shape], &base.forwards[&shape]);
-            let out = self.gpu.buffer("shift", shape.tokens() * 4)?;
-            let mut builder = PlanBuilder::new(&self.gpu);
-            let op = Shift { rows: shape.tokens() as u32, vocab: self.config.vocab_size as u32 };
-            op.record(&mut builder, &tuned.logits, &base.logits, &tuned.targets, &out);
-            self.shifts.insert(shape, ShiftPlan { out, plan: builder.finish("shift") });
+        let key = (shape, counted.rows.len());
+        if !self.shifts.contains_key(&key) {
+            let (tuned, base) =
+                ((&self.net(), &self.forwards[&shape]), (&base.net(), &base.forwards[&shape]));
+            let plan = ShiftPlan::new(&self.gpu, tuned, base, key.1)?;
+            self.shifts.insert(key, plan);
         }
-        let shift = &self.shifts[&shape];
-        shift.plan.submit(&self.gpu);
-        let words = self.gpu.read::<f32>(&shift.out).await?;
-        Ok(words.chunks_exact(4).map(TokenShift::from_words).collect())
+        let words = self.shifts[&key].run(&self.gpu, &counted).await?;
+        Ok(words.iter().map(|words| TokenShift::from_words(words)).collect())
+    }
+
+    /// Queues a forward pass over one sequence and gives its logits, (T,V) and some rows of padding.
+    fn run_logits(&mut self, tokens: &[u32]) -> Result<Slice> {
+        let (shape, _) = self.run_forward(&self.single(tokens))?;
+        match self.forward_parts(shape) {
+            (Some(forward), gpu, net) => forward.logits(gpu, &net),
+            _ => Err(Error::Shape { op: "logits", message: "no forward pass of this shape".into() }),
+        }
     }
 
     /// One sequence as a batch whose length is a multiple of 32, so that few plans are made.
@@ -217,16 +207,12 @@ impl GpuModel {
     }
 
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
-        let batch = self.single(tokens);
-        let shape = self.run_forward(&batch)?;
-        let logits = &self.forwards[&shape].logits;
+        let logits = self.run_logits(tokens)?;
         self.gpu.read(&logits.sub(0, tokens.len() * self.config.vocab_size)).await
     }
 
     pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {
-        let batch = self.single(tokens);
-        let shape = self.run_forward(&batch)?;
-        let logits = &self.forwards[&shape].logits;
+        let logits = &self.run_logits(tokens)?;
         let (rows, k) = (tokens.len(), TOP_K.min(self.config.vocab_size));
         let ids = self.gpu.buffer("top ids", rows * k)?;
         let logprobs = self.gpu.buffer("top log-probabilities", rows * k)?;

@@ -4,8 +4,9 @@
 use std::ops::Range;
 
 use super::activations::{Activations, Adapted, Layer};
+use super::form::{Form, Shape};
 use crate::error::Result;
-use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
 use crate::kernels::{
     Attention, Dora, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu,
 };
@@ -19,8 +20,11 @@ pub struct Adapter {
     pub layout: AdapterLayout,
     pub values: Slice,
     /// DoRA: lengths of the rows of `W + s B A` by layer and stack, as [`Net::measure_rows`] left them.
-    norms: Vec<[Option<Slice>; 4]>,
+    norms: Norms<Slice>,
 }
+
+/// A buffer for each adapted stack of each layer.
+type Norms<B> = Vec<[Option<B>; 4]>;
 
 impl Adapter {
     /// # Errors
@@ -32,28 +36,27 @@ impl Adapter {
         layout: AdapterLayout,
         values: &[f32],
     ) -> Result<Self> {
-        let norms = |layer: &[Option<AdapterBlocks>; 4]| -> Result<[Option<Slice>; 4]> {
+        let (arena, norms) = Self::buffers(gpu, config, lora, &layout)?;
+        gpu.write(&arena, values);
+        Ok(Self { lora: lora.clone(), values: arena, layout, norms })
+    }
+
+    /// The arena of the adapter's values, and [`Self::norms`].
+    pub fn buffers<M: Memory>(
+        memory: &M,
+        config: &LlamaConfig,
+        lora: &Lora,
+        layout: &AdapterLayout,
+    ) -> Result<(M::Buffer, Norms<M::Buffer>)> {
+        let norms = |layer: &[Option<AdapterBlocks>; 4]| -> Result<[Option<M::Buffer>; 4]> {
             let mut norms = [const { None }; 4];
             for stack in Stack::ALL.into_iter().filter(|s| lora.dora && layer[*s as usize].is_some()) {
-                norms[stack as usize] = Some(gpu.buffer("row norms", stack.outputs(config))?);
+                norms[stack as usize] = Some(memory.buffer("row norms", stack.outputs(config))?);
             }
             Ok(norms)
         };
         let norms = layout.layers.iter().map(norms).collect::<Result<_>>()?;
-        Ok(Self { lora: lora.clone(), values: gpu.upload("adapter", values)?, layout, norms })
-    }
-}
-
-/// Rows and length of a batch: B and T. N = B*T.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Shape {
-    pub rows: usize,
-    pub time: usize,
-}
-
-impl Shape {
-    pub fn tokens(self) -> usize {
-        self.rows * self.time
+        Ok((memory.buffer("adapter", layout.words)?, norms))
     }
 }
 
@@ -91,6 +94,10 @@ pub struct StackDora {
 }
 
 impl Net<'_> {
+    pub fn form(&self) -> Form<'_> {
+        Form { config: self.config, adapter: self.adapter.map(|a| (&a.lora, &a.layout)) }
+    }
+
     pub fn weight(&self, block: &Range<usize>) -> Slice {
         self.weights.sub(block.start, block.len())
     }
@@ -128,10 +135,6 @@ impl Net<'_> {
                 norm: norm.clone(),
             }),
         })
-    }
-
-    pub fn is_dora(&self) -> bool {
-        self.adapter.is_some_and(|a| a.lora.dora)
     }
 
     /// The DoRA kernels of a stack for `rows` rows.
@@ -226,7 +229,7 @@ impl Net<'_> {
         }
     }
 
-    /// Tokens (N) to logits (N,V). `position` holds the first row's position, 0 for whole sequences.
+    /// Tokens (N) to what the head reads, `acts.normed` (N,C). `position` holds the first row's position, 0 for whole sequences.
     pub fn forward(
         &self,
         plan: &mut PlanBuilder,
@@ -253,12 +256,14 @@ impl Net<'_> {
             &acts.rstd,
             &acts.unused,
         );
-        Matmul::new(Product::Nt, n as u32, c.vocab_size as u32, c.hidden_size as u32).record(
-            plan,
-            &acts.normed,
-            &self.weight(&self.layout.head),
-            &acts.logits,
-        );
+    }
+
+    /// All logits (N,V) of `normed` (N,C).
+    pub fn logits(&self, plan: &mut PlanBuilder, normed: &Slice, logits: &Slice) {
+        let (width, vocab) = (self.config.hidden_size, self.config.vocab_size);
+        let rows = (logits.words() / vocab) as u32;
+        let product = Matmul::new(Product::Nt, rows, vocab as u32, width as u32);
+        product.record(plan, normed, &self.weight(&self.layout.head), logits);
     }
 
     fn attention_block(

@@ -5,21 +5,85 @@ use std::collections::HashMap;
 
 use super::activations::Activations;
 use super::backward::{Backward, Gradients, TokenIndex};
-use super::net::{Net, Shape};
+use super::form::{Form, Shape};
+use super::head::{Counted, Head, Loss, slots};
+use super::net::Net;
 use crate::data::batch::Batch;
 use crate::engine::StepMetrics;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{
-    Accumulate, AdamW, CrossEntropy, FinishStep, IGNORED, PARTIALS, Step, SumSquares, token_index,
-};
+use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
+use crate::kernels::{Accumulate, AdamW, FinishStep, IGNORED, PARTIALS, Step, SumSquares, token_index};
 use crate::train::Optimizer;
 
-/// The plan of one batch shape and the buffers a step fills.
+/// What an arm trains with, whatever its batches are.
+pub struct State<B = Slice> {
+    gradients: B,
+    m: B,
+    v: B,
+    step: B,
+    /// Loss and gradient norm of the last [`Trainer::RING`] steps.
+    ring: B,
+    partials: B,
+    scalars: B,
+}
+
+impl<B: Clone> State<B> {
+    /// For `words` trained parameters.
+    ///
+    /// # Errors
+    /// When a buffer is larger than the adapter allows.
+    pub fn new<M: Memory<Buffer = B>>(memory: &M, words: usize) -> Result<Self> {
+        Ok(Self {
+            gradients: memory.buffer("gradients", words)?,
+            m: memory.buffer("first moments", words)?,
+            v: memory.buffer("second moments", words)?,
+            step: memory.buffer("step", Step::WORDS)?,
+            ring: memory.buffer("metrics", Trainer::RING * 2)?,
+            partials: memory.buffer("partials", PARTIALS as usize)?,
+            scalars: memory.buffer("scalars", 4)?,
+        })
+    }
+
+    /// Where the gradients of a step's micro-batches are summed.
+    ///
+    /// # Errors
+    /// When it is larger than the adapter allows.
+    pub fn total<M: Memory<Buffer = B>>(memory: &M, words: usize) -> Result<B> {
+        memory.buffer("gradients in all", words)
+    }
+}
+
+/// What the passes over batches of one shape need.
+pub struct Pass<B = Slice> {
+    acts: Activations<B>,
+    grads: Gradients<B>,
+    head: Head<B>,
+    tokens: B,
+    index: TokenIndex<B>,
+    position: B,
+    /// Sum over the micro-batches, if there are several; by slot.
+    nll_total: Option<B>,
+}
+
+impl<B: Clone> Pass<B> {
+    /// # Errors
+    /// When a buffer is larger than the adapter allows.
+    pub fn new<M: Memory<Buffer = B>>(memory: &M, form: Form, shape: Shape, several: bool) -> Result<Self> {
+        let n = shape.tokens();
+        Ok(Self {
+            acts: Activations::new(memory, form, shape, true)?,
+            grads: Gradients::new(memory, form, shape)?,
+            head: Head::new(memory, form.config, n, true)?,
+            tokens: memory.buffer("tokens", n)?,
+            index: TokenIndex::new(memory, n)?,
+            position: memory.buffer("position", 1)?,
+            nll_total: several.then(|| memory.buffer("nll in all", n)).transpose()?,
+        })
+    }
+}
+
+/// A step for a number of slots of the head.
 struct StepPlan {
-    tokens: Slice,
-    targets: Slice,
-    index: TokenIndex,
     /// The whole step; of several micro-batches: the passes over one of them.
     plan: Plan,
     /// Of several micro-batches: the update behind the last.
@@ -27,23 +91,19 @@ struct StepPlan {
 }
 
 /// A batch shape, and whether several micro-batches make up a step.
-type PlanKey = (Shape, bool);
+type PassKey = (Shape, bool);
 
 /// Gradients, moments and metrics of an arm, and its step plans.
 pub struct Trainer {
     optimizer: Optimizer,
     decayed: usize,
-    gradients: Slice,
+    state: State,
     /// Sum of the gradients of a step's micro-batches; made when first needed.
     total: Option<Slice>,
-    m: Slice,
-    v: Slice,
-    step: Slice,
-    /// Loss and gradient norm of the last [`Self::RING`] steps.
-    ring: Slice,
     taken: u32,
     read: u32,
-    plans: HashMap<PlanKey, StepPlan>,
+    passes: HashMap<PassKey, Pass>,
+    plans: HashMap<(PassKey, usize), StepPlan>,
 }
 
 impl Trainer {
@@ -52,24 +112,14 @@ impl Trainer {
 
     /// For `words` trained parameters, of which those below `decayed` take weight decay.
     pub fn new(gpu: &Gpu, optimizer: Optimizer, words: usize, decayed: usize) -> Result<Self> {
-        Ok(Self {
-            optimizer,
-            decayed,
-            gradients: gpu.buffer("gradients", words)?,
-            total: None,
-            m: gpu.buffer("first moments", words)?,
-            v: gpu.buffer("second moments", words)?,
-            step: gpu.buffer("step", size_of::<Step>() / 4)?,
-            ring: gpu.buffer("metrics", Self::RING * 2)?,
-            taken: 0,
-            read: 0,
-            plans: HashMap::new(),
-        })
+        let state = State::new(gpu, words)?;
+        let (passes, plans) = (HashMap::new(), HashMap::new());
+        Ok(Self { optimizer, decayed, state, total: None, taken: 0, read: 0, passes, plans })
     }
 
     /// The gradients of the last step.
     pub fn gradients(&self) -> &Slice {
-        self.total.as_ref().unwrap_or(&self.gradients)
+        self.total.as_ref().unwrap_or(&self.state.gradients)
     }
 
     /// Queues one step over micro-batches of one shape with `counted` response tokens in all.
@@ -91,31 +141,30 @@ impl Trainer {
         if shapes.iter().any(|s| *s != shape) {
             return Err(error(format!("the micro-batches of a step differ in shape: {shapes:?}")));
         }
-        let key = (shape, micro.len() > 1);
-        if key.1 && self.total.is_none() {
-            self.total = Some(gpu.buffer("gradients in all", self.gradients.words())?);
-        } else if !key.1 {
-            self.total = None;
-            self.plans.retain(|(_, several), _| !several);
+        let key = self.prepare(gpu, net, (shape, micro.len() > 1))?;
+        let most = micro.iter().map(Batch::response_tokens).max().unwrap_or(0);
+        let slots = slots(most, shape.tokens());
+        if !self.plans.contains_key(&(key, slots)) {
+            let plan = self.plan(gpu, net, trained, key, slots)?;
+            self.plans.insert((key, slots), plan);
         }
-        if !self.plans.contains_key(&key) {
-            let plan = self.plan(gpu, net, trained, shape)?;
-            self.plans.insert(key, plan);
-        }
-        let p = &self.plans[&key];
+        let (pass, p) = (&self.passes[&key], &self.plans[&(key, slots)]);
         for (batch, index) in micro.iter().zip(0..) {
-            gpu.write(&p.tokens, &batch.tokens);
-            gpu.write(&p.targets, &batch.targets);
+            gpu.write(&pass.tokens, &batch.tokens);
+            let rows = Counted::new(&batch.targets, slots);
+            gpu.write(&pass.head.rows, &rows.rows);
+            gpu.write(&pass.head.slots, &rows.slots);
+            gpu.write(&pass.head.targets, &rows.targets);
             if net.adapter.is_none() {
                 let learns =
                     |&token: &u32| if Some(token) == net.config.pad_token_id { IGNORED } else { token };
                 let (order, starts, ids) = token_index(&batch.tokens.iter().map(learns).collect::<Vec<_>>());
-                gpu.write(&p.index.order, &order);
-                gpu.write(&p.index.starts, &starts);
-                gpu.write(&p.index.ids, &ids);
+                gpu.write(&pass.index.order, &order);
+                gpu.write(&pass.index.starts, &starts);
+                gpu.write(&pass.index.ids, &ids);
             }
             let step = Step { micro: index, ..self.optimizer.step(self.taken, lr, counted) };
-            gpu.write(&self.step, &[step]);
+            gpu.write(&self.state.step, &[step]);
             p.plan.submit(gpu);
         }
         if let Some(update) = &p.update {
@@ -125,56 +174,56 @@ impl Trainer {
         Ok(())
     }
 
+    /// Makes the buffers that steps of this kind need.
+    fn prepare(&mut self, gpu: &Gpu, net: &Net, key: PassKey) -> Result<PassKey> {
+        let (shape, several) = key;
+        if several && self.total.is_none() {
+            self.total = Some(State::total(gpu, self.state.gradients.words())?);
+        } else if !several {
+            self.total = None;
+            self.passes.retain(|(_, several), _| !several);
+            self.plans.retain(|((_, several), _), _| !several);
+        }
+        if !self.passes.contains_key(&key) {
+            self.passes.insert(key, Pass::new(gpu, net.form(), shape, several)?);
+        }
+        Ok(key)
+    }
+
     /// Forward, backward and update in one plan, or in two if gradients are summed in between.
-    fn plan(&self, gpu: &Gpu, net: &Net, trained: &Slice, shape: Shape) -> Result<StepPlan> {
-        let (n, vocab) = (shape.tokens(), net.config.vocab_size);
-        let acts = Activations::new(gpu, net, shape, true)?;
-        let grads = Gradients::new(gpu, net, shape)?;
-        let (tokens, targets) = (gpu.buffer("tokens", n)?, gpu.buffer("targets", n)?);
-        let index = TokenIndex {
-            order: gpu.buffer("order", n)?,
-            starts: gpu.buffer("starts", n + 1)?,
-            ids: gpu.buffer("ids", n)?,
-        };
-        let (nll, position) = (gpu.buffer("nll", n)?, gpu.upload("position", &[0u32])?);
+    fn plan(&self, gpu: &Gpu, net: &Net, trained: &Slice, key: PassKey, slots: usize) -> Result<StepPlan> {
+        let Pass { acts, grads, head, tokens, index, position, nll_total } = &self.passes[&key];
+        let (shape, out) = (key.0, &self.state.gradients);
         let mut plan = PlanBuilder::new(gpu);
         net.measure_rows(&mut plan);
-        net.forward(&mut plan, shape, &acts, &tokens, &position, None);
-        let loss = CrossEntropy { rows: n as u32, vocab: vocab as u32 };
-        loss.backward(&mut plan, &targets, &self.step, &acts.logits, &nll);
-        let out = &self.gradients;
-        Backward { net, shape, acts: &acts, grads: &grads, out, index: &index, position: &position }
-            .record(&mut plan);
-        let Some(total) = &self.total else {
-            self.record_update(&mut plan, out, &nll, trained)?;
-            return Ok(StepPlan { tokens, targets, index, plan: plan.finish("train"), update: None });
+        net.forward(&mut plan, shape, acts, tokens, position, None);
+        let block = &net.layout.head;
+        let dhead = net.adapter.is_none().then(|| out.sub(block.start, block.len()));
+        let loss = Loss { net, head, slots, normed: &acts.normed };
+        loss.backward(&mut plan, &self.state.step, &grads.dnormed, dhead.as_ref());
+        Backward { net, shape, acts, grads, out, index, position }.record(&mut plan);
+        let nll = head.nll.sub(0, slots);
+        let (Some(total), Some(nll_total)) = (&self.total, nll_total) else {
+            self.record_update(&mut plan, out, &nll, trained);
+            return Ok(StepPlan { plan: plan.finish("train"), update: None });
         };
-        let nll_total = gpu.buffer("nll in all", n)?;
-        Accumulate { len: out.words() as u32 }.record(&mut plan, out, &self.step, total);
-        Accumulate { len: n as u32 }.record(&mut plan, &nll, &self.step, &nll_total);
+        let nll_total = nll_total.sub(0, slots);
+        Accumulate { len: out.words() as u32 }.record(&mut plan, out, &self.state.step, total);
+        Accumulate { len: slots as u32 }.record(&mut plan, &nll, &self.state.step, &nll_total);
         let mut update = PlanBuilder::new(gpu);
-        self.record_update(&mut update, total, &nll_total, trained)?;
-        let (plan, update) = (plan.finish("micro-batch"), Some(update.finish("update")));
-        Ok(StepPlan { tokens, targets, index, plan, update })
+        self.record_update(&mut update, total, &nll_total, trained);
+        Ok(StepPlan { plan: plan.finish("micro-batch"), update: Some(update.finish("update")) })
     }
 
     /// Gradient norm, metrics and AdamW.
-    fn record_update(
-        &self,
-        plan: &mut PlanBuilder,
-        gradients: &Slice,
-        nll: &Slice,
-        trained: &Slice,
-    ) -> Result<()> {
-        let gpu = plan.gpu;
-        let (partials, scalars) = (gpu.buffer("partials", PARTIALS as usize)?, gpu.buffer("scalars", 4)?);
-        let (rows, ring) = (nll.words() as u32, Self::RING as u32);
+    fn record_update(&self, plan: &mut PlanBuilder, gradients: &Slice, nll: &Slice, trained: &Slice) {
+        let State { partials, scalars, step, ring, m, v, .. } = &self.state;
         let len = gradients.words() as u32;
-        SumSquares { len }.record(plan, gradients, &partials);
-        FinishStep { rows, ring }.record(plan, &partials, nll, &self.step, &scalars, &self.ring);
+        SumSquares { len }.record(plan, gradients, partials);
+        let finish = FinishStep { rows: nll.words() as u32, ring: Self::RING as u32 };
+        finish.record(plan, partials, nll, step, scalars, ring);
         let adamw = AdamW { len, decayed: self.decayed as u32 };
-        adamw.record(plan, gradients, &self.step, &scalars, trained, &self.m, &self.v);
-        Ok(())
+        adamw.record(plan, gradients, step, scalars, trained, m, v);
     }
 
     /// Waits, and returns the metrics of the steps since the last call.
@@ -182,7 +231,7 @@ impl Trainer {
         if self.read == self.taken {
             return Ok(Vec::new());
         }
-        let ring = gpu.read::<[f32; 2]>(&self.ring).await?;
+        let ring = gpu.read::<[f32; 2]>(&self.state.ring).await?;
         let slot = |step: u32| {
             let [loss, grad_norm] = ring[step as usize % Self::RING];
             StepMetrics { loss, grad_norm }

@@ -1,0 +1,121 @@
+//! Forward passes over whole sequences, and what is measured on them.
+
+use std::collections::HashMap;
+
+use super::activations::Activations;
+use super::form::Shape;
+use super::head::{Counted, Head, Loss, slots};
+use super::net::Net;
+use crate::data::batch::Batch;
+use crate::error::Result;
+use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
+use crate::kernels::Shift;
+
+/// Blocks of rows begin at multiples of this: then they begin at multiples of 256 bytes.
+const ROWS: usize = 64;
+
+/// The forward pass of one batch shape, up to what the head reads.
+pub struct Forward {
+    shape: Shape,
+    tokens: Slice,
+    /// (N,C).
+    normed: Slice,
+    head: Head,
+    plan: Plan,
+    /// Gathered rows to their nll, by number of slots.
+    losses: HashMap<usize, Plan>,
+    /// All logits (N,V) and their plan; made when first asked for.
+    logits: Option<(Slice, Plan)>,
+}
+
+impl Forward {
+    pub fn new(gpu: &Gpu, net: &Net, shape: Shape) -> Result<Self> {
+        let n = shape.tokens();
+        let acts = Activations::new(gpu, net.form(), shape, false)?;
+        let head = Head::new(gpu, net.config, n, false)?;
+        let (tokens, position) = (gpu.buffer("tokens", n)?, gpu.buffer("position", 1)?);
+        let mut plan = PlanBuilder::new(gpu);
+        net.measure_rows(&mut plan);
+        net.forward(&mut plan, shape, &acts, &tokens, &position, None);
+        let (plan, normed) = (plan.finish("forward"), acts.normed);
+        Ok(Self { shape, tokens, normed, head, plan, losses: HashMap::new(), logits: None })
+    }
+
+    /// Queues the pass and names the rows whose target counts.
+    pub fn run(&self, gpu: &Gpu, batch: &Batch) -> Counted {
+        let counted = Counted::new(&batch.targets, slots(batch.response_tokens(), self.shape.tokens()));
+        gpu.write(&self.tokens, &batch.tokens);
+        gpu.write(&self.head.rows, &counted.rows);
+        gpu.write(&self.head.targets, &counted.targets);
+        self.plan.submit(gpu);
+        counted
+    }
+
+    /// Negative log-likelihood of the targets of the last [`Self::run`], 0 where there is none; (N), nats.
+    pub async fn nll(&mut self, gpu: &Gpu, net: &Net<'_>, counted: &Counted) -> Result<Vec<f32>> {
+        let slots = counted.rows.len();
+        let plan = self.losses.entry(slots).or_insert_with(|| {
+            let mut plan = PlanBuilder::new(gpu);
+            Loss { net, head: &self.head, slots, normed: &self.normed }.forward(&mut plan);
+            plan.finish("nll")
+        });
+        plan.submit(gpu);
+        let nll: Vec<f32> = gpu.read(&self.head.nll.sub(0, slots)).await?;
+        Ok(counted.slots.iter().map(|&slot| nll.get(slot as usize).copied().unwrap_or(0.0)).collect())
+    }
+
+    /// Queues the logits of all rows of the last [`Self::run`], (N,V).
+    pub fn logits(&mut self, gpu: &Gpu, net: &Net) -> Result<Slice> {
+        let (logits, plan) = match self.logits.take() {
+            Some(made) => made,
+            None => {
+                let logits = gpu.buffer("logits", self.shape.tokens() * net.config.vocab_size)?;
+                let mut plan = PlanBuilder::new(gpu);
+                net.logits(&mut plan, &self.normed, &logits);
+                (logits, plan.finish("logits"))
+            }
+        };
+        plan.submit(gpu);
+        Ok(self.logits.insert((logits, plan)).0.clone())
+    }
+}
+
+/// Compares an arm's logits with its base's where targets count, some rows at a time.
+pub struct ShiftPlan {
+    out: Slice,
+    plan: Plan,
+}
+
+impl ShiftPlan {
+    pub fn new(gpu: &Gpu, tuned: (&Net, &Forward), base: (&Net, &Forward), slots: usize) -> Result<Self> {
+        let vocab = tuned.0.config.vocab_size;
+        let allowed = (gpu.head_bytes.get() / 4) as usize / vocab / ROWS * ROWS;
+        let block = allowed.max(ROWS).min(slots);
+        let both = [tuned, base];
+        let logits = [gpu.buffer("logits", block * vocab)?, gpu.buffer("base's logits", block * vocab)?];
+        let out = gpu.buffer("shift", slots * 4)?;
+        let mut plan = PlanBuilder::new(gpu);
+        for (net, f) in both {
+            Loss { net, head: &f.head, slots, normed: &f.normed }.gather(&mut plan);
+        }
+        for start in (0..slots).step_by(block) {
+            let rows = block.min(slots - start);
+            let part = |whole: &Slice, width: usize| whole.sub(start * width, rows * width);
+            let logits = logits.each_ref().map(|l| l.sub(0, rows * vocab));
+            for ((net, f), logits) in both.iter().zip(&logits) {
+                net.logits(&mut plan, &part(&f.head.gathered, net.config.hidden_size), logits);
+            }
+            let op = Shift { rows: rows as u32, vocab: vocab as u32 };
+            let (targets, out) = (part(&tuned.1.head.targets, 1), part(&out, 4));
+            op.record(&mut plan, &logits[0], &logits[1], &targets, &out);
+        }
+        Ok(Self { out, plan: plan.finish("shift") })
+    }
+
+    /// Four words for each row, zeros where no target counts.
+    pub async fn run(&self, gpu: &Gpu, counted: &Counted) -> Result<Vec<[f32; 4]>> {
+        self.plan.submit(gpu);
+        let words: Vec<[f32; 4]> = gpu.read(&self.out).await?;
+        Ok(counted.slots.iter().map(|&slot| words.get(slot as usize).copied().unwrap_or_default()).collect())
+    }
+}
