@@ -56,9 +56,6 @@ def driftscope(binary):
     command = [binary, "bench", "--model", MODEL, "--backend", "cpu", "--repeat", str(REPEAT), "--json"]
     environment = {**os.environ, "RAYON_NUM_THREADS": "1"}
     report = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
-    # One report, or a list of one for each shape.
-    report = report[0] if isinstance(report, list) else report
-    report = report["shapes"][0] if "shapes" in report else report
     return report["lora_step"]["ms"], report["full_step"]["ms"]
 
 

@@ -11,8 +11,11 @@ use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder};
 use crate::kernels::{Layout, Matmul};
 
-/// M, N and K of the trial: 512 tokens through a linear layer of a small model.
-const SHAPE: (usize, usize, usize) = (512, 512, 192);
+/// M, N and K of a product.
+type Shape = (usize, usize, usize);
+
+/// Those of the trial: 512 tokens through a linear layer of a small model.
+const SHAPE: Shape = (512, 512, 192);
 
 /// Each side of the trial takes about this long, warm-up aside.
 const SECONDS: f64 = 0.1;
@@ -38,7 +41,7 @@ pub async fn choose() -> Choice {
         return Choice { backend: Backend::Gpu(Rc::new(gpu)), reason };
     }
     let software = format!("The only WebGPU adapter here, {name}, is a program on the CPU itself.");
-    match (adapter_speed(&gpu).await, cpu_speed()) {
+    match (adapter_speed(&gpu, SHAPE).await, cpu_speed(SHAPE)) {
         (Ok(adapter), Ok(cpu)) => {
             let (backend, which) = match adapter > cpu {
                 true => (Backend::Gpu(Rc::new(gpu)), "so WebGPU"),
@@ -67,22 +70,20 @@ fn gigaflops(speed: f64) -> String {
 }
 
 /// Operations per second of `count` products that took `seconds`.
-fn speed(count: usize, seconds: f64) -> f64 {
-    let (m, n, k) = SHAPE;
+fn speed((m, n, k): Shape, count: usize, seconds: f64) -> f64 {
     (2 * m * n * k * count) as f64 / seconds
 }
 
 /// Operands x (M,K) and w (N,K).
-fn operands() -> (Vec<f32>, Vec<f32>) {
-    let (m, n, k) = SHAPE;
+fn operands((m, n, k): Shape) -> (Vec<f32>, Vec<f32>) {
     let values = |len: usize| (0..len).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect();
     (values(m * k), values(n * k))
 }
 
 /// x·Wᵀ by our own kernel, operations per second.
-async fn adapter_speed(gpu: &Gpu) -> Result<f64> {
-    let (m, n, k) = SHAPE;
-    let (x, w) = operands();
+pub(super) async fn adapter_speed(gpu: &Gpu, shape: Shape) -> Result<f64> {
+    let (m, n, k) = shape;
+    let (x, w) = operands(shape);
     let (x, w) = (gpu.upload("x", &x)?, gpu.upload("w", &w)?);
     let out = gpu.buffer("out", m * n)?;
     let mut plan = PlanBuilder::new(gpu);
@@ -102,13 +103,13 @@ async fn adapter_speed(gpu: &Gpu) -> Result<f64> {
         count += next;
         next = (2 * next).min(16);
     }
-    Ok(speed(count, begun.elapsed().as_secs_f64()))
+    Ok(speed(shape, count, begun.elapsed().as_secs_f64()))
 }
 
 /// The same product by candle.
-fn cpu_speed() -> Result<f64> {
-    let (m, n, k) = SHAPE;
-    let (x, w) = operands();
+pub(super) fn cpu_speed(shape: Shape) -> Result<f64> {
+    let (m, n, k) = shape;
+    let (x, w) = operands(shape);
     let x = Tensor::from_vec(x, (m, k), &Device::Cpu)?;
     let w = Tensor::from_vec(w, (n, k), &Device::Cpu)?;
     x.matmul(&w.t()?)?;
@@ -118,5 +119,5 @@ fn cpu_speed() -> Result<f64> {
         x.matmul(&w.t()?)?;
         count += 1;
     }
-    Ok(speed(count, begun.elapsed().as_secs_f64()))
+    Ok(speed(shape, count, begun.elapsed().as_secs_f64()))
 }

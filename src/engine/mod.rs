@@ -82,6 +82,15 @@ impl Backend {
             Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, Rc::new(weights))?))),
         }
     }
+
+    /// Operations per second of the back end's own product x·Wᵀ, measured over a tenth of a second.
+    /// `shape` is M, N and K of x (M,K), W (N,K).
+    pub async fn product_speed(&self, shape: (usize, usize, usize)) -> Result<f64> {
+        match self {
+            Self::Gpu(gpu) => choice::adapter_speed(gpu, shape).await,
+            Self::Cpu => choice::cpu_speed(shape),
+        }
+    }
 }
 
 /// A model on one of the back ends: a base, or an arm that trains.
@@ -100,6 +109,11 @@ macro_rules! on {
 }
 
 impl Model {
+    /// The model's shape.
+    pub fn config(&self) -> &LlamaConfig {
+        on!(self, m => m.config())
+    }
+
     /// An arm that starts at this base. Batches of the arm are (rows, time).
     pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
         match self {
@@ -196,7 +210,7 @@ impl Model {
 
     /// Refuses tokens that the model does not have, and rows of more than its positions.
     fn check(&self, tokens: &[u32], time: usize) -> Result<()> {
-        let config = on!(self, m => m.config());
+        let config = self.config();
         let (vocab, limit) = (config.vocab_size, config.max_position_embeddings);
         if let Some(token) = tokens.iter().find(|token| **token as usize >= vocab) {
             let message = format!("{token} is not one of the model's {vocab} tokens");

@@ -1,6 +1,7 @@
 //! The experiment: two arms in lockstep from one start, and the record of what happened.
 
 mod asking;
+mod bench;
 mod event;
 #[allow(clippy::module_inception)]
 mod lab;
@@ -9,6 +10,7 @@ mod preset;
 mod probes;
 mod settings;
 
+pub use bench::{BenchReport, BenchSettings, Generation, STAGES as BENCH_STAGES, Speed, bench, gemm_shapes};
 pub use event::*;
 pub use lab::Lab;
 pub use preset::{Preset, outcomes, summarise};

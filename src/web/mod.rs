@@ -2,6 +2,7 @@
 //! is elsewhere.
 
 pub mod inbox;
+mod machine;
 pub mod protocol;
 mod worker;
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Sampling;
-use crate::lab::{ArmName, Event, Settings, ShiftToken};
+use crate::lab::{ArmName, BenchReport, BenchSettings, Event, Settings, ShiftToken};
 
 /// Page to worker.
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,10 @@ pub enum Command {
     /// The arm's weights as a file; answered by [`Message::Saved`].
     Save {
         arm: ArmName,
+    },
+    /// Measures the loaded model's speed; answered by [`Message::Bench`].
+    Bench {
+        settings: BenchSettings,
     },
 }
 
@@ -101,6 +105,13 @@ pub enum Message {
         file: String,
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
+    },
+    Bench {
+        report: Box<BenchReport>,
+        /// Of the WebAssembly, as it came over the network; 0 when it was in the browser's cache.
+        wasm_transfer_bytes: f64,
+        /// Of the WebAssembly, unpacked.
+        wasm_bytes: f64,
     },
     /// `name` is stable (see `Error::name`).
     Error {

@@ -1,7 +1,5 @@
 //! The worker's loop: commands in, events out, and training in between.
 
-use std::rc::Rc;
-
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -9,12 +7,12 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 use web_time::Instant;
 
 use super::inbox::Inbox;
-use super::protocol::{BackendChoice, Command, Files, Message, RunState};
+use super::machine::{open, wasm_bytes};
+use super::protocol::{Command, Files, Message, RunState};
 use crate::data::facts;
-use crate::engine::{Backend, Choice, Sampling, choose};
+use crate::engine::{Backend, Sampling};
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
-use crate::lab::{ArmName, Event, Lab, Settings};
+use crate::lab::{ArmName, BENCH_STAGES, BenchSettings, Event, Lab, Settings, bench};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
 
 /// Training goes on for about this long before messages are looked at.
@@ -32,7 +30,7 @@ pub fn start() {
     listener.forget();
     post(&Message::Listening);
     spawn_local(async move {
-        let mut worker = Worker { inbox, lab: None, playing: false, step_ms: SLICE_MS };
+        let mut worker = Worker { inbox, lab: None, backend: None, playing: false, step_ms: SLICE_MS };
         worker.serve().await;
     });
 }
@@ -78,6 +76,8 @@ async fn breathe() {
 struct Worker {
     inbox: Inbox,
     lab: Option<Lab>,
+    /// Where the lab's base runs, and its name.
+    backend: Option<(Backend, String)>,
     playing: bool,
     /// Time of one step of one arm, milliseconds, as last measured.
     step_ms: f32,
@@ -130,6 +130,7 @@ impl Worker {
                 self.ask(id, &question, max_tokens, sampling).await
             }
             Command::Save { arm } => self.save(arm).await,
+            Command::Bench { settings } => self.bench(settings).await,
         }
     }
 
@@ -158,6 +159,8 @@ impl Worker {
         let base = backend.load(&bundle.config, bundle.weights)?;
         self.lab = Some(Lab::new(title.clone(), bundle.tokenizer, facts, base));
         let engine = if matches!(backend, Backend::Gpu(_)) { "webgpu" } else { "cpu" };
+        let name = if engine == "cpu" { engine.into() } else { format!("{engine}: {adapter}") };
+        self.backend = Some((backend, name));
         post(&Message::Ready { engine, adapter, reason, model: title, parameters });
         Ok(())
     }
@@ -246,29 +249,25 @@ impl Worker {
         Ok(())
     }
 
+    async fn bench(&mut self, settings: BenchSettings) -> Result<()> {
+        self.playing = false;
+        self.lab()?; // says what is missing
+        let (Some(lab), Some((backend, name))) = (&mut self.lab, &self.backend) else { return Ok(()) };
+        let progress = async |stage: usize| {
+            let total = BENCH_STAGES.len() as u32;
+            post(&Message::Progress { stage: BENCH_STAGES[stage].into(), done: stage as u32, total });
+            breathe().await;
+        };
+        let report = bench((&lab.title, name), backend, &mut lab.base, settings, progress).await?;
+        let (wasm_transfer_bytes, wasm_bytes) = wasm_bytes(&scope());
+        post(&Message::Bench { report: Box::new(report), wasm_transfer_bytes, wasm_bytes });
+        Ok(())
+    }
+
     async fn save(&mut self, arm: ArmName) -> Result<()> {
         for (file, bytes) in self.lab()?.save(arm).await? {
             post(&Message::Saved { arm, file, bytes });
         }
         Ok(())
     }
-}
-
-/// The back end, its adapter's name, and why it was chosen.
-async fn open(wanted: BackendChoice) -> Result<(Backend, String, String)> {
-    let Choice { backend, reason } = match wanted {
-        BackendChoice::Auto => choose().await,
-        BackendChoice::Cpu => {
-            Choice { backend: Backend::Cpu, reason: "The CPU engine was asked for.".into() }
-        }
-        BackendChoice::Webgpu => {
-            let backend = Backend::Gpu(Rc::new(Gpu::new().await?));
-            Choice { backend, reason: "WebGPU was asked for.".into() }
-        }
-    };
-    let adapter = match &backend {
-        Backend::Gpu(gpu) => gpu.name(),
-        Backend::Cpu => "CPU (WebAssembly with SIMD)".into(),
-    };
-    Ok((backend, adapter, reason))
 }

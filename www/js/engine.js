@@ -61,6 +61,12 @@ export class Engine {
     };
   }
 
+  /** Ends the worker, whatever it does. */
+  stop() {
+    this.worker?.terminate();
+    this.worker = null;
+  }
+
   post(/** @type {import("./protocol.js").Command} */ command) {
     const transfer = command.type === "load" ? [command.weights.buffer] : [];
     this.worker?.postMessage(command, transfer);

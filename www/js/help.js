@@ -16,6 +16,7 @@ const HELP = {
   "cpu-engine": "The CPU engine could not do a computation. Reset to start again from the same seed.",
   worker: "The engine stopped. What was recorded so far stays on the page; reload to train again.",
   download: "A file of the model could not be fetched. Check the connection and reload.",
+  bench: "This engine could not be measured here.",
   import: "The file was not opened; the page still shows what it showed before.",
   address: "Some settings in the address could not be read; the defaults are used for them.",
   instructions: "The instruction set has an error, so no run was started.",

@@ -17,7 +17,9 @@
  *   | {type: "step", count: number, arm: ArmName | null}
  *   | {type: "ask", id: number, question: string, max_tokens: number,
  *     sampling: import("./sampling.js").Sampling}
- *   | {type: "save", arm: ArmName}} Command
+ *   | {type: "save", arm: ArmName}
+ *   | {type: "bench", settings: BenchSettings}} Command
+ * @typedef {{batch: number, time: number, rank: number, repeat: number}} BenchSettings
  *
  * Worker to page:
  * @typedef {{type: "ready", engine: "webgpu" | "cpu", adapter: string, reason: string, model: string,
@@ -28,7 +30,14 @@
  *   | {type: "progress", stage: string, done: number, total: number}
  *   | {type: "state", state: RunState} | Answer
  *   | {type: "saved", arm: ArmName, file: string, bytes: Uint8Array}
+ *   | {type: "bench", report: BenchReport, wasm_transfer_bytes: number, wasm_bytes: number}
  *   | {type: "error", name: string, message: string}} Message
+ * @typedef {{first_ms: number, ms: number, tokens_per_s: number, gflop_per_s: number}} Speed
+ * @typedef {{model: string, backend: string, parameters: number, batch: number, time: number, rank: number,
+ *   to_first_step_ms: number, forward: Speed, lora_step: Speed, full_step: Speed,
+ *   generation: {rows: number, new_tokens: number, ms: number, tokens_per_s: number}, lora_to_full: number,
+ *   gemm_gflop_per_s: number, gemm_shape: [number, number, number], forward_of_gemm: number, lora_of_gemm: number,
+ *   full_of_gemm: number}} BenchReport `driftscope bench --json` prints the same (src/lab/bench.rs)
  *
  * Events:
  * @typedef {{arm: ArmName, lr: number, trainable_parameters: number, optimizer_bytes: number}} ArmInfo

@@ -1,0 +1,32 @@
+// The bench page: a complete report with real figures, on the CPU engine.
+import { expect, horizontalOverflow, screenshots, test } from "./helpers.js";
+
+/** Every number in a report, with the path to it. */
+function numbers(value, path = "") {
+  if (typeof value === "number" || value === null) return [[path, value]];
+  if (typeof value !== "object") return [];
+  return Object.entries(value).flatMap(([key, inner]) => numbers(inner, `${path}.${key}`));
+}
+
+test("the bench page measures the CPU engine", async ({ page, site }, testInfo) => {
+  await page.goto(`${site.url}bench.html`);
+  await page.locator("#bench-backend").selectOption("cpu");
+  for (const [name, value] of Object.entries({ batch: 2, time: 32, repeat: 2 })) {
+    await page.locator(`#bench-${name}`).fill(String(value));
+  }
+  await page.getByRole("button", { name: "Run" }).click();
+  await expect(page.locator("html")).toHaveAttribute("data-bench", "done", { timeout: 120_000 });
+  const [report, ...more] = JSON.parse(await page.locator("#bench-json").inputValue());
+  expect(more).toEqual([]);
+  expect(report).toMatchObject({ backend: "cpu", batch: 2, time: 32, rank: 8 });
+  for (const key of ["forward", "lora_step", "full_step", "generation", "gemm_gflop_per_s", "lora_of_gemm",
+    "page_to_first_step_ms", "wasm_transfer_bytes", "wasm_bytes"]) {
+    expect(report, "the report's fields").toHaveProperty(key);
+  }
+  for (const [path, value] of numbers(report)) {
+    expect(Number.isFinite(value) && value > 0, `${path} is ${value}`).toBe(true);
+  }
+  await expect(page.getByRole("row", { name: /LoRA step/ })).toBeVisible();
+  expect(await horizontalOverflow(page, 360)).toBe(0);
+  await screenshots(page, testInfo, "bench");
+});

@@ -1,0 +1,115 @@
+/**
+ * The bench page: runs the worker's measurement on the chosen engines, one worker each, and shows the reports.
+ *
+ * @typedef {import("./protocol.js").BenchReport} BenchReport
+ * @typedef {import("./protocol.js").BenchSettings} BenchSettings
+ * @typedef {BenchReport & {page_to_first_step_ms: number, wasm_transfer_bytes: number, wasm_bytes: number,
+ *   adapter: string, user_agent: string}} PageReport
+ */
+import { clearErrors, say, showError } from "./alerts.js";
+import { benchRows, benchSummary } from "./bench-table.js";
+import { download, el, find, table } from "./dom.js";
+import { Engine, fetchData, fetchModel } from "./engine.js";
+
+/** From the page's start until this script ran. */
+const SCRIPT_MS = performance.now();
+
+/** @type {PageReport[]} */
+let reports = [];
+
+/** One engine's report; `begunAt` is where the first step's time begins, on the page's clock. */
+async function measure(backend, /** @type {BenchSettings} */ settings, begunAt) {
+  let engine;
+  try {
+    return await new Promise((resolve, reject) => {
+      let [ready, postedAt] = [null, 0];
+      const onMessage = (message) => {
+        if (message.type === "error") reject(message);
+        if (message.type === "progress") say(`${backend}: ${message.stage}`);
+        if (message.type === "ready") {
+          ready = message;
+          postedAt = performance.now();
+          engine.post({ type: "bench", settings });
+        }
+        if (message.type === "bench") {
+          const { report, wasm_transfer_bytes, wasm_bytes } = message;
+          const page_to_first_step_ms = postedAt - begunAt + report.to_first_step_ms;
+          const { adapter } = ready;
+          const user_agent = navigator.userAgent;
+          resolve({ ...report, page_to_first_step_ms, wasm_transfer_bytes, wasm_bytes, adapter, user_agent });
+        }
+      };
+      engine = new Engine(onMessage);
+      const files = [fetchModel(() => {}), fetchData(), engine.start()];
+      Promise.all(files).then(
+        ([model, data]) => engine.post({ type: "load", backend, ...model, facts: data.facts }),
+        reject,
+      );
+    });
+  } finally {
+    engine?.stop();
+  }
+}
+
+function show() {
+  const tables = reports.flatMap((report) => [
+    table(
+      `${report.model} on ${report.backend}, ${report.batch} × ${report.time} tokens, LoRA rank ${report.rank}`,
+      ["", "First, ms", "Median, ms", "Tokens/s", "GFLOP/s", "Share of the product"],
+      benchRows(report),
+    ),
+    el("p", {}, benchSummary(report)),
+  ]);
+  find("#bench-tables").replaceChildren(...tables);
+  find("#bench-json").value = json();
+  find("#bench-results").hidden = reports.length === 0;
+}
+
+const json = () => JSON.stringify(reports, null, 2);
+
+/** @returns {BenchSettings} */
+function settings() {
+  const number = (name) => find(`#bench-${name}`).valueAsNumber;
+  return { batch: number("batch"), time: number("time"), rank: number("rank"), repeat: number("repeat") };
+}
+
+async function run() {
+  const [chosen, wanted] = [find("#bench-backend").value, settings()];
+  const backends = chosen === "both" ? ["webgpu", "cpu"] : [chosen];
+  let begunAt = performance.now() - SCRIPT_MS;
+  document.documentElement.dataset.bench = "running";
+  reports = [];
+  clearErrors("bench");
+  show();
+  for (const backend of backends) {
+    try {
+      say(`${backend}: starting`);
+      reports.push(await measure(backend, wanted, begunAt));
+      show();
+    } catch (error) {
+      showError("bench", `${backend}: ${error?.message ?? error}`);
+    }
+    begunAt = performance.now();
+  }
+  const isComplete = reports.length === backends.length;
+  say(isComplete ? "Done." : "Not every engine could be measured.");
+  document.documentElement.dataset.bench = isComplete ? "done" : "failed";
+}
+
+find("#bench-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = find("#bench-run");
+  button.disabled = true;
+  await run();
+  button.disabled = false;
+});
+find("#bench-save").addEventListener("click", () => download("driftscope-bench.json", json(), "application/json"));
+find("#bench-copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(json());
+    say("The results are in the clipboard.");
+  } catch {
+    find("#bench-json").select();
+    say("The browser did not allow copying: copy the selected text.");
+  }
+});
