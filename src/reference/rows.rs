@@ -41,6 +41,21 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + tail
 }
 
+/// The largest of x; -infinity of none. NaN is passed over or returned, by where it stands.
+fn maximum(x: &[f32]) -> f32 {
+    // f32::max is a call in WebAssembly, because of what it promises for NaN; a comparison vectorises.
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    let chunks = x.chunks_exact(8);
+    let tail = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
+    for chunk in chunks {
+        for lane in 0..8 {
+            lanes[lane] = larger(lanes[lane], chunk[lane]);
+        }
+    }
+    lanes.iter().copied().fold(tail, larger)
+}
+
 fn inverse_rms(x: &[f32], eps: f32) -> f32 {
     (dot(x, x) / x.len() as f32 + eps).sqrt().recip()
 }
@@ -85,7 +100,7 @@ pub fn rms_norm_grad_w(x: &[f32], g: &[f32], eps: f32, dw: &mut [f32]) {
 pub fn causal_softmax(s: &[f32], time: usize, scale: f32, p: &mut [f32]) {
     for (row, (s, p)) in s.chunks_exact(time).zip(p.chunks_exact_mut(time)).enumerate() {
         let seen = row % time + 1;
-        let max = s[..seen].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let max = maximum(&s[..seen]);
         for (p, s) in p[..seen].iter_mut().zip(s) {
             *p = exp(scale * (s - max));
         }
@@ -123,7 +138,7 @@ pub fn swiglu_grad_a(a: &[f32], b: &[f32], g: &[f32], da: &mut [f32]) {
 
 /// The log of the sum of exp(x) over a row, with its maximum taken out.
 pub fn log_sum_exp(x: &[f32]) -> f32 {
-    let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let max = maximum(x);
     let mut sums = [0f32; 8];
     let chunks = x.chunks_exact(8);
     let tail: f32 = chunks.remainder().iter().map(|x| exp(x - max)).sum();
@@ -147,6 +162,16 @@ pub fn cross_entropy_grad(x: &[f32], target: usize, scale: f32, dx: &mut [f32]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn maximum_is_found_at_every_place() {
+        for len in [1, 7, 8, 9, 33] {
+            for place in 0..len {
+                let x: Vec<f32> = (0..len).map(|i| if i == place { -1.0 } else { -2.0 - i as f32 }).collect();
+                assert_eq!(maximum(&x), -1.0, "{len} values, the largest at {place}");
+            }
+        }
+    }
 
     #[test]
     fn exp_is_as_good_as_the_library() {
