@@ -31,7 +31,8 @@
  *   | {type: "error", name: string, message: string}} Message
  *
  * Events:
- * @typedef {{arm: ArmName, lr: number, trainable_parameters: number, optimizer_bytes: number}} ArmInfo
+ * @typedef {{arm: ArmName, lr: number, trainable_parameters: number, optimizer_bytes: number,
+ *   memory_bytes?: number}} ArmInfo
  * @typedef {{subject: string, relation: string, object: string, cloze: string, split: Split}} WallFact
  * @typedef {{type: "run", run: number, settings: Settings, model: string, arms: ArmInfo[], facts: WallFact[],
  *   examples: number, heldout: number}} RunInfo
