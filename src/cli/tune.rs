@@ -14,7 +14,7 @@ use super::{model, write_whole};
 use crate::data::batch::Batch;
 use crate::data::feed::Feed;
 use crate::data::instructions;
-use crate::engine::{Backend, Model, StepMetrics, Tuning};
+use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning};
 use crate::lab::{ArmName, ScheduleKind, Settings, Target};
 use crate::model::bundle::Bundle;
 use crate::model::peft;
@@ -153,6 +153,10 @@ pub fn run(args: Args) -> Result<()> {
     eprintln!("{engine}, {} examples", feed.len());
 
     let mut model = start(&backend, &bundle, arm, given, &settings)?;
+    let (rows, time, accumulate) = feed.shape();
+    if let Some(plan) = model.memory_plan(rows, time, accumulate)? {
+        eprintln!("{}", memory_line(&plan));
+    }
     let bar = progress(u64::from(settings.steps));
     let mut step = 0;
     while step < settings.steps {
@@ -344,6 +348,22 @@ fn start(
     };
     let base = backend.load(&bundle.config, weights)?;
     Ok(base.tune(&tuning, settings.optimizer())?)
+}
+
+/// "memory: weights 8.1 MB, gradients 0.3 MB, ..., total 20.4 MB".
+fn memory_line(plan: &MemoryPlan) -> String {
+    let MemoryPlan { weights, gradients, moments, activations, head, other, total, .. } = *plan;
+    let parts = [
+        ("weights", weights),
+        ("gradients", gradients),
+        ("moments", moments),
+        ("activations", activations),
+        ("head", head),
+        ("other", other),
+        ("total", total),
+    ];
+    let parts = parts.map(|(name, bytes)| format!("{name} {:.1} MB", bytes as f64 / 1e6));
+    format!("memory: {}", parts.join(", "))
 }
 
 fn progress(steps: u64) -> ProgressBar {

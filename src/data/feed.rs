@@ -38,6 +38,11 @@ impl Feed {
         self.sequences.is_empty()
     }
 
+    /// Rows and tokens of a row of every micro-batch, and how many of them a step has.
+    pub fn shape(&self) -> (usize, usize, usize) {
+        (self.rows, self.time, self.accumulate)
+    }
+
     /// The micro-batches of step `index`, from 0.
     pub fn step(&self, index: usize) -> Vec<Batch> {
         let examples = self.order.batch(index, self.rows * self.accumulate);

@@ -20,6 +20,7 @@ use crate::model::weights::Weights;
 use crate::train::{AdapterStart, Lora, Optimizer};
 
 pub use choice::{Choice, choose};
+pub use gpu::{MemoryPlan, plan_memory};
 pub use sampling::Sampling;
 
 /// What an arm trains.
@@ -221,6 +222,18 @@ impl Model {
             return Err(Error::Setting { field: "max_len", message, remedy: "Use shorter sequences".into() });
         }
         Ok(())
+    }
+
+    /// What an arm on the GPU takes when its steps are over `accumulate` micro-batches of (rows, time) tokens;
+    /// `None` on the CPU, whose memory is candle's.
+    ///
+    /// # Errors
+    /// None in practice: nothing is allocated.
+    pub fn memory_plan(&self, rows: usize, time: usize, accumulate: usize) -> Result<Option<MemoryPlan>> {
+        match self {
+            Self::Gpu(model) => model.memory_plan(rows, time, accumulate).map(Some),
+            Self::Cpu(_) => Ok(None),
+        }
     }
 
     /// Trained parameters, 0 for a base.

@@ -170,13 +170,6 @@ impl Gpu {
         self.queue.write_buffer(&slice.buffer, slice.offset, bytemuck::cast_slice(data));
     }
 
-    /// A buffer of its own with the same contents.
-    pub fn copy(&self, label: &str, from: &Slice) -> Result<Slice> {
-        let to = self.buffer(label, from.words())?;
-        self.copy_into(from, &to);
-        Ok(to)
-    }
-
     /// Queues a copy into a slice of the same size in another buffer.
     pub fn copy_into(&self, from: &Slice, to: &Slice) {
         let mut encoder = self.device.create_command_encoder(&Default::default());

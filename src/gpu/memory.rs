@@ -56,9 +56,14 @@ impl Count {
         self.asked.borrow().iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// The largest buffer so far.
+    /// The buffers of this name.
+    pub fn bytes_of(&self, label: &str) -> u64 {
+        self.asked.borrow().iter().filter(|(name, _)| *name == label).map(|(_, bytes)| bytes).sum()
+    }
+
+    /// The largest buffer so far, of equal ones the first.
     pub fn largest(&self) -> (&'static str, u64) {
-        self.asked.borrow().iter().copied().max_by_key(|(_, bytes)| *bytes).unwrap_or_default()
+        self.asked.borrow().iter().rev().copied().max_by_key(|(_, bytes)| *bytes).unwrap_or_default()
     }
 }
 

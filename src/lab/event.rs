@@ -61,6 +61,10 @@ pub struct ArmInfo {
     pub trainable_parameters: u64,
     /// Gradients and AdamW's two moments, in bytes.
     pub optimizer_bytes: u64,
+    /// All of the GPU's memory that training this arm takes, the base's weights included; unknown on the CPU and
+    /// in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -69,7 +69,7 @@ impl Lab {
             run: run.id,
             settings: run.settings.clone(),
             model: self.title.clone(),
-            arms: run.arms.iter().map(arm_info).collect(),
+            arms: run.arms.iter().map(|arm| arm_info(arm, &run.feed)).collect::<Result<_>>()?,
             facts: run.probes.cells(),
             examples: run.feed.len() as u32,
             heldout: run.heldout.len() as u32,
@@ -235,13 +235,15 @@ impl Run {
     }
 }
 
-fn arm_info(arm: &Arm) -> ArmInfo {
+fn arm_info(arm: &Arm, feed: &Feed) -> Result<ArmInfo> {
     let parameters = arm.model.trainable_parameters() as u64;
-    ArmInfo {
+    let (rows, time, accumulate) = feed.shape();
+    Ok(ArmInfo {
         arm: arm.name,
         lr: arm.lr,
         trainable_parameters: parameters,
         // A gradient and two moments of four bytes for each.
         optimizer_bytes: parameters * 12,
-    }
+        memory_bytes: arm.model.memory_plan(rows, time, accumulate)?.map(|plan| plan.total),
+    })
 }

@@ -5,6 +5,7 @@ mod common;
 mod gradients;
 mod head;
 mod inference;
+mod memory;
 mod parity;
 mod sampling;
 mod training;

@@ -55,6 +55,7 @@ export function run(id = 7) {
     split: "kept",
   }));
   const arms = ["lora", "full"].map((arm) => ({ arm, lr: 1e-3, trainable_parameters: 10, optimizer_bytes: 120 }));
+  Object.assign(arms[0], { memory_bytes: 1000 }); // not in records of the CPU engine
   return { type: "run", run: id, settings: defaults(), model: "sample", arms, facts, examples: 1, heldout: 1 };
 }
 

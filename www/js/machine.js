@@ -29,12 +29,20 @@ export function makeArmTable(/** @type {import("./store.js").Store} */ store, pa
     const total = parameters();
     const rows = run.arms.map((info) => {
       const share = total > 0 ? ` (${percent(info.trainable_parameters / total, 1)})` : "";
-      return [ARM_LABEL[info.arm], `${count(info.trainable_parameters)}${share}`, bytes(info.optimizer_bytes)];
+      const memory = info.memory_bytes === undefined ? [] : [bytes(info.memory_bytes)];
+      return [
+        ARM_LABEL[info.arm],
+        `${count(info.trainable_parameters)}${share}`,
+        bytes(info.optimizer_bytes),
+        ...memory,
+      ];
     });
+    const known = run.arms.some((info) => info.memory_bytes !== undefined);
+    const memory = known ? ["GPU memory in all"] : [];
     find("#arm-table").replaceChildren(
       table(
         `What each arm of the shown run trains: ${run.model}`,
-        ["Arm", "Trained parameters", "Gradients and AdamW's moments"],
+        ["Arm", "Trained parameters", "Gradients and AdamW's moments", ...memory],
         rows,
       ),
     );

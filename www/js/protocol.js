@@ -40,7 +40,8 @@
  *   full_of_gemm: number}} BenchReport `driftscope bench --json` prints the same (src/lab/bench.rs)
  *
  * Events:
- * @typedef {{arm: ArmName, lr: number, trainable_parameters: number, optimizer_bytes: number}} ArmInfo
+ * @typedef {{arm: ArmName, lr: number, trainable_parameters: number, optimizer_bytes: number,
+ *   memory_bytes?: number}} ArmInfo
  * @typedef {{subject: string, relation: string, object: string, cloze: string, split: Split}} WallFact
  * @typedef {{type: "run", run: number, settings: Settings, model: string, arms: ArmInfo[], facts: WallFact[],
  *   examples: number, heldout: number}} RunInfo

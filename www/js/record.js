@@ -37,6 +37,7 @@ const object = (fields) => (value, path) => {
   for (const [name, check] of Object.entries(fields)) check(value[name], `${path}.${name}`);
 };
 
+const optional = (check) => (value, path) => value === undefined || check(value, path);
 const arm = oneOf("base", "lora", "full");
 const split = oneOf("kept", "seen", "new");
 const names = list(text, 16);
@@ -86,7 +87,10 @@ const EVENTS = {
     model: text,
     examples: whole,
     heldout: whole,
-    arms: list(object({ arm, lr: real, trainable_parameters: whole, optimizer_bytes: whole }), 4),
+    arms: list(
+      object({ arm, lr: real, trainable_parameters: whole, optimizer_bytes: whole, memory_bytes: optional(whole) }),
+      4,
+    ),
     facts: list(object({ subject: text, relation: text, object: text, cloze: text, split }), 20_000),
   }),
   step: object({ run: whole, arm, step: whole, loss: real, lr: real, grad_norm: real, tokens: whole, ms: real }),

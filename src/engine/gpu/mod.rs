@@ -6,6 +6,7 @@ mod decode;
 mod form;
 mod forward;
 mod head;
+mod memory;
 mod net;
 mod train;
 
@@ -16,12 +17,13 @@ use self::decode::Decoder;
 use self::form::Shape;
 use self::forward::{Forward, ShiftPlan};
 use self::head::Counted;
+pub use self::memory::{MemoryPlan, plan_memory};
 use self::net::{Adapter, Net};
 use self::train::Trainer;
 use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
 use crate::kernels::{IGNORED, TopK, rope_table};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Place};
@@ -50,10 +52,13 @@ impl GpuModel {
     /// A base model from its tensors.
     pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights) -> Result<Self> {
         let layout = Layout::new(config);
-        let table = rope_table(config.max_position_embeddings, &config.inverse_frequencies());
+        let values = layout.pack(weights)?;
+        let (weights, rope) = Self::buffers(&*gpu, config, &layout)?;
+        gpu.write(&weights, &values);
+        gpu.write(&rope, &rope_table(config.max_position_embeddings, &config.inverse_frequencies()));
         Ok(Self {
-            weights: gpu.upload("weights", &layout.pack(weights)?)?,
-            rope: gpu.upload("rope", &table)?,
+            weights,
+            rope,
             gpu,
             config: config.clone(),
             layout: Rc::new(layout),
@@ -65,12 +70,42 @@ impl GpuModel {
         })
     }
 
+    /// Weights and rotations of a base.
+    fn buffers<M: Memory>(
+        memory: &M,
+        config: &LlamaConfig,
+        layout: &Layout,
+    ) -> Result<(M::Buffer, M::Buffer)> {
+        let rope = config.max_position_embeddings * config.inverse_frequencies().len() * 2;
+        Ok((memory.buffer("weights", layout.words)?, memory.buffer("rope", rope)?))
+    }
+
+    /// The weights of an arm that trains them all.
+    fn trained_buffer<M: Memory>(memory: &M, layout: &Layout) -> Result<M::Buffer> {
+        memory.buffer("weights", layout.words)
+    }
+
+    /// What this arm's steps take, or a base's that would be tuned in full.
+    ///
+    /// # Errors
+    /// None in practice: nothing is allocated.
+    pub fn memory_plan(&self, rows: usize, time: usize, accumulate: usize) -> Result<MemoryPlan> {
+        let (net, head_bytes) = (self.net(), self.gpu.head_bytes.get());
+        MemoryPlan::new(net.form(), &self.layout, Shape { rows, time }, accumulate > 1, head_bytes)
+    }
+
     /// An arm that starts at this base.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] before anything is allocated, if even a single token would need too large a buffer.
     pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
         let gpu = &self.gpu;
+        let is_full = matches!(tuning, Tuning::Full);
+        plan_memory(&self.config, tuning, 1, 1, 1)?.check(&gpu.limits, is_full)?;
         let (weights, adapter, trainer) = match tuning {
             Tuning::Full => {
-                let weights = gpu.copy("weights", &self.weights)?;
+                let weights = Self::trained_buffer(&**gpu, &self.layout)?;
+                gpu.copy_into(&self.weights, &weights);
                 let trainer = Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed)?;
                 (weights, None, trainer)
             }

@@ -2,11 +2,13 @@
 //! gradients are summed, in a plan for each and one for the update.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::activations::Activations;
 use super::backward::{Backward, Gradients, TokenIndex};
 use super::form::{Form, Shape};
 use super::head::{Counted, Head, Loss, slots};
+use super::memory::MemoryPlan;
 use super::net::Net;
 use crate::data::batch::Batch;
 use crate::engine::StepMetrics;
@@ -174,9 +176,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// Makes the buffers that steps of this kind need.
+    /// Makes the buffers that steps of this kind need, if the adapter allows all of them.
     fn prepare(&mut self, gpu: &Gpu, net: &Net, key: PassKey) -> Result<PassKey> {
         let (shape, several) = key;
+        if !self.passes.contains_key(&key) {
+            let plan = MemoryPlan::new(net.form(), net.layout, shape, several, gpu.head_bytes.get())?;
+            plan.check(&gpu.limits, net.adapter.is_none())?;
+        }
         if several && self.total.is_none() {
             self.total = Some(State::total(gpu, self.state.gradients.words())?);
         } else if !several {
@@ -184,8 +190,8 @@ impl Trainer {
             self.passes.retain(|(_, several), _| !several);
             self.plans.retain(|((_, several), _), _| !several);
         }
-        if !self.passes.contains_key(&key) {
-            self.passes.insert(key, Pass::new(gpu, net.form(), shape, several)?);
+        if let Entry::Vacant(missing) = self.passes.entry(key) {
+            missing.insert(Pass::new(gpu, net.form(), shape, several)?);
         }
         Ok(key)
     }

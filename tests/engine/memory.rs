@@ -1,0 +1,65 @@
+//! The plan of an arm's memory against what is allocated.
+
+use std::rc::Rc;
+
+use crate::common::{batch, configs, dora, load, lora};
+use driftscope::engine::{Backend, Tuning, plan_memory};
+use driftscope::error::{Error, Result};
+use driftscope::gpu::Gpu;
+use driftscope::lab::Target;
+use driftscope::train::Optimizer;
+use pollster::block_on;
+
+/// To the byte, for every method, with and without accumulation; the parts add up.
+#[test]
+fn the_plan_is_what_is_allocated() {
+    for (name, config) in configs().into_iter().skip(1).take(2) {
+        for tuning in [Tuning::Full, lora(4, &Target::ALL), lora(3, &[Target::QProj]), dora(3)] {
+            for accumulate in [1, 2] {
+                let gpu = Rc::new(block_on(Gpu::new()).unwrap());
+                let base = load(&Backend::Gpu(gpu.clone()), &config);
+                let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+                let micro = vec![batch(&config, 3, 17, 1); accumulate];
+                arm.accumulated_step(&micro, 1e-3).unwrap();
+                let plan = plan_memory(&config, &tuning, 3, 17, accumulate).unwrap();
+                assert_eq!(plan.total, gpu.allocated(), "{name}, {tuning:?}, {accumulate}");
+                assert_eq!(arm.memory_plan(3, 17, accumulate).unwrap().as_ref(), Some(&plan));
+                let parts = plan.weights + plan.gradients + plan.moments;
+                assert_eq!(parts + plan.activations + plan.head + plan.other, plan.total);
+            }
+        }
+    }
+}
+
+/// What an adapter with smaller limits refuses: the name of the buffer, and how many bytes were allocated for it.
+fn refused(binding: u64, tuning: &Tuning) -> (String, String, u64) {
+    let (_, config) = configs().remove(0);
+    let mut gpu = block_on(Gpu::new()).unwrap();
+    gpu.limits.max_storage_buffer_binding_size = binding;
+    let gpu = Rc::new(gpu);
+    let base = load(&Backend::Gpu(gpu.clone()), &config);
+    let before = gpu.allocated();
+    let mut allocated = 0;
+    let first_step = || -> Result<()> {
+        let mut arm = base.tune(tuning, Optimizer::default())?;
+        allocated = gpu.allocated();
+        arm.train_step(&batch(&config, 16, 64, 1), 1e-3)
+    };
+    match { first_step }() {
+        Err(Error::OutOfMemory { buffer, remedy, .. }) => {
+            (buffer, remedy, gpu.allocated() - allocated.max(before))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_it_is_allocated() {
+    // All weights are 70 kB, the widest activation 16 * 64 rows of 96: 393 kB.
+    let (buffer, remedy, allocated) = refused(40_000, &Tuning::Full);
+    assert!(remedy.contains("LoRA") && allocated == 0, "{buffer}: {remedy}, {allocated}");
+    assert_eq!(buffer, "weights");
+    let (buffer, remedy, allocated) = refused(200_000, &lora(2, &Target::ALL));
+    assert!(remedy.contains("batch") && allocated == 0, "{buffer}: {remedy}, {allocated}");
+    assert!(buffer.contains("gate_up"), "{buffer}");
+}
