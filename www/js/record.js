@@ -43,18 +43,17 @@ const split = oneOf("kept", "seen", "new");
 const names = list(text, 16);
 const shares = { n: whole, kl: real, unshifted: whole, marginal: whole, shifted: whole };
 /** A field that older records lack. */
-const newer = (check) => (value, path) => value === undefined || check(value, path);
 const settings = object({
   arms: names,
   seed: whole,
   steps: whole,
   batch: whole,
-  accumulate: newer(whole),
+  accumulate: optional(whole),
   max_len: whole,
   rank: whole,
   alpha: real,
-  rslora: newer(flag),
-  dora: newer(flag),
+  rslora: optional(flag),
+  dora: optional(flag),
   targets: names,
   lr_lora: real,
   lr_full: real,
