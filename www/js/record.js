@@ -37,12 +37,12 @@ const object = (fields) => (value, path) => {
   for (const [name, check] of Object.entries(fields)) check(value[name], `${path}.${name}`);
 };
 
+/** A field that older records lack. */
 const optional = (check) => (value, path) => value === undefined || check(value, path);
 const arm = oneOf("base", "lora", "full");
 const split = oneOf("kept", "seen", "new");
 const names = list(text, 16);
 const shares = { n: whole, kl: real, unshifted: whole, marginal: whole, shifted: whole };
-/** A field that older records lack. */
 const settings = object({
   arms: names,
   seed: whole,
