@@ -13,7 +13,7 @@ use super::model;
 use super::opened::{ModelArgs, Opened};
 use crate::data::batch::Sequence;
 use crate::data::facts::Fact;
-use crate::data::instructions::Example;
+use crate::data::instructions::{Example, question};
 use crate::engine::Model;
 use crate::lab::{PositionShift, Shift};
 use crate::measure::recall::{AnswerKind, Probe};
@@ -229,8 +229,7 @@ fn prompts(path: &Path) -> Result<Vec<Example>> {
             Ok(Example { prompt: vec![Message::user(&prompt)], answer: String::new() })
         }
         PromptLine::Instruction { instruction, input, output } => {
-            let input = input.filter(|input| !input.is_empty());
-            let question = input.map_or(instruction.clone(), |input| format!("{instruction}\n{input}"));
+            let question = question(&instruction, &input.unwrap_or_default());
             let answer = output.unwrap_or_default();
             Ok(Example { prompt: vec![Message::user(&question)], answer })
         }

@@ -14,6 +14,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Writes a file whole or not at all: a full disk leaves what was there before.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -29,4 +30,10 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&part);
     }
     written.with_context(failed)
+}
+
+/// A bar over so many optimiser steps.
+fn progress_bar(steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps {elapsed} of {duration} {msg}");
+    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -28,23 +28,23 @@ pub enum BackendName {
 impl BackendName {
     /// The back end and its name for records; says on standard error what was chosen and why.
     pub fn open(self) -> Result<(Backend, String)> {
-        match self {
-            Self::Cpu => Ok((Backend::Cpu, "cpu".into())),
+        let backend = match self {
+            Self::Cpu => Backend::Cpu,
             Self::Gpu => {
                 let gpu = pollster::block_on(Gpu::new()).context("--backend cpu needs no GPU")?;
-                let name = format!("webgpu: {}", gpu.name());
-                Ok((Backend::Gpu(Rc::new(gpu)), name))
+                Backend::Gpu(Rc::new(gpu))
             }
             Self::Auto => {
                 let choice = pollster::block_on(choose());
                 eprintln!("{}", choice.reason);
-                let name = match &choice.backend {
-                    Backend::Gpu(gpu) => format!("webgpu: {}", gpu.name()),
-                    Backend::Cpu => "cpu".into(),
-                };
-                Ok((choice.backend, name))
+                choice.backend
             }
-        }
+        };
+        let name = match &backend {
+            Backend::Gpu(gpu) => format!("webgpu: {}", gpu.name()),
+            Backend::Cpu => "cpu".into(),
+        };
+        Ok((backend, name))
     }
 }
 

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -150,7 +149,7 @@ fn train(
     let model = Llama::full(config, &initial)?;
     let schedule =
         Schedule { peak: args.rate, warmup: WARMUP, steps: args.steps, decay: Decay::Cosine { floor: 0.05 } };
-    let bar = progress_bar(args.steps, progress.step)?;
+    let bar = super::progress_bar(args.steps as u64).with_position(progress.step as u64);
     let before = progress.seconds;
     let start = Instant::now();
     let (mut sum, mut count) = (0.0, 0);
@@ -189,12 +188,6 @@ fn train(
     bar.finish();
     checkpoint::save(&args.checkpoint, &model, &optimizer, &progress)?;
     Ok((model, progress))
-}
-
-fn progress_bar(steps: usize, done: usize) -> Result<ProgressBar> {
-    let bar = ProgressBar::new(steps as u64).with_position(done as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta}")?);
-    Ok(bar)
 }
 
 /// Adds recall on some facts to a line of the loss curve.

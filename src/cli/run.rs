@@ -4,11 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use pollster::block_on;
 
 use super::opened::BackendName;
-use super::{model, write_whole};
+use super::{model, progress_bar, write_whole};
 use crate::data::facts;
 use crate::lab::{Event, Lab, Preset, Record, Settings, outcomes, summarise};
 
@@ -62,7 +62,8 @@ pub fn run(args: Args) -> Result<()> {
     let base = backend.load(&bundle.config, bundle.weights)?;
     let mut lab = Lab::new(title, bundle.tokenizer, facts, base);
 
-    let bar = progress(&preset);
+    let runs = (preset.rates.len() * preset.seeds.len()) as u64;
+    let bar = progress_bar(runs * 2 * u64::from(preset.settings.steps));
     let events = block_on(whole(&mut lab, preset.shown(), &instructions, &heldout, &bar))?;
     let mut record =
         Record { format: Record::FORMAT.into(), version: Record::VERSION, engine, events: events.clone() };
@@ -92,13 +93,6 @@ fn name(folder: &std::path::Path) -> String {
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let mut letters = name.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-fn progress(preset: &Preset) -> ProgressBar {
-    let runs = preset.rates.len() * preset.seeds.len();
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps {elapsed} of {duration} {msg}");
-    let bar = ProgressBar::new(runs as u64 * 2 * u64::from(preset.settings.steps));
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// One run from its first measure to its last.

@@ -49,11 +49,7 @@ impl Example {
     fn from_line(line: Line) -> Result<Self, String> {
         match line {
             Line::Instruction { instruction, input, output } => {
-                let question = match input.is_empty() {
-                    true => instruction,
-                    false => format!("{instruction}\n{input}"),
-                };
-                Ok(Self { prompt: vec![Message::user(&question)], answer: output })
+                Ok(Self { prompt: vec![Message::user(&question(&instruction, &input))], answer: output })
             }
             Line::Messages { mut messages } => match messages.pop() {
                 Some(last) if last.role == "assistant" && !messages.is_empty() => {
@@ -63,6 +59,11 @@ impl Example {
             },
         }
     }
+}
+
+/// What the user says: the instruction, and its input on a line of its own.
+pub fn question(instruction: &str, input: &str) -> String {
+    if input.is_empty() { instruction.to_string() } else { format!("{instruction}\n{input}") }
 }
 
 /// Reads an instruction set; `file` names it in errors. Empty lines are skipped.

@@ -17,7 +17,8 @@ use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
 use crate::reference::adamw::AdamW;
-use crate::reference::llama::{Adapter, Llama, row_norms};
+use crate::reference::adapter::{Adapter, row_norms};
+use crate::reference::llama::Llama;
 use crate::reference::ops::cross_entropy;
 use crate::train::{AdapterStart, Lora, Optimizer};
 

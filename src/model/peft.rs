@@ -73,7 +73,10 @@ pub fn read(config: &[u8], weights: &[u8], model: &LlamaConfig) -> Result<Adapte
         rank_stabilised: json["use_rslora"] == true,
         dora: json["use_dora"] == true,
     };
-    check(&tensors, &lora, model)?;
+    let places =
+        AdapterLayout::new(model, &lora).tensors.into_iter().map(|(name, place)| (name, place.shape));
+    let remedy = "Use an adapter that was made for this model, with its own adapter_config.json";
+    weights::check(&tensors, places, WEIGHTS_FILE, remedy)?;
     Ok(Adapter { lora, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), tensors })
 }
 
@@ -191,30 +194,6 @@ fn targets(tensors: &Weights) -> Result<Vec<Target>> {
         return Err(invalid(WEIGHTS_FILE, "tensors", "there are none", "Save the adapter again"));
     }
     Ok(found.into_iter().collect())
-}
-
-fn check(tensors: &Weights, lora: &Lora, model: &LlamaConfig) -> Result<()> {
-    let wrong = |name: &str, message: &str| {
-        let remedy = "Use an adapter that was made for this model, with its own adapter_config.json";
-        Err(invalid(WEIGHTS_FILE, name, message, remedy))
-    };
-    let layout = AdapterLayout::new(model, lora);
-    for (name, place) in &layout.tensors {
-        match tensors.get(name) {
-            None => return wrong(name, "missing"),
-            Some(array) if array.shape != place.shape => {
-                return wrong(name, &format!("shape {:?}, it must be {:?}", array.shape, place.shape));
-            }
-            Some(array) if !array.data.iter().all(|value| value.is_finite()) => {
-                return wrong(name, "holds a value that is not finite");
-            }
-            Some(_) => {}
-        }
-    }
-    match tensors.keys().find(|name| !layout.tensors.contains_key(*name)) {
-        Some(name) => wrong(name, "has no place in this model"),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

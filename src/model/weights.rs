@@ -79,18 +79,29 @@ pub(super) fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32
 ///
 /// Allocates by what `weights` holds, not by how many layers the configuration claims.
 pub fn fit(weights: &mut Weights, config: &LlamaConfig, file: &str) -> Result<()> {
-    let problem = |field: &str, message: String| Error::Format {
-        file: file.to_string(),
-        field: field.to_string(),
-        message,
-        remedy: "Use weights that belong to this configuration".to_string(),
-    };
     let is_derived = |name: &str| {
         name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
     };
     weights.retain(|name, _| !is_derived(name));
-    let mut expected = BTreeSet::new();
-    for (name, shape) in config.each_tensor() {
+    check(weights, config.each_tensor(), file, "Use weights that belong to this configuration")
+}
+
+/// Checks that `weights` are the `expected` tensors, by name and shape, and finite; `file` and `remedy` are for
+/// the error, which names the tensor.
+pub(super) fn check(
+    weights: &Weights,
+    expected: impl Iterator<Item = (String, Vec<usize>)>,
+    file: &str,
+    remedy: &str,
+) -> Result<()> {
+    let problem = |field: &str, message: String| Error::Format {
+        file: file.to_string(),
+        field: field.to_string(),
+        message,
+        remedy: remedy.to_string(),
+    };
+    let mut found = BTreeSet::new();
+    for (name, shape) in expected {
         match weights.get(&name) {
             None => return Err(problem(&name, "missing".to_string())),
             Some(array) if array.shape != shape => {
@@ -100,10 +111,10 @@ pub fn fit(weights: &mut Weights, config: &LlamaConfig, file: &str) -> Result<()
             Some(array) if !array.data.iter().all(|value| value.is_finite()) => {
                 return Err(problem(&name, "holds a value that is not finite".to_string()));
             }
-            Some(_) => expected.insert(name),
+            Some(_) => found.insert(name),
         };
     }
-    match weights.keys().find(|name| !expected.contains(*name)) {
+    match weights.keys().find(|name| !found.contains(*name)) {
         Some(name) => Err(problem(name, "not a tensor of this model".to_string())),
         None => Ok(()),
     }

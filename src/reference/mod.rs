@@ -4,6 +4,7 @@
 //! are compared with.
 
 pub mod adamw;
+pub mod adapter;
 pub mod llama;
 pub mod ops;
 pub mod rows;
