@@ -2,6 +2,8 @@
 
 mod device;
 mod plan;
+mod report;
 
-pub use device::{Gpu, Slice};
-pub use plan::{Plan, PlanBuilder};
+pub use device::{Gpu, Slice, Traffic};
+pub use plan::{Plan, PlanBuilder, Timed, Work};
+pub use report::PlanReport;

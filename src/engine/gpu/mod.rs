@@ -133,6 +133,16 @@ impl GpuModel {
         &self.config
     }
 
+    /// The plan of a training step over a batch of this shape, or of a base's forward pass; nothing before the
+    /// first.
+    pub fn plan(&self, rows: usize, time: usize) -> Option<&Plan> {
+        let shape = Shape { rows, time };
+        match &self.trainer {
+            Some(trainer) => trainer.step_plan(shape),
+            None => self.forwards.get(&shape).map(|f| &f.plan),
+        }
+    }
+
     /// One step over micro-batches with `counted` response tokens in all.
     pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
         let Some(mut trainer) = self.trainer.take() else {

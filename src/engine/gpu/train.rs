@@ -67,6 +67,11 @@ impl Trainer {
         })
     }
 
+    /// The plan of a step over one batch of this shape, if there was one.
+    pub fn step_plan(&self, shape: Shape) -> Option<&Plan> {
+        self.plans.get(&(shape, false)).map(|p| &p.plan)
+    }
+
     /// The gradients of the last step.
     pub fn gradients(&self) -> &Slice {
         self.total.as_ref().unwrap_or(&self.gradients)
