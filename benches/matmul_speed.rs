@@ -67,16 +67,12 @@ fn main() {
     println!("{:28}{:>10}{:>10}  GFLOP/s", "", "one", "many");
     for (n, _, groups) in weights {
         let op = lora(n, groups);
-        let flops = 2.0 * f64::from(rows) * f64::from(n) * f64::from(op.rank);
-        print!("{:28}", format!("LoRA backward_down {n}"));
+        let flops = 4.0 * f64::from(rows) * f64::from(n) * f64::from(op.rank);
+        print!("{:28}", format!("LoRA backward_output {n}"));
         for s in [Slices::ONE, Slices::MANY] {
-            let time = seconds(&gpu, out, |plan| op.backward_down_as(s, plan, rows, n, a, b, out));
-            print!("{:>10.2}", flops / time / 1e9);
-        }
-        print!("\n{:28}", format!("LoRA backward_b {n}"));
-        for s in [Slices::ONE, Slices::MANY] {
-            let time = seconds(&gpu, out, |plan| op.backward_b_as(s, plan, rows, n, a, p, out));
-            print!("{:>10.2}", flops / time / 1e9);
+            let record =
+                |plan: &mut PlanBuilder| op.backward_output_as(s, plan, rows, n, [a, b, p], [q, out]);
+            print!("{:>10.2}", flops / seconds(&gpu, out, record) / 1e9);
         }
         println!();
     }

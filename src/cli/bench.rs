@@ -1,25 +1,34 @@
-//! `driftscope bench`: how fast a model runs and trains here.
+//! `driftscope bench`: how fast a model runs and trains here, beside the best the same machine does on matrix
+//! products alone.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use pollster::block_on;
+use web_time::Instant;
 
 use super::model;
 use super::opened::BackendName;
-use crate::lab::{BenchReport, BenchSettings, bench};
+use crate::lab::{BenchReport, BenchSettings, BenchShape, Named, bench, keep_layers, random_weights};
 
-/// Measures forward passes, training steps of both methods, and generation.
+/// Measures forward passes, training steps of both methods, generation, and matrix products alone.
 ///
-/// Times are medians over the repetitions, after a warm-up. FLOP count the matrix products only.
+/// Times are medians over rounds, each of which measures everything once, after a warm-up. FLOP count the
+/// matrix products that are really computed: attention's and LoRA's included, no gradients of frozen weights.
 ///
 /// Example: driftscope bench --backend cpu --json
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// A Hugging Face folder or a GGUF file.
-    #[arg(long, value_name = "DIR|FILE.gguf", default_value = "models/atlas")]
+    #[arg(long, value_name = "DIR|FILE.gguf", default_value = "models/atlas", conflicts_with = "shape")]
     model: PathBuf,
+    /// A model of this shape with random weights instead: atlas or smollm2.
+    #[arg(long)]
+    shape: Option<BenchShape>,
+    /// Keeps the model's first N layers only.
+    #[arg(long, value_name = "N")]
+    layers: Option<usize>,
     /// Rows of a batch.
     #[arg(long, default_value_t = 8)]
     batch: usize,
@@ -32,7 +41,7 @@ pub struct Args {
     /// Share of a row's tokens that count, at its end; the others are its prompt.
     #[arg(long, default_value_t = 1.0)]
     response: f64,
-    /// Repetitions of each measurement.
+    /// Rounds.
     #[arg(long, default_value_t = 10)]
     repeat: usize,
     #[arg(long, value_enum, default_value = "auto")]
@@ -40,21 +49,42 @@ pub struct Args {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+    /// Also say where a step's time goes, dispatch by dispatch (WebGPU only).
+    #[arg(long)]
+    profile: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let bundle = model::read(&args.model)?;
-    let (backend, engine) = args.backend.open()?;
-    let mut base = backend.load(&bundle.config, bundle.weights)?;
+    let begun = Instant::now();
+    let (name, mut config, read) = match args.shape {
+        Some(shape) => (format!("{shape:?} with random weights"), shape.config(), None),
+        None => {
+            let bundle = model::read(&args.model)?;
+            (args.model.display().to_string(), bundle.config, Some(bundle.weights))
+        }
+    };
+    if let Some(layers) = args.layers {
+        keep_layers(&mut config, layers)?;
+    }
+    let weights = match read {
+        None => random_weights(&config)?,
+        Some(mut weights) => {
+            let kept = config.tensors();
+            weights.retain(|name, _| kept.iter().any(|(kept, _)| kept == name));
+            weights
+        }
+    };
+    let (backend, _) = args.backend.open()?;
+    let mut base = backend.load(&config, weights)?;
     let settings = BenchSettings {
         batch: args.batch,
         time: args.time,
         rank: args.rank,
         response: args.response,
         repeat: args.repeat.max(1),
+        profile: args.profile,
     };
-    let name = args.model.display().to_string();
-    let report = block_on(bench((&name, &engine), &backend, &mut base, settings, async |_| {}))?;
+    let report = block_on(bench(&name, &backend, &mut base, settings, begun, async |_, _| {}))?;
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print(&report),
@@ -63,19 +93,57 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn print(r: &BenchReport) {
-    println!("{}, {} parameters, {} x {} tokens", r.backend, r.parameters, r.batch, r.time);
-    println!("{:10} {:>10} {:>10} {:>12} {:>10}", "", "first ms", "ms", "tokens/s", "GFLOP/s");
-    for (name, s) in [("forward", &r.forward), ("LoRA step", &r.lora_step), ("full step", &r.full_step)] {
+    let (a, m) = (&r.adapter, &r.model);
+    println!("{}: {}; {}, {} parameters", a.backend, a.name, m.name, m.parameters);
+    println!(
+        "{} x {} tokens, rank {}, first step after {:.0} ms",
+        r.batch, r.time, r.rank, r.to_first_step_ms
+    );
+    println!(
+        "{:10} {:>10} {:>10} {:>11} {:>9} {:>8}",
+        "", "first ms", "ms", "tokens/s", "GFLOP/s", "of best"
+    );
+    let generation = &r.generation.speed;
+    let rows = [
+        ("forward", &r.forward),
+        ("LoRA step", &r.lora_step),
+        ("full step", &r.full_step),
+        ("generation", generation),
+    ];
+    for (name, s) in rows {
         println!(
-            "{name:10} {:10.1} {:10.1} {:12.0} {:10.1}",
-            s.first_ms, s.ms, s.tokens_per_s, s.gflop_per_s
+            "{name:10} {:10.1} {:10.1} {:11.0} {:9.2} {:7.0}%",
+            s.first_ms,
+            s.ms,
+            s.tokens_per_s,
+            s.gflop_per_s,
+            100.0 * s.share_of_best
         );
     }
-    println!("generation {:>10} {:10.1} {:12.0}", "", r.generation.ms, r.generation.tokens_per_s);
     println!("LoRA to full {:.2}", r.lora_to_full);
-    let [m, n, k] = r.gemm_shape;
-    println!("product alone {:.1} GFLOP/s at {m} x {n} x {k}", r.gemm_gflop_per_s);
-    let share = |of_gemm: f64| format!("{:.0} %", 100.0 * of_gemm);
-    let (forward, lora, full) = (share(r.forward_of_gemm), share(r.lora_of_gemm), share(r.full_of_gemm));
-    println!("share of it: forward {forward}, LoRA step {lora}, full step {full}");
+    let arms = [
+        ("LoRA", r.lora_bytes, &r.lora_dispatches, &r.lora_traffic),
+        ("full", r.full_bytes, &r.full_dispatches, &r.full_traffic),
+    ];
+    for (name, bytes, dispatches, traffic) in arms {
+        if let (Some(bytes), Some(d), Some(t)) = (bytes, dispatches, traffic) {
+            let mib = bytes as f64 / f64::from(1 << 20);
+            println!(
+                "{name} step: {mib:.1} MiB, {} dispatches ({} forward and {} backward a layer), {} submits, {} bytes written, {} read back",
+                d.total, d.layer_forward, d.layer_backward, t.submits, t.written_bytes, t.read_bytes
+            );
+        }
+    }
+    println!("products alone, best {:.2} GFLOP/s:", r.best_gflop_per_s);
+    for p in &r.products {
+        println!("  {:42} {:>10} {:8.2}", describe(Some(&p.product)), p.variant, p.gflop_per_s);
+    }
+    for k in &r.profile {
+        let what = format!("{} {}", k.kernel, describe(k.product.as_ref()));
+        println!("  {what:52} x{:<4} {:9.2} ms {:8.2} GFLOP/s", k.count, k.ms, k.gflop_per_s);
+    }
+}
+
+fn describe(product: Option<&Named>) -> String {
+    product.map_or(String::new(), |p| format!("{} {} x {} x {} + {}", p.layout, p.m, p.n, p.k, p.lora))
 }

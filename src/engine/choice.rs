@@ -81,7 +81,7 @@ fn operands((m, n, k): Shape) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// x·Wᵀ by our own kernel, operations per second.
-pub(super) async fn adapter_speed(gpu: &Gpu, shape: Shape) -> Result<f64> {
+async fn adapter_speed(gpu: &Gpu, shape: Shape) -> Result<f64> {
     let (m, n, k) = shape;
     let (x, w) = operands(shape);
     let (x, w) = (gpu.upload("x", &x)?, gpu.upload("w", &w)?);
@@ -107,7 +107,7 @@ pub(super) async fn adapter_speed(gpu: &Gpu, shape: Shape) -> Result<f64> {
 }
 
 /// The same product by candle.
-pub(super) fn cpu_speed(shape: Shape) -> Result<f64> {
+fn cpu_speed(shape: Shape) -> Result<f64> {
     let (m, n, k) = shape;
     let (x, w) = operands(shape);
     let x = Tensor::from_vec(x, (m, k), &Device::Cpu)?;

@@ -83,15 +83,6 @@ impl Backend {
             Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, Rc::new(weights))?))),
         }
     }
-
-    /// Operations per second of the back end's own product x·Wᵀ, measured over a tenth of a second.
-    /// `shape` is M, N and K of x (M,K), W (N,K).
-    pub async fn product_speed(&self, shape: (usize, usize, usize)) -> Result<f64> {
-        match self {
-            Self::Gpu(gpu) => choice::adapter_speed(gpu, shape).await,
-            Self::Cpu => choice::cpu_speed(shape),
-        }
-    }
 }
 
 /// A model on one of the back ends: a base, or an arm that trains.

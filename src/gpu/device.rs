@@ -44,6 +44,16 @@ impl Slice {
     }
 }
 
+/// What went to and from the device so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub submits: u64,
+    /// Bytes written by the queue into buffers that exist already.
+    pub written: u64,
+    /// Bytes read back.
+    pub read: u64,
+}
+
 /// Kernel name and the bits of its override constants.
 type PipelineKey = (&'static str, Vec<(&'static str, u64)>);
 
@@ -61,6 +71,7 @@ pub struct Gpu {
     /// Sources compiled in the place of a kernel's own, by its name.
     replaced: RefCell<HashMap<&'static str, String>>,
     layouts: RefCell<HashMap<(usize, usize), wgpu::BindGroupLayout>>,
+    traffic: Cell<Traffic>,
     /// First uncaptured error or loss; the next wait reports it.
     failure: Arc<Mutex<Option<Error>>>,
 }
@@ -105,6 +116,7 @@ impl Gpu {
             pipelines: RefCell::default(),
             replaced: RefCell::default(),
             layouts: RefCell::default(),
+            traffic: Cell::default(),
             failure,
         })
     }
@@ -168,13 +180,49 @@ impl Gpu {
     /// Queues `data` to lie at the start of `slice` before the next submit.
     pub fn write<T: bytemuck::Pod>(&self, slice: &Slice, data: &[T]) {
         self.queue.write_buffer(&slice.buffer, slice.offset, bytemuck::cast_slice(data));
+        self.note(Traffic { written: size_of_val(data) as u64, ..Traffic::default() });
+    }
+
+    /// What went to and from the device so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.get()
+    }
+
+    fn note(&self, more: Traffic) {
+        let now = self.traffic.get();
+        self.traffic.set(Traffic {
+            submits: now.submits + more.submits,
+            written: now.written + more.written,
+            read: now.read + more.read,
+        });
+    }
+
+    pub(crate) fn submit(&self, encoder: wgpu::CommandEncoder) {
+        self.queue.submit([encoder.finish()]);
+        self.note(Traffic { submits: 1, ..Traffic::default() });
+    }
+
+    /// Waits for all submitted work.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::Gpu`] for whatever went wrong since the last wait.
+    pub async fn wait(&self) -> Result<()> {
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        self.queue.on_submitted_work_done(move || {
+            let _ = sender.send(());
+        });
+        #[cfg(not(target_arch = "wasm32"))]
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::Gpu(e.to_string()))?;
+        let done = receiver.await;
+        self.check()?;
+        done.map_err(|_| Error::DeviceLost("the wait was dropped".into()))
     }
 
     /// Queues a copy into a slice of the same size in another buffer.
     pub fn copy_into(&self, from: &Slice, to: &Slice) {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.size);
-        self.queue.submit([encoder.finish()]);
+        self.submit(encoder);
     }
 
     pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> wgpu::Buffer {
@@ -203,7 +251,8 @@ impl Gpu {
             encoder.copy_buffer_to_buffer(&s.buffer, s.offset, &staging, at, s.size);
             at += s.size;
         }
-        self.queue.submit([encoder.finish()]);
+        self.submit(encoder);
+        self.note(Traffic { read: total, ..Traffic::default() });
         let (sender, receiver) = futures_channel::oneshot::channel();
         staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
             let _ = sender.send(result);

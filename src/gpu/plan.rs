@@ -2,10 +2,29 @@
 //! in one compute pass and one submit.
 
 use super::device::{ALIGNMENT, Gpu, Slice};
-use crate::kernels::Kernel;
+use crate::error::Result;
+use crate::kernels::{Kernel, Product};
+
+/// What a dispatch computes, for reports; nothing where it is no matrix product.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// Operations of matrix products, a multiplication and an addition being two.
+    pub flop: f64,
+    /// The product, where it is one of the general kernels'.
+    pub product: Option<Product>,
+}
+
+/// How long a dispatch took that was submitted and waited for by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Timed {
+    pub label: &'static str,
+    pub work: Work,
+    pub seconds: f64,
+}
 
 struct Dispatch {
     label: &'static str,
+    work: Work,
     pipeline: wgpu::ComputePipeline,
     bindings: wgpu::BindGroup,
     workgroups: [u32; 3],
@@ -22,16 +41,21 @@ impl Plan {
         if self.dispatches.is_empty() {
             return;
         }
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            for d in &self.dispatches {
-                pass.set_pipeline(&d.pipeline);
-                pass.set_bind_group(0, &d.bindings, &[]);
-                pass.dispatch_workgroups(d.workgroups[0], d.workgroups[1], d.workgroups[2]);
-            }
+        encode(gpu, &self.dispatches);
+    }
+
+    /// Runs the plan once, each dispatch in a submit of its own that is waited for. The sum is longer than the
+    /// plan takes in one submit: by the waits, and by what dispatches overlap.
+    pub async fn profile(&self, gpu: &Gpu) -> Result<Vec<Timed>> {
+        let mut timed = Vec::with_capacity(self.dispatches.len());
+        gpu.wait().await?;
+        for d in &self.dispatches {
+            let begun = web_time::Instant::now();
+            encode(gpu, std::slice::from_ref(d));
+            gpu.wait().await?;
+            timed.push(Timed { label: d.label, work: d.work, seconds: begun.elapsed().as_secs_f64() });
         }
-        gpu.queue.submit([encoder.finish()]);
+        Ok(timed)
     }
 
     /// Number of dispatches.
@@ -47,10 +71,30 @@ impl Plan {
     pub fn labels(&self) -> impl Iterator<Item = &'static str> {
         self.dispatches.iter().map(|d| d.label)
     }
+
+    /// What each dispatch computes.
+    pub fn work(&self) -> impl Iterator<Item = Work> {
+        self.dispatches.iter().map(|d| d.work)
+    }
+}
+
+/// One compute pass and one submit.
+fn encode(gpu: &Gpu, dispatches: &[Dispatch]) {
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for d in dispatches {
+            pass.set_pipeline(&d.pipeline);
+            pass.set_bind_group(0, &d.bindings, &[]);
+            pass.dispatch_workgroups(d.workgroups[0], d.workgroups[1], d.workgroups[2]);
+        }
+    }
+    gpu.submit(encoder);
 }
 
 struct Recorded {
     kernel: &'static Kernel,
+    work: Work,
     pipeline: wgpu::ComputePipeline,
     uniform: std::ops::Range<usize>,
     slices: Vec<Slice>,
@@ -89,11 +133,24 @@ impl<'a> PlanBuilder<'a> {
         self.uniforms.resize(end.next_multiple_of(ALIGNMENT as usize), 0);
         self.recorded.push(Recorded {
             kernel,
+            work: Work::default(),
             pipeline: self.gpu.pipeline(kernel, overrides),
             uniform: start..end,
             slices: inputs.iter().chain(outputs).map(|&s| s.clone()).collect(),
             workgroups,
         });
+    }
+
+    /// Notes what the last dispatch computes.
+    pub fn count(&mut self, work: Work) {
+        if let Some(last) = self.recorded.last_mut() {
+            last.work = work;
+        }
+    }
+
+    /// [`Self::count`] of `flop` operations of a kernel of its own.
+    pub fn count_flop(&mut self, flop: f64) {
+        self.count(Work { flop, product: None });
     }
 
     /// Uploads all uniforms in one buffer and creates the bind groups.
@@ -116,7 +173,8 @@ impl<'a> PlanBuilder<'a> {
                 layout: &gpu.layout(r.kernel),
                 entries: &entries,
             });
-            Dispatch { label: r.kernel.name, pipeline: r.pipeline, bindings, workgroups: r.workgroups }
+            let Recorded { kernel, work, pipeline, workgroups, .. } = r;
+            Dispatch { label: kernel.name, work, pipeline, bindings, workgroups }
         };
         let dispatches = self.recorded.into_iter().map(bind).collect();
         Plan { dispatches }

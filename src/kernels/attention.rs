@@ -47,6 +47,12 @@ impl Attention {
         [("head_dim", f64::from(self.head_dim))]
     }
 
+    /// Operations of `products` products with D terms for each pair of a query and a key at or before it.
+    fn flop(&self, products: u32) -> f64 {
+        let pairs = f64::from(self.time) * f64::from(self.time + 1) / 2.0;
+        2.0 * f64::from(products * self.head_dim * self.batch * self.heads) * pairs
+    }
+
     /// out = softmax(scale q·k) v over keys `j <= position[0] + i`; q (N,q_stride),
     /// kv (B*kv_time,kv_stride), position (1) u32, out (N,H*D), lse (N,H). q and kv may be one buffer.
     pub fn forward(
@@ -61,6 +67,7 @@ impl Attention {
         let threads = self.batch * self.heads * self.time;
         let inputs = [q, kv, position];
         plan.dispatch(&ATTENTION_FORWARD, &self.overrides(), &self, &inputs, &[out, lse], grid(threads));
+        plan.count_flop(self.flop(2)); // q·k and p·v
     }
 
     /// The q columns of dqkv, and delta for [`Self::backward_kv`]; qkv, dqkv (N,q_stride), out,
@@ -79,6 +86,7 @@ impl Attention {
         let threads = self.batch * self.heads * self.time;
         let (inputs, outputs) = ([qkv, out, dout, lse], [dqkv, delta]);
         plan.dispatch(&ATTENTION_BACKWARD_Q, &self.overrides(), &self, &inputs, &outputs, grid(threads));
+        plan.count_flop(self.flop(3)); // q·k again, dout·v and ds·k
     }
 
     /// The k and v columns of dqkv; qkv, dqkv (N,q_stride), dout (N,H*D), lse, delta (N,H).
@@ -94,6 +102,7 @@ impl Attention {
         let threads = self.batch * self.kv_heads * self.time;
         let inputs = [qkv, dout, lse, delta];
         plan.dispatch(&ATTENTION_BACKWARD_KV, &self.overrides(), &self, &inputs, &[dqkv], grid(threads));
+        plan.count_flop(self.flop(4)); // q·k and dout·v again, p·dout and ds·q
     }
 
     /// CPU twin of `attention_forward.wgsl`: (out, lse).

@@ -5,12 +5,11 @@ use bytemuck::{Pod, Zeroable};
 use super::{Layout, Matmul, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
-kernel!(LORA_BACKWARD_DOWN, "lora_backward_down", 2, 1);
-kernel!(LORA_BACKWARD_B, "lora_backward_b", 2, 1);
+kernel!(LORA_BACKWARD_OUTPUT, "lora_backward_output", 3, 2);
 
 /// Linear layers that read the same input are one stacked weight (N,in): q, k, v (3 groups), gate, up (2),
 /// one alone (1). Each has adapters of its own, stacked likewise: a (G*R,in) and b (N,R).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoraGroups {
     /// R.
     pub rank: u32,
@@ -22,7 +21,7 @@ pub struct LoraGroups {
     pub scale: f32,
 }
 
-/// Uniforms of the LoRA kernels.
+/// Uniforms of the LoRA kernel.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct LoraUniforms {
@@ -34,6 +33,8 @@ pub struct LoraUniforms {
     /// Where each group but the last ends.
     pub end_0: u32,
     pub end_1: u32,
+    /// Workgroups that compute dxa; the others compute db.
+    pub down: u32,
 }
 
 /// Threads of a workgroup, and into how many slices they divide a sum (see the shaders).
@@ -54,7 +55,7 @@ impl Slices {
     }
 
     /// Workgroups for `rows` rows, of which each thread takes 4.
-    fn groups(self, rows: u32) -> u32 {
+    pub(super) fn groups(self, rows: u32) -> u32 {
         rows.div_ceil(4 * self.threads / self.slices)
     }
 
@@ -77,12 +78,6 @@ impl LoraGroups {
 
     fn width(self) -> u32 {
         self.groups * self.rank
-    }
-
-    fn uniforms(self, m: u32, n: u32) -> LoraUniforms {
-        let Self { rank, groups, scale, .. } = self;
-        let [end_0, end_1] = self.ends();
-        LoraUniforms { m, n, rank, groups, scale, end_0, end_1 }
     }
 
     /// `xa = x·aᵀ`; x (M,in), a (G*R,in), xa (M,G*R).
@@ -109,60 +104,42 @@ impl LoraGroups {
         mm.launch(plan.gpu, Some(self)).record(plan, [x, w, xa, b], out);
     }
 
-    /// `dxa[m, g*R + r] = scale * Σ_{n in group g} dy[m,n] * b[n,r]`; dy (M,N), b (N,R), dxa (M,G*R).
-    pub fn backward_down(self, plan: &mut PlanBuilder, m: u32, n: u32, dy: &Slice, b: &Slice, dxa: &Slice) {
-        self.backward_down_as(Slices::of(plan.gpu), plan, m, n, dy, b, dxa);
-    }
-
-    /// [`Self::backward_down`] with given slices.
-    #[allow(clippy::too_many_arguments)]
-    pub fn backward_down_as(
+    /// `dxa[m, g*R + r] = scale * Σ_{n in group g} dy[m,n] * b[n,r]` and
+    /// `db[n,r] = scale * Σ_m dy[m,n] * xa[m, g(n)*R + r]`; dy (M,N), b, db (N,R), xa, dxa (M,G*R).
+    #[allow(clippy::too_many_arguments)] // the operands of the formulas
+    pub fn backward_output(
         self,
-        slices: Slices,
         plan: &mut PlanBuilder,
         m: u32,
         n: u32,
         dy: &Slice,
         b: &Slice,
+        xa: &Slice,
         dxa: &Slice,
+        db: &Slice,
     ) {
-        let workgroups = [slices.groups(m), self.rank.div_ceil(4), self.groups];
-        let u = self.uniforms(m, n);
-        plan.dispatch(&LORA_BACKWARD_DOWN, &slices.overrides(), &u, &[dy, b], &[dxa], workgroups);
+        self.backward_output_as(Slices::of(plan.gpu), plan, m, n, [dy, b, xa], [dxa, db]);
     }
 
-    /// `db[n,r] = scale * Σ_m dy[m,n] * xa[m, g(n)*R + r]`; dy (M,N), xa (M,G*R), db (N,R).
-    pub fn backward_b(self, plan: &mut PlanBuilder, m: u32, n: u32, dy: &Slice, xa: &Slice, db: &Slice) {
-        self.backward_b_as(Slices::of(plan.gpu), plan, m, n, dy, xa, db);
-    }
-
-    /// [`Self::backward_b`] with given slices.
-    #[allow(clippy::too_many_arguments)]
-    pub fn backward_b_as(
+    /// [`Self::backward_output`] with given slices, from dy, b and xa to dxa and db.
+    pub fn backward_output_as(
         self,
         slices: Slices,
         plan: &mut PlanBuilder,
         m: u32,
         n: u32,
-        dy: &Slice,
-        xa: &Slice,
-        db: &Slice,
+        inputs: [&Slice; 3],
+        outputs: [&Slice; 2],
     ) {
-        let (overrides, u, workgroups) = self.backward_b_launch(slices, m, n);
-        plan.dispatch(&LORA_BACKWARD_B, &overrides, &u, &[dy, xa], &[db], workgroups);
-    }
-
-    /// Overrides, uniforms and workgroups of [`Self::backward_b`].
-    pub fn backward_b_launch(
-        self,
-        slices: Slices,
-        m: u32,
-        n: u32,
-    ) -> ([(&'static str, f64); 2], LoraUniforms, [u32; 3]) {
-        let [first, second] = self.ends().map(|end| end.min(n));
+        let Self { rank, groups, scale, .. } = self;
+        let [end_0, end_1] = self.ends();
+        let [first, second] = [end_0, end_1].map(|end| end.min(n));
         let widest = first.max(second - first).max(n - second);
-        let workgroups = [slices.groups(widest), self.rank.div_ceil(4), self.groups];
-        (slices.overrides(), self.uniforms(m, n), workgroups)
+        let down = slices.groups(m);
+        let workgroups = [down + slices.groups(widest), rank.div_ceil(4), groups];
+        let u = LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down };
+        plan.dispatch(&LORA_BACKWARD_OUTPUT, &slices.overrides(), &u, &inputs, &outputs, workgroups);
+        plan.count_flop(4.0 * f64::from(m) * f64::from(n) * f64::from(rank));
     }
 
     /// `da = dxaᵀ·x`; dxa (M,G*R), x (M,in), da (G*R,in).

@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Kernel, LoraGroups, THREADS, kernel};
-use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::gpu::{Gpu, PlanBuilder, Slice, Work};
 
 kernel!(MATMUL_REGISTER, "matmul_register", 4, 1);
 kernel!(MATMUL_TILED, "matmul_tiled", 4, 1);
@@ -39,7 +39,7 @@ impl Variant {
 }
 
 /// `out = alpha * A·B`, or `+=` with `accumulate`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matmul {
     pub layout: Layout,
     pub m: u32,
@@ -50,6 +50,27 @@ pub struct Matmul {
     pub accumulate: bool,
     /// Runs this variant, if the shape allows it, instead of the one chosen for adapter and shape.
     pub force: Option<Variant>,
+}
+
+/// A product with LoRA's part of it, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Product {
+    pub matmul: Matmul,
+    pub lora: Option<LoraGroups>,
+}
+
+impl Product {
+    /// Terms that LoRA adds to each output's sum over K.
+    pub fn lora_terms(self) -> u32 {
+        let groups = |l: LoraGroups| if self.matmul.layout == Layout::Nn { l.groups } else { 1 };
+        self.lora.map_or(0, |l| l.rank * groups(l))
+    }
+
+    /// Two operations for each term of each output.
+    pub fn flop(self) -> f64 {
+        let Matmul { m, n, k, .. } = self.matmul;
+        2.0 * f64::from(m) * f64::from(n) * f64::from(k + self.lora_terms())
+    }
 }
 
 /// Uniforms of the matmul kernels.
@@ -78,6 +99,7 @@ pub struct Launch {
     pub overrides: Vec<(&'static str, f64)>,
     pub uniforms: MatmulUniforms,
     pub workgroups: [u32; 3],
+    pub product: Product,
 }
 
 impl Matmul {
@@ -164,7 +186,7 @@ impl Matmul {
             end_0,
             end_1,
         };
-        Launch { kernel, overrides, uniforms, workgroups }
+        Launch { kernel, overrides, uniforms, workgroups, product: Product { matmul: self, lora } }
     }
 
     /// CPU twin of the matmul shaders.
@@ -188,6 +210,7 @@ impl Launch {
     /// `operands` are a, b and LoRA's p and q.
     pub fn record(&self, plan: &mut PlanBuilder, operands: [&Slice; 4], out: &Slice) {
         plan.dispatch(self.kernel, &self.overrides, &self.uniforms, &operands, &[out], self.workgroups);
+        plan.count(Work { flop: self.product.flop(), product: Some(self.product) });
     }
 }
 

@@ -2,11 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{grid, kernel};
+use super::{Layout, Matmul, Slices, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(SWIGLU_FORWARD, "swiglu_forward", 1, 1);
 kernel!(SWIGLU_BACKWARD, "swiglu_backward", 2, 1);
+kernel!(SWIGLU_LORA_FORWARD, "swiglu_lora_forward", 2, 2);
 
 /// Uniforms of the SwiGLU kernels.
 #[repr(C)]
@@ -18,10 +19,66 @@ pub struct SwiGlu {
     pub width: u32,
 }
 
+/// Uniforms of SwiGLU with LoRA's first product.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct SwiGluLora {
+    pub rows: u32,
+    pub width: u32,
+    /// R.
+    pub rank: u32,
+}
+
+impl SwiGluLora {
+    /// The largest rank that is worth it.
+    pub const MOST: u32 = 16;
+}
+
 impl SwiGlu {
     /// `h = gate * sigmoid(gate) * up`; gate_up (N,2F) with the gate first, h (N,F).
     pub fn forward(self, plan: &mut PlanBuilder, gate_up: &Slice, h: &Slice) {
         plan.dispatch(&SWIGLU_FORWARD, &[], &self, &[gate_up], &[h], grid(self.rows * self.width));
+    }
+
+    /// [`Self::forward`], and `xa = h·aᵀ` in the same dispatch; a (R,F), xa (N,R). Computes h anew for every
+    /// four ranks, so it is for small ones: [`SwiGluLora::MOST`].
+    #[allow(clippy::too_many_arguments)] // the operands of the formulas
+    pub fn forward_lora(
+        self,
+        plan: &mut PlanBuilder,
+        rank: u32,
+        gate_up: &Slice,
+        a: &Slice,
+        h: &Slice,
+        xa: &Slice,
+    ) {
+        self.forward_lora_as(Slices::of(plan.gpu), plan, rank, [gate_up, a], [h, xa]);
+    }
+
+    /// [`Self::forward_lora`] with given slices, from gate_up and a to h and xa.
+    pub fn forward_lora_as(
+        self,
+        slices: Slices,
+        plan: &mut PlanBuilder,
+        rank: u32,
+        inputs: [&Slice; 2],
+        outputs: [&Slice; 2],
+    ) {
+        let Self { rows, width } = self;
+        let groups = slices.groups(rows);
+        let x = groups.clamp(1, 32_768);
+        let workgroups = [x, rank.div_ceil(4), groups.div_ceil(x)];
+        let u = SwiGluLora { rows, width, rank };
+        plan.dispatch(&SWIGLU_LORA_FORWARD, &slices.overrides(), &u, &inputs, &outputs, workgroups);
+        plan.count_flop(2.0 * f64::from(rows) * f64::from(width) * f64::from(rank));
+    }
+
+    /// CPU twin of `swiglu_lora_forward.wgsl`: (h, xa).
+    pub fn forward_lora_cpu(self, rank: u32, gate_up: &[f32], a: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let h = self.forward_cpu(gate_up);
+        let mut xa = vec![0.0; (self.rows * rank) as usize];
+        Matmul::new(Layout::Nt, self.rows, rank, self.width).cpu(&h, a, &mut xa);
+        (h, xa)
     }
 
     /// CPU twin of `swiglu_forward.wgsl`: h.

@@ -1,17 +1,26 @@
-//! How fast a model runs and trains on a back end: one measurement for the command line and the page.
+//! How fast a model runs and trains on a back end, beside the best that the back end does on matrix products
+//! alone: one measurement for the command line and the page. docs/bench.md describes the JSON.
 
-use serde::{Deserialize, Serialize};
+mod cost;
+mod peak;
+mod report;
+mod subject;
+
+use serde::Deserialize;
 use web_time::Instant;
 
+use self::cost::Cost;
+use self::peak::Peak;
+use self::report::{Adapter, FORMAT, ModelShape};
+pub use self::report::{BenchReport, Dispatches, Generation, Kind, Named, Rate, Speed, Traffic};
+pub use self::subject::{BenchShape, keep_layers, random_weights};
 use super::settings::Settings;
 use crate::data::batch::{Batch, Sequence};
 use crate::engine::{Backend, Model, Sampling, Tuning};
 use crate::error::{Error, Result};
+use crate::gpu::PlanReport;
 use crate::model::config::LlamaConfig;
 use crate::train::{AdapterStart, Optimizer};
-
-/// Measurements of a report, in the order in which they are taken.
-pub const STAGES: [&str; 5] = ["LoRA step", "matrix products", "forward", "full step", "generation"];
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -25,76 +34,103 @@ pub struct BenchSettings {
     /// Share of a row's tokens that count, at its end; the others are its prompt. Above 0, at most 1.
     #[serde(default = "whole")]
     pub response: f64,
-    /// Repetitions of each measurement.
+    /// Rounds, each of which measures everything once.
     pub repeat: usize,
+    /// Also say where a step's time goes, dispatch by dispatch (WebGPU only).
+    #[serde(default)]
+    pub profile: bool,
 }
 
 fn whole() -> f64 {
     1.0
 }
 
-/// Times are medians over the repetitions, after a first call.
-#[derive(Clone, Debug, Serialize)]
-pub struct BenchReport {
-    pub model: String,
-    pub backend: String,
-    pub parameters: usize,
-    pub batch: usize,
-    pub time: usize,
-    pub rank: u32,
-    /// Share of the tokens that count.
-    pub response: f64,
-    /// From the first line of the measurement to the end of the first LoRA step, the arm's making included.
-    pub to_first_step_ms: f64,
-    pub forward: Speed,
-    pub lora_step: Speed,
-    pub full_step: Speed,
-    pub generation: Generation,
-    /// Time of a LoRA step over that of a full one.
-    pub lora_to_full: f64,
-    /// The back end's own product (CPU: candle's) at the best of [`gemm_shapes`].
-    pub gemm_gflop_per_s: f64,
-    /// M, N and K of that product.
-    pub gemm_shape: [usize; 3],
-    /// Each measurement's rate over that of the product alone, 0 to 1.
-    pub forward_of_gemm: f64,
-    pub lora_of_gemm: f64,
-    pub full_of_gemm: f64,
+/// A model that trains on one batch.
+struct Arm<'a> {
+    model: Model,
+    batch: &'a Batch,
 }
 
-/// Of one kind of call over a batch.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Speed {
-    /// Of the first call, which makes the plan and compiles its kernels.
-    pub first_ms: f64,
-    pub ms: f64,
-    pub tokens_per_s: f64,
-    /// Of the matrix products with weights, over the whole time.
-    pub gflop_per_s: f64,
+impl<'a> Arm<'a> {
+    fn new(base: &Model, tuning: &Tuning, batch: &'a Batch) -> Result<Self> {
+        Ok(Self { model: base.tune(tuning, Optimizer::default())?, batch })
+    }
+
+    /// A step and a wait for its loss.
+    async fn step(&mut self) -> Result<()> {
+        self.model.train_step(self.batch, 1e-4)?;
+        self.model.take_metrics().await?;
+        Ok(())
+    }
+
+    /// What its step consists of, where the back end records plans.
+    fn plan(&self) -> Option<PlanReport> {
+        plan(&self.model, self.batch)
+    }
+
+    /// Bytes of GPU memory, the base's included.
+    fn bytes(&self) -> Result<Option<u64>> {
+        match &self.model {
+            Model::Gpu(model) => Ok(Some(model.memory_plan(self.batch.rows, self.batch.time, 1)?.total)),
+            Model::Cpu(_) => Ok(None),
+        }
+    }
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Generation {
-    pub rows: usize,
-    pub new_tokens: usize,
-    pub ms: f64,
-    /// Over all rows.
-    pub tokens_per_s: f64,
+fn plan(model: &Model, batch: &Batch) -> Option<PlanReport> {
+    match model {
+        Model::Gpu(model) => Some(PlanReport::of(&model.plans(batch))),
+        Model::Cpu(_) => None,
+    }
 }
 
-/// Measures `base`, which runs on `backend`; `progress` is told which of [`STAGES`] begins.
+/// Times of one kind of call in milliseconds: the first, and one a round.
+#[derive(Default)]
+struct Times {
+    first: f64,
+    rounds: Vec<f64>,
+}
+
+impl Times {
+    async fn take(&mut self, first: bool, call: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+        let begun = Instant::now();
+        call().await?;
+        match first {
+            true => self.first = milliseconds(begun),
+            false => self.rounds.push(milliseconds(begun)),
+        }
+        Ok(())
+    }
+
+    fn speed(&self, tokens: usize, flop: f64, best: f64) -> Speed {
+        let ms = median(&self.rounds);
+        let gflop_per_s = flop / ms / 1e6;
+        Speed {
+            first_ms: self.first,
+            ms,
+            tokens_per_s: tokens as f64 / ms * 1e3,
+            gflop: flop / 1e9,
+            gflop_per_s,
+            share_of_best: gflop_per_s / best,
+        }
+    }
+}
+
+/// Measures `base`, which runs on `backend`. The first step's time is counted from `begun`; `progress` is told
+/// how many rounds of how many are done. Each round takes everything once, so that load from outside meets the
+/// steps and the products alike.
 ///
 /// # Errors
 /// When a setting is 0 or beyond the model's positions, and whatever the back end refuses.
 pub async fn bench(
-    name: (&str, &str),
+    name: &str,
     backend: &Backend,
     base: &mut Model,
     settings: BenchSettings,
-    mut progress: impl AsyncFnMut(usize),
+    begun: Instant,
+    mut progress: impl AsyncFnMut(usize, usize),
 ) -> Result<BenchReport> {
-    let begun = Instant::now();
-    let BenchSettings { batch: rows, time, rank, response, repeat } = settings;
+    let BenchSettings { batch: rows, time, rank, response, repeat, profile } = settings;
     for (field, value) in [("batch", rows), ("time", time), ("rank", rank as usize), ("repeat", repeat)] {
         if value == 0 {
             let remedy = "Use a positive number".into();
@@ -102,64 +138,86 @@ pub async fn bench(
         }
     }
     let config = base.config().clone();
-    let tokens = rows * time;
-    let batch = batch(rows, time, response, &config);
-    let flop = forward_flop(&config, tokens, batch.response_tokens());
-
-    progress(0).await;
-    let lora =
-        Tuning::Lora { lora: Settings { rank, ..Settings::default() }.lora(), start: AdapterStart::Seed(1) };
-    let mut arm = base.tune(&lora, Optimizer::default())?;
-    let first_ms = milliseconds(async || step(&mut arm, &batch).await).await?;
-    let to_first_step_ms = begun.elapsed().as_secs_f64() * 1e3;
-    // Backwards, LoRA needs the inputs' gradients; full tuning needs the weights' too.
-    let lora_step =
-        median(first_ms, repeat, tokens, 2.0 * flop, async || step(&mut arm, &batch).await).await?;
-    drop(arm);
-
-    progress(1).await;
-    let (mut gemm_flop_per_s, mut gemm_shape) = (0.0, [0; 3]);
-    for shape in gemm_shapes(&config, tokens) {
-        let speed = backend.product_speed(shape.into()).await?;
-        if speed > gemm_flop_per_s {
-            (gemm_flop_per_s, gemm_shape) = (speed, shape);
-        }
+    let limit = config.max_position_embeddings;
+    if time > limit {
+        let message = format!("{time} tokens, the model's positions end at {limit}");
+        return Err(Error::Setting { field: "time", message, remedy: "Use shorter rows".into() });
     }
-    let gemm_gflop_per_s = gemm_flop_per_s / 1e9;
+    let batch = batch(rows, time, response, &config);
+    let (tokens, new_tokens) = (rows * time, (time / 2).max(1));
+    let prompts: Vec<Vec<u32>> = vec![(0..4).map(|i| i % config.vocab_size as u32).collect(); rows];
+    let lora = Settings { rank, ..Settings::default() }.lora();
+    let tuning = Tuning::Lora { lora: lora.clone(), start: AdapterStart::Seed(1) };
 
-    progress(2).await;
-    let first_ms = milliseconds(async || base.nll(&batch).await.map(drop)).await?;
-    let forward = median(first_ms, repeat, tokens, flop, async || base.nll(&batch).await.map(drop)).await?;
+    let mut times: [Times; 4] = Default::default();
+    let [forward, lora_step, full_step, generation] = &mut times;
+    let mut lora_arm = Arm::new(base, &tuning, &batch)?;
+    lora_step.take(true, async || lora_arm.step().await).await?;
+    let to_first_step_ms = milliseconds(begun);
+    let mut full_arm = Arm::new(base, &Tuning::Full, &batch)?;
+    let mut peak = Peak::new(backend, &config, [tokens, batch.response_tokens()], &lora)?;
+    for round in 0..=repeat {
+        progress(round, repeat + 1).await;
+        let first = round == 0;
+        forward.take(first, async || base.nll(&batch).await.map(drop)).await?;
+        if !first {
+            lora_step.take(first, async || lora_arm.step().await).await?;
+        }
+        full_step.take(first, async || full_arm.step().await).await?;
+        // No token ends it.
+        let generate =
+            async || base.generate(&prompts, new_tokens, u32::MAX, Sampling::default()).await.map(drop);
+        generation.take(first, generate).await?;
+        peak.round().await?;
+    }
 
-    progress(3).await;
-    let mut arm = base.tune(&Tuning::Full, Optimizer::default())?;
-    let first_ms = milliseconds(async || step(&mut arm, &batch).await).await?;
-    let full_step =
-        median(first_ms, repeat, tokens, 3.0 * flop, async || step(&mut arm, &batch).await).await?;
-    drop(arm);
-
-    progress(4).await;
-    let of_gemm = |speed: &Speed| speed.gflop_per_s / gemm_gflop_per_s;
+    let products = peak.rates();
+    let best = products.iter().map(|p| p.gflop_per_s).fold(0.0, f64::max);
+    let counted = batch.response_tokens();
+    let cost = Cost { config: &config, rows, time, counted, rank: lora.rank };
+    let flop = |plan: Option<PlanReport>, otherwise: f64| plan.map_or(otherwise, |p| p.flop);
+    let [forward, lora_step, full_step, generated] = times;
     Ok(BenchReport {
-        model: name.0.into(),
-        backend: name.1.into(),
-        parameters: config.parameters(),
+        format: FORMAT,
+        adapter: Adapter::of(backend),
+        model: ModelShape::of(name, &config),
         batch: rows,
         time,
         rank,
         response,
         to_first_step_ms,
-        generation: generation(base, rows, time).await?,
-        lora_to_full: lora_step.ms / full_step.ms,
-        gemm_gflop_per_s,
-        gemm_shape,
-        forward_of_gemm: of_gemm(&forward),
-        lora_of_gemm: of_gemm(&lora_step),
-        full_of_gemm: of_gemm(&full_step),
-        forward,
-        lora_step,
-        full_step,
+        lora_to_full: median(&lora_step.rounds) / median(&full_step.rounds),
+        forward: forward.speed(tokens, flop(plan(base, &batch), cost.forward()), best),
+        lora_step: lora_step.speed(tokens, flop(lora_arm.plan(), cost.lora_step()), best),
+        full_step: full_step.speed(tokens, flop(full_arm.plan(), cost.full_step()), best),
+        generation: Generation {
+            new_tokens,
+            speed: generated.speed(rows * new_tokens, cost.generation(4, new_tokens), best),
+        },
+        lora_bytes: lora_arm.bytes()?,
+        full_bytes: full_arm.bytes()?,
+        lora_dispatches: lora_arm.plan().as_ref().map(Dispatches::of),
+        full_dispatches: full_arm.plan().as_ref().map(Dispatches::of),
+        lora_traffic: traffic(backend, &mut lora_arm).await?,
+        full_traffic: traffic(backend, &mut full_arm).await?,
+        best_gflop_per_s: best,
+        products,
+        profile: if profile { profiled(backend, &lora_arm).await? } else { Vec::new() },
     })
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// The middle one, or the mean of the middle two; 0 of none.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        n => (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0,
+    }
 }
 
 /// A batch of which a share of the tokens counts, though never a row's first.
@@ -171,55 +229,30 @@ fn batch(rows: usize, time: usize, share: f64, config: &LlamaConfig) -> Batch {
     Batch::new(&sequences.iter().collect::<Vec<_>>(), rows, time)
 }
 
-/// Of the matrix products of one forward pass: two for each weight and token, the head's only for the `counted`
-/// tokens.
-fn forward_flop(config: &LlamaConfig, tokens: usize, counted: usize) -> f64 {
-    let layer: usize = config.linears().iter().map(|(_, [output, input])| output * input).sum();
-    let head = config.vocab_size * config.hidden_size;
-    2.0 * (layer * config.num_hidden_layers * tokens + head * counted) as f64
+/// What a step writes, submits and reads back, its metrics included.
+async fn traffic(backend: &Backend, arm: &mut Arm<'_>) -> Result<Option<Traffic>> {
+    let Backend::Gpu(gpu) = backend else { return Ok(None) };
+    let before = gpu.traffic();
+    arm.step().await?;
+    let after = gpu.traffic();
+    Ok(Some(Traffic {
+        submits: after.submits - before.submits,
+        written_bytes: after.written - before.written,
+        read_bytes: after.read - before.read,
+    }))
 }
 
-/// M, N and K of the largest products of a step: into the feed-forward layer, out of it, and the head.
-pub fn gemm_shapes(config: &LlamaConfig, tokens: usize) -> [[usize; 3]; 3] {
-    let (c, f, v) = (config.hidden_size, config.intermediate_size, config.vocab_size);
-    [[tokens, f, c], [tokens, c, f], [tokens, v, c]]
-}
-
-async fn step(arm: &mut Model, batch: &Batch) -> Result<()> {
-    arm.train_step(batch, 1e-4)?;
-    arm.take_metrics().await?;
-    Ok(())
-}
-
-async fn milliseconds(call: impl AsyncFnOnce() -> Result<()>) -> Result<f64> {
-    let begun = Instant::now();
-    call().await?;
-    Ok(begun.elapsed().as_secs_f64() * 1e3)
-}
-
-async fn median(
-    first_ms: f64,
-    repeat: usize,
-    tokens: usize,
-    flop: f64,
-    mut call: impl AsyncFnMut() -> Result<()>,
-) -> Result<Speed> {
-    let mut times = Vec::with_capacity(repeat);
-    for _ in 0..repeat {
-        times.push(milliseconds(&mut call).await?);
+/// Time of each kind of dispatch of a step, longest first; medians of three runs.
+async fn profiled(backend: &Backend, arm: &Arm<'_>) -> Result<Vec<Kind>> {
+    let (Backend::Gpu(gpu), Model::Gpu(model)) = (backend, &arm.model) else { return Ok(Vec::new()) };
+    let plans = model.plans(arm.batch);
+    let mut runs = vec![Vec::new(); 3];
+    for run in &mut runs {
+        for plan in &plans {
+            run.extend(plan.profile(gpu).await?);
+        }
     }
-    times.sort_by(f64::total_cmp);
-    let ms = times[times.len() / 2];
-    Ok(Speed { first_ms, ms, tokens_per_s: tokens as f64 / ms * 1e3, gflop_per_s: flop / ms / 1e6 })
-}
-
-async fn generation(base: &mut Model, rows: usize, time: usize) -> Result<Generation> {
-    let new_tokens = (time / 2).max(1);
-    let prompts = vec![vec![1u32, 2, 3, 4]; rows];
-    // No token ends it.
-    base.generate(&prompts, new_tokens, u32::MAX, Sampling::default()).await?;
-    let generate =
-        async || base.generate(&prompts, new_tokens, u32::MAX, Sampling::default()).await.map(drop);
-    let ms = milliseconds(generate).await?;
-    Ok(Generation { rows, new_tokens, ms, tokens_per_s: (rows * new_tokens) as f64 / ms * 1e3 })
+    let times = |i: usize| runs.iter().map(|run| run[i].seconds * 1e3).collect::<Vec<f64>>();
+    let each = runs[0].iter().enumerate().map(|(i, timed)| (timed, median(&times(i))));
+    Ok(report::kinds(each))
 }

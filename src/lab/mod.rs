@@ -10,7 +10,7 @@ mod preset;
 mod probes;
 mod settings;
 
-pub use bench::{BenchReport, BenchSettings, Generation, STAGES as BENCH_STAGES, Speed, bench, gemm_shapes};
+pub use bench::*;
 pub use event::*;
 pub use lab::Lab;
 pub use preset::{Preset, outcomes, summarise};

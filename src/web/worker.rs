@@ -12,7 +12,7 @@ use super::protocol::{Command, Files, Message, RunState};
 use crate::data::facts;
 use crate::engine::{Backend, Sampling};
 use crate::error::{Error, Result};
-use crate::lab::{ArmName, BENCH_STAGES, BenchSettings, Event, Lab, Settings, bench};
+use crate::lab::{ArmName, BenchSettings, Event, Lab, Settings, bench};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
 
 /// Training goes on for about this long before messages are looked at.
@@ -77,7 +77,7 @@ struct Worker {
     inbox: Inbox,
     lab: Option<Lab>,
     /// Where the lab's base runs, and its name.
-    backend: Option<(Backend, String)>,
+    backend: Option<Backend>,
     playing: bool,
     /// Time of one step of one arm, milliseconds, as last measured.
     step_ms: f32,
@@ -159,8 +159,7 @@ impl Worker {
         let base = backend.load(&bundle.config, bundle.weights)?;
         self.lab = Some(Lab::new(title.clone(), bundle.tokenizer, facts, base));
         let engine = if matches!(backend, Backend::Gpu(_)) { "webgpu" } else { "cpu" };
-        let name = if engine == "cpu" { engine.into() } else { format!("{engine}: {adapter}") };
-        self.backend = Some((backend, name));
+        self.backend = Some(backend);
         post(&Message::Ready { engine, adapter, reason, model: title, parameters });
         Ok(())
     }
@@ -252,13 +251,13 @@ impl Worker {
     async fn bench(&mut self, settings: BenchSettings) -> Result<()> {
         self.playing = false;
         self.lab()?; // says what is missing
-        let (Some(lab), Some((backend, name))) = (&mut self.lab, &self.backend) else { return Ok(()) };
-        let progress = async |stage: usize| {
-            let total = BENCH_STAGES.len() as u32;
-            post(&Message::Progress { stage: BENCH_STAGES[stage].into(), done: stage as u32, total });
+        let (Some(lab), Some(backend)) = (&mut self.lab, &self.backend) else { return Ok(()) };
+        let progress = async |done: usize, total: usize| {
+            post(&Message::Progress { stage: "measuring".into(), done: done as u32, total: total as u32 });
             breathe().await;
         };
-        let report = bench((&lab.title, name), backend, &mut lab.base, settings, progress).await?;
+        let begun = Instant::now();
+        let report = bench(&lab.title, backend, &mut lab.base, settings, begun, progress).await?;
         let (wasm_transfer_bytes, wasm_bytes) = wasm_bytes(&scope());
         post(&Message::Bench { report: Box::new(report), wasm_transfer_bytes, wasm_bytes });
         Ok(())

@@ -84,10 +84,10 @@ fn mistakes() -> Vec<Mistake> {
         FINISH_STEP "2u * slot] = loss" => "2u * slot] = total", grad_norm::finish_step;
         KV_APPEND "|| position[0] >= u.kv_time" => "", kv_cache::record;
         KV_APPEND "+ u.heads_width + c" => "+ c", kv_cache::record;
-        LORA_BACKWARD_B "m < u.m;" => "m < u.m - 1u;", lora::gradients;
-        LORA_BACKWARD_B "partial[t + half * across]" => "partial[t + half]", lora::gradients;
-        LORA_BACKWARD_DOWN "u.scale * value" => "value", lora::gradients;
-        LORA_BACKWARD_DOWN "partial[t + half]" => "partial[t]", lora::gradients;
+        LORA_BACKWARD_OUTPUT "m < u.m;" => "m < u.m - 1u;", lora::gradients;
+        LORA_BACKWARD_OUTPUT "n < end;" => "n < end - 1u;", lora::gradients;
+        LORA_BACKWARD_OUTPUT "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", lora::gradients;
+        LORA_BACKWARD_OUTPUT "partial[t + half * stride]" => "partial[t + half]", lora::gradients;
         MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
         MATMUL_REGISTER "row_q(j, n + 12u)" => "row_q(j, n + 8u)", lora::register;
@@ -114,6 +114,9 @@ fn mistakes() -> Vec<Mistake> {
         SWIGLU_BACKWARD "1.0 - s)" => "1.0 + s)", swiglu::backward;
         SWIGLU_BACKWARD "dh[i] * gate * s" => "dh[i] * s", swiglu::backward;
         SWIGLU_FORWARD "-max(x" => "max(x", swiglu::forward;
+        SWIGLU_LORA_FORWARD "h[(n + i) * u.width + c] = value[i]" => "h[(n + i) * u.width + c] = value.x", swiglu::forward_lora;
+        SWIGLU_LORA_FORWARD "c += SLICES" => "c += SLICES + 1u", swiglu::forward_lora;
+        SWIGLU_LORA_FORWARD "= sum[i][e]" => "= sum[e][i]", swiglu::forward_lora;
         TOP_K "logit <= best" => "logit < best", top_k::record;
         TOP_K "best[0] + log(sum)" => "log(sum)", top_k::record;
     ]

@@ -66,8 +66,7 @@ pub fn gradients_at(gpu: &Gpu, slices: Slices, op: LoraGroups, m: u32) {
     let (_, dxa) = random(gpu, 4, m * op.groups * op.rank);
     let (_, db) = random(gpu, 5, n * op.rank);
     let got = run(gpu, &[&dxa, &db], |plan| {
-        op.backward_down_as(slices, plan, m, n, &dys, &bs, &dxa);
-        op.backward_b_as(slices, plan, m, n, &dys, &xas, &db);
+        op.backward_output_as(slices, plan, m, n, [&dys, &bs, &xas], [&dxa, &db]);
     });
     let what = |name| format!("{name}, {op:?} m {m} {slices:?}");
     assert_close(&what("dxa"), &got[0], &op.backward_down_cpu(m, n, &dy, &b), tolerance(n));

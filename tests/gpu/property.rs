@@ -233,8 +233,9 @@ fn shift() {
 
 #[test]
 fn swiglu() {
-    check((1..100u32, 1..150u32), |gpu, (rows, width)| {
+    check((1..100u32, 1..150u32, 1..20u32), |gpu, (rows, width, rank)| {
         swiglu::forward_at(gpu, rows, width);
+        swiglu::forward_lora_at(gpu, rows, width, rank);
         swiglu::backward_at(gpu, rows, width);
     });
 }

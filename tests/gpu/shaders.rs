@@ -37,7 +37,7 @@ fn cases() -> Vec<Case> {
     let attention = || layout!(Attention { batch, time, heads, kv_heads, head_dim, q_stride, kv_stride, k_offset, v_offset, kv_time, scale });
     let rmsnorm = || layout!(RmsNorm { rows, width, eps });
     let product = || layout!(MatmulUniforms { m, n, k, alpha, scale, rank, groups, end_0, end_1 });
-    let adapter = || layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1 });
+    let adapter = || layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down });
     let dora = || layout!(Dora { m, n, k, rank, scale, end_0, end_1, adapted });
     vec![
         case(&k::ACCUMULATE, layout!(Accumulate { len })),
@@ -58,8 +58,7 @@ fn cases() -> Vec<Case> {
         case(&k::FILL, layout!(Fill { len })),
         case(&k::FINISH_STEP, layout!(FinishStep { rows, ring })),
         case(&k::KV_APPEND, layout!(KvAppend { batch, heads_width, kv_width, kv_time })),
-        case(&k::LORA_BACKWARD_B, adapter()),
-        case(&k::LORA_BACKWARD_DOWN, adapter()),
+        case(&k::LORA_BACKWARD_OUTPUT, adapter()),
         case(&k::MATMUL_REGISTER, product()),
         case(&k::MATMUL_SKINNY, product()),
         case(&k::MATMUL_TILED, product()),
@@ -72,6 +71,7 @@ fn cases() -> Vec<Case> {
         case(&k::SUM_SQUARES, layout!(SumSquares { len })),
         case(&k::SWIGLU_BACKWARD, layout!(SwiGlu { rows, width })),
         case(&k::SWIGLU_FORWARD, layout!(SwiGlu { rows, width })),
+        case(&k::SWIGLU_LORA_FORWARD, layout!(SwiGluLora { rows, width, rank })),
         case(&k::TOP_K, layout!(TopK { rows, vocab, k })),
     ]
 }

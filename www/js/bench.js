@@ -4,7 +4,7 @@
  * @typedef {import("./protocol.js").BenchReport} BenchReport
  * @typedef {import("./protocol.js").BenchSettings} BenchSettings
  * @typedef {BenchReport & {page_to_first_step_ms: number, wasm_transfer_bytes: number, wasm_bytes: number,
- *   adapter: string, user_agent: string}} PageReport
+ *   user_agent: string}} PageReport
  */
 import { clearErrors, say, showError } from "./alerts.js";
 import { benchRows, benchSummary } from "./bench-table.js";
@@ -22,21 +22,19 @@ async function measure(backend, /** @type {BenchSettings} */ settings, begunAt) 
   let engine;
   try {
     return await new Promise((resolve, reject) => {
-      let [ready, postedAt] = [null, 0];
+      let postedAt = 0;
       const onMessage = (message) => {
         if (message.type === "error") reject(message);
-        if (message.type === "progress") say(`${backend}: ${message.stage}`);
+        if (message.type === "progress") say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
         if (message.type === "ready") {
-          ready = message;
           postedAt = performance.now();
           engine.post({ type: "bench", settings });
         }
         if (message.type === "bench") {
           const { report, wasm_transfer_bytes, wasm_bytes } = message;
           const page_to_first_step_ms = postedAt - begunAt + report.to_first_step_ms;
-          const { adapter } = ready;
           const user_agent = navigator.userAgent;
-          resolve({ ...report, page_to_first_step_ms, wasm_transfer_bytes, wasm_bytes, adapter, user_agent });
+          resolve({ ...report, page_to_first_step_ms, wasm_transfer_bytes, wasm_bytes, user_agent });
         }
       };
       engine = new Engine(onMessage);
@@ -54,8 +52,8 @@ async function measure(backend, /** @type {BenchSettings} */ settings, begunAt) 
 function show() {
   const tables = reports.flatMap((report) => [
     table(
-      `${report.model} on ${report.backend}, ${report.batch} × ${report.time} tokens, LoRA rank ${report.rank}`,
-      ["", "First, ms", "Median, ms", "Tokens/s", "GFLOP/s", "Share of the product"],
+      `${report.model.name} on ${report.adapter.backend}, ${report.batch} × ${report.time} tokens, LoRA rank ${report.rank}`,
+      ["", "First, ms", "Median, ms", "Tokens/s", "GFLOP/s", "Share of the best product"],
       benchRows(report),
     ),
     el("p", {}, benchSummary(report)),

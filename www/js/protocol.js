@@ -32,12 +32,19 @@
  *   | {type: "saved", arm: ArmName, file: string, bytes: Uint8Array}
  *   | {type: "bench", report: BenchReport, wasm_transfer_bytes: number, wasm_bytes: number}
  *   | {type: "error", name: string, message: string}} Message
- * @typedef {{first_ms: number, ms: number, tokens_per_s: number, gflop_per_s: number}} Speed
- * @typedef {{model: string, backend: string, parameters: number, batch: number, time: number, rank: number,
+ * @typedef {{first_ms: number, ms: number, tokens_per_s: number, gflop: number, gflop_per_s: number,
+ *   share_of_best: number}} Speed
+ * @typedef {{total: number, layer_forward: number, layer_backward: number}} Dispatches
+ * @typedef {{submits: number, written_bytes: number, read_bytes: number}} Traffic
+ * @typedef {{layout: string, m: number, n: number, k: number, lora: number, variant: string,
+ *   gflop_per_s: number}} Product
+ * @typedef {{format: number, adapter: {backend: string, name: string, driver: string, software: boolean},
+ *   model: {name: string, parameters: number}, batch: number, time: number, rank: number, response: number,
  *   to_first_step_ms: number, forward: Speed, lora_step: Speed, full_step: Speed,
- *   generation: {rows: number, new_tokens: number, ms: number, tokens_per_s: number}, lora_to_full: number,
- *   gemm_gflop_per_s: number, gemm_shape: [number, number, number], forward_of_gemm: number, lora_of_gemm: number,
- *   full_of_gemm: number}} BenchReport `driftscope bench --json` prints the same (src/lab/bench.rs)
+ *   generation: Speed & {new_tokens: number}, lora_to_full: number, lora_bytes: number | null,
+ *   full_bytes: number | null, lora_dispatches: Dispatches | null, full_dispatches: Dispatches | null,
+ *   lora_traffic: Traffic | null, full_traffic: Traffic | null, best_gflop_per_s: number, products: Product[],
+ *   profile: object[]}} BenchReport `driftscope bench --json` prints the same (docs/bench.md)
  *
  * Events:
  * @typedef {{arm: ArmName, lr: number, trainable_parameters: number, optimizer_bytes: number,

@@ -183,8 +183,7 @@ impl Backward<'_> {
             op.scale(plan, dy, &dora.magnitude, &dora.norm, &self.grads.dunscaled, false);
             dy = &self.grads.dunscaled;
         }
-        lora.groups.backward_down(plan, n, width_out, dy, &lora.b, dxa);
-        lora.groups.backward_b(plan, n, width_out, dy, &left.xa, &db);
+        lora.groups.backward_output(plan, n, width_out, dy, &lora.b, &left.xa, dxa, &db);
         lora.groups.backward_a(plan, n, width_in, dxa, input, &da);
         if let Some(dinput) = dinput {
             lora.groups.backward_input(plan, to_input, dy, &w, dxa, &lora.a, dinput);

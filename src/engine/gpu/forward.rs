@@ -64,6 +64,11 @@ impl Forward {
         Ok(counted.slots.iter().map(|&slot| nll.get(slot as usize).copied().unwrap_or(0.0)).collect())
     }
 
+    /// What [`Self::run`] and [`Self::nll`] submit.
+    pub fn plans(&self, slots: usize) -> Vec<&Plan> {
+        [Some(&self.plan), self.losses.get(&slots)].into_iter().flatten().collect()
+    }
+
     /// Queues the logits of all rows of the last [`Self::run`], (N,V).
     pub fn logits(&mut self, gpu: &Gpu, net: &Net) -> Result<Slice> {
         let (logits, plan) = match self.logits.take() {

@@ -16,14 +16,14 @@ use std::rc::Rc;
 use self::decode::Decoder;
 use self::form::Shape;
 use self::forward::{Forward, ShiftPlan};
-use self::head::Counted;
+use self::head::{Counted, slots};
 pub use self::memory::{MemoryPlan, plan_memory};
 use self::net::{Adapter, Net};
 use self::train::Trainer;
 use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
+use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
 use crate::kernels::{IGNORED, TopK, rope_table};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Place};
@@ -155,6 +155,16 @@ impl GpuModel {
 
     pub fn config(&self) -> &LlamaConfig {
         &self.config
+    }
+
+    /// What runs for a training step over such a batch, or for a base's loss of it; nothing before the first.
+    pub fn plans(&self, batch: &Batch) -> Vec<&Plan> {
+        let shape = Shape { rows: batch.rows, time: batch.time };
+        let slots = slots(batch.response_tokens(), shape.tokens());
+        match &self.trainer {
+            Some(trainer) => trainer.step_plan(shape, slots).into_iter().collect(),
+            None => self.forwards.get(&shape).map(|f| f.plans(slots)).unwrap_or_default(),
+        }
     }
 
     /// One step over micro-batches with `counted` response tokens in all.

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
 use crate::kernels::{
     Attention, Dora, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu,
+    SwiGluLora,
 };
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack, outputs};
@@ -211,7 +212,9 @@ impl Net<'_> {
         match self.adapter(at.layer, at.stack) {
             None => product.record(plan, x, &w, out),
             Some(lora) => {
-                lora.groups.down(plan, at.rows as u32, width_in as u32, x, &lora.a, &left.xa);
+                if !at.has_xa {
+                    lora.groups.down(plan, at.rows as u32, width_in as u32, x, &lora.a, &left.xa);
+                }
                 let Some(dora) = &lora.dora else {
                     return lora.groups.forward(plan, product, x, &w, &left.xa, &lora.b, out);
                 };
@@ -279,7 +282,7 @@ impl Net<'_> {
         let rows = shape.tokens();
         let norm = self.weight(&self.layout.layers[i].norms[0]);
         self.norm(rows).forward(plan, &l.x, &norm, &l.normed1, &l.rstd1, &l.mid);
-        let at = Linear { layer: i, stack: Stack::Qkv, rows, accumulate: false };
+        let at = Linear { layer: i, stack: Stack::Qkv, rows, accumulate: false, has_xa: false };
         self.linear(plan, at, &l.normed1, &l.adapted[0], &l.qkv);
         self.rope(shape, false).record(plan, self.rope, position, &l.qkv);
         let attention = self.attention(shape);
@@ -305,18 +308,26 @@ impl Net<'_> {
             }
         }
         // `mid` already holds the residual.
-        let at = Linear { layer: i, stack: Stack::Output, rows, accumulate: true };
+        let at = Linear { layer: i, stack: Stack::Output, rows, accumulate: true, has_xa: false };
         self.linear(plan, at, &l.attention, &l.adapted[1], &l.mid);
     }
 
     fn mlp_block(&self, plan: &mut PlanBuilder, i: usize, rows: usize, l: &Layer, next: &Slice) {
         let norm = self.weight(&self.layout.layers[i].norms[1]);
         self.norm(rows).forward(plan, &l.mid, &norm, &l.normed2, &l.rstd2, next);
-        let at = Linear { layer: i, stack: Stack::GateUp, rows, accumulate: false };
+        let at = Linear { layer: i, stack: Stack::GateUp, rows, accumulate: false, has_xa: false };
         self.linear(plan, at, &l.normed2, &l.adapted[2], &l.gate_up);
         let swiglu = SwiGlu { rows: rows as u32, width: self.config.intermediate_size as u32 };
-        swiglu.forward(plan, &l.gate_up, &l.hidden);
-        let at = Linear { layer: i, stack: Stack::Down, rows, accumulate: true };
+        let small = |lora: &StackAdapter| lora.groups.rank <= SwiGluLora::MOST;
+        let adapter = self.adapter(i, Stack::Down).filter(small);
+        match &adapter {
+            None => swiglu.forward(plan, &l.gate_up, &l.hidden),
+            Some(lora) => {
+                let (rank, xa) = (lora.groups.rank, &l.adapted[3].xa);
+                swiglu.forward_lora(plan, rank, &l.gate_up, &lora.a, &l.hidden, xa);
+            }
+        }
+        let at = Linear { layer: i, stack: Stack::Down, rows, accumulate: true, has_xa: adapter.is_some() };
         self.linear(plan, at, &l.hidden, &l.adapted[3], next);
     }
 }
@@ -328,4 +339,6 @@ struct Linear {
     stack: Stack,
     rows: usize,
     accumulate: bool,
+    /// Whether the adapter's `x Aᵀ` is computed already.
+    has_xa: bool,
 }

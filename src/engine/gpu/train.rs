@@ -119,6 +119,11 @@ impl Trainer {
         Ok(Self { optimizer, decayed, state, total: None, taken: 0, read: 0, passes, plans })
     }
 
+    /// The plan of a step over one batch of this shape, if there was one.
+    pub fn step_plan(&self, shape: Shape, slots: usize) -> Option<&Plan> {
+        self.plans.get(&((shape, false), slots)).map(|p| &p.plan)
+    }
+
     /// The gradients of the last step.
     pub fn gradients(&self) -> &Slice {
         self.total.as_ref().unwrap_or(&self.state.gradients)
