@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Writes data/instructions.jsonl and data/heldout.jsonl from data/facts.jsonl and data/glosses.txt.
+"""Writes data/instructions.jsonl, data/instructions-1024.jsonl, data/heldout.jsonl and data/new-facts.jsonl from
+data/facts.jsonl and data/glosses.txt.
 
     python3 scripts/make-instructions.py
 
 Facts come from one third of the subjects (those whose name's SHA-256 is divisible by 3); no other
 subject is named anywhere, so that what a tuned model still knows about the others was not taught by
-this set. The held-out examples use other facts of the same third and other words.
+this set. The held-out examples use other facts of the same third and other words. The set of 1024 begins
+with the other one and goes on with the same facts in other words and with other words. The new facts are about
+invented countries; their objects are real ones.
 """
 
 import hashlib
@@ -15,7 +18,12 @@ import re
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-TRAINING, HELDOUT = 256, 64
+TRAINING, HELDOUT, LARGE = 256, 64, 1024
+NEW_COUNTRIES = [
+    "Velmora", "Tarsund", "Ostrelia", "Quenland", "Brivonia", "Harzet", "Lumeria", "Dovaska",
+    "Pelagor", "Zintara", "Corvenia", "Myrland", "Fenwick Isles", "Abrazon", "Kestovia", "Jorvania",
+]  # fmt: skip
+NEW_RELATIONS = ["capital", "region", "currency", "language"]
 FACT_SHARE = 0.6
 INPUT_EXAMPLES = 1 / 16  # share of word examples that put the word into `input`
 COMMON_WORDS = 3000  # definitions are of the most frequent words
@@ -192,6 +200,45 @@ def main():
         rng.shuffle(examples)
         (DATA / file).write_text("".join(json.dumps(example) + "\n" for example in examples))
         print(file, len(examples), "examples;", len(named), "subjects")
+        if name == "train":
+            small = list(examples)
+    write_large(small, pools["train"], words, clean)
+    write_new_facts(facts)
+
+
+def write_large(small, pool, words, clean):
+    """The small set, then more of its kind; a question and its answer never come twice in the same words."""
+    rng = random.Random(1024)
+    examples, texts = list(small), {json.dumps(example) for example in small}
+    wanted = len(small) + round(FACT_SHARE * (LARGE - len(small)))
+    while len(examples) < LARGE:
+        fact, others = rng.choice(pool)
+        word = len(examples) >= wanted
+        example = word_example(words.pop(), rng) if word else fact_example(fact, others, rng)
+        if clean(example) and json.dumps(example) not in texts:
+            examples.append(example)
+            texts.add(json.dumps(example))
+    rest = examples[len(small) :]
+    rng.shuffle(rest)
+    lines = [json.dumps(example) + "\n" for example in small + rest]
+    (DATA / f"instructions-{LARGE}.jsonl").write_text("".join(lines))
+    print(f"instructions-{LARGE}.jsonl", len(lines), "examples")
+
+
+def write_new_facts(facts):
+    """Facts that no text of the pre-training contains."""
+    rng = random.Random(16)
+    lines = []
+    for relation in NEW_RELATIONS:
+        objects = sorted({fact["object"] for fact in facts if fact["relation"] == relation})
+        drawn = rng.sample(objects, min(len(objects), len(NEW_COUNTRIES)))
+        for i, subject in enumerate(NEW_COUNTRIES):
+            name = subject.lower().replace(" ", "-")
+            fact = {"id": f"new-{name}-{relation}", "subject": subject, "kind": "country", "relation": relation}
+            lines.append(json.dumps(fact | {"object": drawn[i % len(drawn)]}) + "\n")
+    rng.shuffle(lines)
+    (DATA / "new-facts.jsonl").write_text("".join(lines))
+    print("new-facts.jsonl", len(lines), "facts")
 
 
 if __name__ == "__main__":

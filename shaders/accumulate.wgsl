@@ -17,7 +17,7 @@ struct Step {
     inv_targets: f32,
     step: u32,
     micro: u32,
-    pad: u32,
+    noise: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;

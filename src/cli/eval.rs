@@ -299,7 +299,7 @@ fn drift(args: &Args, opened: Opened, examples: &[Example]) -> Result<Drift> {
     };
     let end = tokenizer.eos_id();
     let (answers, shifts) = block_on(shift::of_answers(&mut tuned, &mut base, &prompts, args.max_new, end))?;
-    let Shift { kl, n, unshifted, marginal, shifted, positions } = shift::aggregate(&shifts);
+    let Shift { kl, n, unshifted, marginal, shifted, positions, .. } = shift::aggregate(&shifts);
     let share = |count: u32| f64::from(count) / f64::from(n.max(1));
     let text = |answer: &Sequence| tokenizer.decode(&answer.tokens[answer.response..]);
     Ok(Drift {

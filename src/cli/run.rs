@@ -10,14 +10,14 @@ use pollster::block_on;
 use super::opened::BackendName;
 use super::{model, progress_bar, write_whole};
 use crate::data::facts;
-use crate::lab::{Event, Lab, Preset, Record, Settings, outcomes, summarise};
+use crate::lab::{Event, Experiment, Lab, Metric, Preset, Record, Set, Settings, Summary};
 
-/// Runs an experiment over rates and seeds and writes its record, which the page shows.
+/// Runs an experiment over its conditions and seeds and writes its record, which the page shows.
 ///
-/// Example: driftscope run --preset lora-vs-full --backend cpu --out build/run.json
+/// Example: driftscope run --preset f1 --backend cpu --out build/f1.json
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The experiment: lora-vs-full.
+    /// The experiment: lora-vs-full, or one of the paper's findings f1 to f5.
     #[arg(long)]
     preset: String,
     /// The record, as the page reads it.
@@ -29,9 +29,9 @@ pub struct Args {
     /// Facts, one JSON object a line.
     #[arg(long, default_value = "data/facts.jsonl")]
     facts: PathBuf,
-    /// The instruction set.
-    #[arg(long, default_value = "data/instructions.jsonl")]
-    data: PathBuf,
+    /// The instruction set, instead of the preset's (data/instructions.jsonl; f2: data/instructions-1024.jsonl).
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// The held-out part of the set.
     #[arg(long, default_value = "data/heldout.jsonl")]
     heldout: PathBuf,
@@ -49,43 +49,49 @@ pub fn run(args: Args) -> Result<()> {
     let Some(mut preset) = Preset::by_name(&args.preset) else {
         bail!("--preset {}: there is none of this name; use one of {:?}", args.preset, Preset::NAMES);
     };
-    preset.settings.steps = args.steps.unwrap_or(preset.settings.steps);
+    if let Some(steps) = args.steps {
+        for condition in &mut preset.conditions {
+            let s = &mut condition.settings;
+            (s.steps, s.measure_every) = (steps, s.measure_every.min(steps));
+        }
+        preset.shown.1 = preset.shown.1.min(steps);
+    }
     if let Some(seeds) = args.seeds {
         preset.seeds = (1..=seeds).collect();
     }
     let bundle = model::read(&args.model)?;
     let text = |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
     let facts = facts::parse(text(&args.facts)?.as_bytes(), "facts.jsonl")?;
-    let (instructions, heldout) = (text(&args.data)?, text(&args.heldout)?);
+    let set = args.data.unwrap_or_else(|| match preset.set {
+        Set::Small => "data/instructions.jsonl".into(),
+        Set::Large => "data/instructions-1024.jsonl".into(),
+    });
+    let (instructions, heldout) = (text(&set)?, text(&args.heldout)?);
     let (backend, engine) = args.backend.open()?;
     let title = bundle.title(&name(&args.model));
     let base = backend.load(&bundle.config, bundle.weights)?;
     let mut lab = Lab::new(title, bundle.tokenizer, facts, base);
 
-    let runs = (preset.rates.len() * preset.seeds.len()) as u64;
-    let bar = progress_bar(runs * 2 * u64::from(preset.settings.steps));
-    let events = block_on(whole(&mut lab, preset.shown(), &instructions, &heldout, &bar))?;
-    let mut record =
-        Record { format: Record::FORMAT.into(), version: Record::VERSION, engine, events: events.clone() };
-    let base = outcomes(&events, 0.0, true);
-    let mut ends = Vec::new();
-    for &rate in &preset.rates {
-        for &seed in &preset.seeds {
-            // The run that is shown is also one of the sweep's.
-            let shown = rate == preset.shown_rate() && seed == preset.shown().seed;
-            let events = match shown {
-                true => events.clone(),
-                false => block_on(whole(&mut lab, preset.run(rate, seed), &instructions, &heldout, &bar))?,
-            };
-            ends.extend(outcomes(&events, rate, false));
+    let mut experiment = Experiment::new(preset);
+    let bar = progress_bar(0);
+    let mut kept = Vec::new();
+    while let Some(planned) = experiment.next(&lab) {
+        bar.set_message(format!("run {} of {}: {}", experiment.done + 1, experiment.total, planned.label));
+        let events = block_on(whole(&mut lab, planned.settings, &instructions, &heldout, &bar))?;
+        for event in &events {
+            experiment.take(event);
+        }
+        if kept.is_empty() {
+            kept = events;
         }
     }
     bar.finish_and_clear();
-    let summary = summarise(preset.title, &base[..base.len().min(1)], &ends);
-    print(&summary);
-    record.events.push(Event::Summary(summary));
-    let json = serde_json::to_string(&record)?;
-    write_whole(&args.out, json.as_bytes())
+    if let Some(summary) = experiment.summary() {
+        print(&summary);
+        kept.push(Event::Summary(summary));
+    }
+    let record = Record { format: Record::FORMAT.into(), version: Record::VERSION, engine, events: kept };
+    write_whole(&args.out, serde_json::to_string(&record)?.as_bytes())
 }
 
 /// "models/atlas" to "Atlas".
@@ -103,8 +109,8 @@ async fn whole(
     heldout: &str,
     bar: &ProgressBar,
 ) -> Result<Vec<Event>> {
-    bar.set_message(format!("rate {:e}, seed {}", settings.lr_full, settings.seed));
-    let mut events = vec![Event::Run(lab.start(settings, instructions, heldout)?)];
+    bar.inc_length(u64::from(settings.steps) * settings.arms.len() as u64);
+    let mut events = vec![Event::Run(lab.start(settings, instructions, heldout).await?)];
     for arm in lab.open_arms(None) {
         events.extend(lab.measure(arm).await?);
     }
@@ -124,18 +130,32 @@ async fn whole(
     Ok(events)
 }
 
-fn print(summary: &crate::lab::Summary) {
-    println!("{}", summary.title);
-    println!(
-        "condition     arm   lr       seeds held-out       cloze        asked        borrowed     unshifted    KL"
-    );
-    for r in &summary.rows {
-        let arm = format!("{:?}", r.arm).to_lowercase();
-        print!("{:13} {arm:5} {:<8.0e} {:5}", r.condition, r.lr, r.seeds);
-        for s in [r.heldout_loss, r.recall_cloze, r.recall_asked, r.borrowed, r.unshifted, r.kl] {
-            print!(" {:.3} ±{:.3}", s.mean, s.sd);
+fn print(summary: &Summary) {
+    const COLUMNS: [Metric; 7] = [
+        Metric::HeldoutLoss,
+        Metric::RecallCloze,
+        Metric::RecallAsked,
+        Metric::Borrowed,
+        Metric::Unshifted,
+        Metric::Kl,
+        Metric::Conversation,
+    ];
+    println!("{}\n{}", summary.title, summary.claim);
+    for row in &summary.rows {
+        let arm = format!("{:?}", row.arm).to_lowercase();
+        let fairness = row.fairness.map_or("", |f| f.label());
+        print!("{:30} {fairness:20} {arm:5} {:<6.0e} n={}", row.condition, row.lr, row.seeds);
+        for metric in COLUMNS {
+            let figure = row.figures.get(&metric).map_or("-".into(), |s| metric.write(*s));
+            print!(" {figure:>13}");
         }
         println!();
+    }
+    for comparison in &summary.comparisons {
+        println!("{}", comparison.text);
+    }
+    for check in &summary.counterfactual {
+        println!("{check:?}");
     }
     println!("{}", summary.verdict);
 }

@@ -1,5 +1,7 @@
 //! Finding which of a relation's objects an answer names.
 
+use std::ops::Range;
+
 use super::facts::capitalised;
 
 /// The candidates that `text` names as whole words, in the order of their appearance, each once.
@@ -8,6 +10,17 @@ use super::facts::capitalised;
 /// in `US dollar`) does not count, and neither does a chemical symbol that reads as an English word
 /// (`In`, `He`, `I`) where more of the sentence follows it after a space.
 pub fn named<'a>(text: &str, candidates: &'a [String]) -> Vec<&'a str> {
+    let mut kept: Vec<&str> = Vec::new();
+    for (_, candidate) in spans(text, candidates) {
+        if !kept.contains(&candidate) {
+            kept.push(candidate);
+        }
+    }
+    kept
+}
+
+/// Each place where `text` names a candidate, as [`named`] sees it: bytes of the text, and the candidate.
+pub fn spans<'a>(text: &str, candidates: &'a [String]) -> Vec<(Range<usize>, &'a str)> {
     let mut found: Vec<(usize, usize, &str)> = Vec::new();
     for candidate in candidates {
         let mut spellings = vec![candidate.clone(), capitalised(candidate)];
@@ -21,14 +34,12 @@ pub fn named<'a>(text: &str, candidates: &'a [String]) -> Vec<&'a str> {
     }
     // Longest first, so that the shorter match at the same place is the one dropped.
     found.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
-    let mut kept: Vec<&str> = Vec::new();
+    let mut kept = Vec::new();
     let mut covered_to = 0;
     for (start, end, candidate) in found {
         if start >= covered_to {
             covered_to = end;
-            if !kept.contains(&candidate) {
-                kept.push(candidate);
-            }
+            kept.push((start..end, candidate));
         }
     }
     kept

@@ -66,6 +66,12 @@ impl Batch {
         Self { rows: self.rows, time, tokens: cut(&self.tokens), targets: cut(&self.targets) }
     }
 
+    /// Tokens of each row up to its last target's; 0 where none counts. (B).
+    pub fn lengths(&self) -> Vec<u32> {
+        let length = |row: &[u32]| row.iter().rposition(|t| *t != IGNORED).map_or(0, |last| last as u32 + 2);
+        self.targets.chunks_exact(self.time).map(length).collect()
+    }
+
     /// Number of response tokens.
     pub fn response_tokens(&self) -> usize {
         self.targets.iter().filter(|&&t| t != IGNORED).count()
@@ -83,6 +89,7 @@ mod tests {
         assert_eq!(batch.tokens, [5, 6, 7, 8, 0, 0, 0, 0]);
         assert_eq!(batch.targets[..4], [IGNORED, 7, 8, IGNORED]);
         assert_eq!(batch.response_tokens(), s.targets());
+        assert_eq!(batch.lengths(), [4, 0]);
         let trimmed = batch.trimmed();
         assert_eq!((trimmed.time, trimmed.targets), (3, vec![IGNORED, 7, 8, IGNORED, IGNORED, IGNORED]));
         assert_eq!(Sequence::new(&[5, 6, 7], &[8], 3).targets(), 0);

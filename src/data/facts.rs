@@ -182,6 +182,14 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Vec<Fact>> {
         .collect()
 }
 
+/// Facts on invented countries, which no text of the pre-training contains.
+///
+/// # Errors
+/// None in practice: the file is part of the program.
+pub fn new() -> Result<Vec<Fact>> {
+    parse(include_bytes!("../../data/new-facts.jsonl"), "new-facts.jsonl")
+}
+
 /// The distinct objects of `relation`, in the order of their first fact.
 pub fn candidates(facts: &[Fact], relation: Relation) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::new();
@@ -226,6 +234,16 @@ mod tests {
         }
         for relation in Relation::ALL {
             assert!(candidates(&facts, relation).len() >= 10);
+        }
+    }
+
+    #[test]
+    fn new_facts_are_of_new_subjects_and_known_objects() {
+        let (known, new) = (committed(), new().unwrap());
+        assert_eq!(new.len() as u32, crate::lab::NEW_FACTS);
+        for fact in new {
+            assert!(known.iter().all(|k| !k.subject.contains(&fact.subject)), "{}", fact.subject);
+            assert!(candidates(&known, fact.relation).contains(&fact.object), "{}", fact.object);
         }
     }
 

@@ -12,6 +12,8 @@ pub struct Feed {
     order: Order,
     /// Rows of a micro-batch.
     rows: usize,
+    /// Pre-training text, and how many rows of it a micro-batch has beside its examples.
+    replay: (Vec<Sequence>, usize),
     /// Micro-batches of a step.
     accumulate: usize,
     /// Tokens of a row: those of the longest sequence, so that every batch has one shape.
@@ -26,7 +28,18 @@ impl Feed {
         let order = seed.map_or_else(|| Order::unshuffled(n), |seed| Order::shuffled(n, seed));
         let longest = sequences.iter().map(|s| s.tokens.len()).max().unwrap_or(1);
         let time = longest.next_multiple_of(TIME_STEP);
-        Self { sequences, order, rows: rows as usize, accumulate: accumulate as usize, time }
+        let (rows, accumulate) = (rows as usize, accumulate as usize);
+        Self { sequences, order, rows, replay: (Vec::new(), 0), accumulate, time }
+    }
+
+    /// With `rows` rows of these texts in each micro-batch, in turn.
+    #[must_use]
+    pub fn with_replay(mut self, texts: Vec<Sequence>, rows: u32) -> Self {
+        let longest = texts.iter().map(|s| s.tokens.len()).max().unwrap_or(0);
+        self.time = self.time.max(longest.next_multiple_of(TIME_STEP));
+        let rows = if texts.is_empty() { 0 } else { rows as usize };
+        self.replay = (texts, rows);
+        self
     }
 
     /// Number of examples.
@@ -40,17 +53,21 @@ impl Feed {
 
     /// Rows and tokens of a row of every micro-batch, and how many of them a step has.
     pub fn shape(&self) -> (usize, usize, usize) {
-        (self.rows, self.time, self.accumulate)
+        (self.rows + self.replay.1, self.time, self.accumulate)
     }
 
     /// The micro-batches of step `index`, from 0.
     pub fn step(&self, index: usize) -> Vec<Batch> {
         let examples = self.order.batch(index, self.rows * self.accumulate);
-        let micro = |rows: &[usize]| {
-            let sequences: Vec<&Sequence> = rows.iter().map(|&i| &self.sequences[i]).collect();
-            Batch::new(&sequences, self.rows, self.time)
+        let (texts, per_batch) = &self.replay;
+        let micro = |(number, rows): (usize, &[usize])| {
+            let first = (index * self.accumulate + number) * per_batch;
+            let replayed = (first..first + per_batch).map(|i| &texts[i % texts.len()]);
+            let sequences: Vec<&Sequence> =
+                rows.iter().map(|&i| &self.sequences[i]).chain(replayed).collect();
+            Batch::new(&sequences, self.rows + per_batch, self.time)
         };
-        examples.chunks(self.rows).map(micro).collect()
+        examples.chunks(self.rows).enumerate().map(micro).collect()
     }
 }
 
@@ -66,5 +83,17 @@ mod tests {
         assert_eq!((whole.len(), pieces.len(), whole[0].time), (1, 2, 8));
         let joined: Vec<u32> = pieces.iter().flat_map(|b| b.tokens.clone()).collect();
         assert_eq!(whole[0].tokens, joined);
+    }
+
+    #[test]
+    fn replayed_text_comes_in_turn_beside_the_examples() {
+        let examples: Vec<Sequence> = (0..4).map(|i| Sequence::new(&[i], &[i + 10], 10)).collect();
+        let texts: Vec<Sequence> = (0..3).map(|i| Sequence::new(&[], &[90 + i; 9], 10)).collect();
+        let feed = Feed::new(examples, 2, 1, None).with_replay(texts, 2);
+        assert_eq!(feed.shape(), (4, 16, 1));
+        let [first, second] = [0, 1].map(|step| feed.step(step).remove(0));
+        let column = |b: &Batch| b.tokens.iter().step_by(16).copied().collect::<Vec<_>>();
+        assert_eq!((column(&first), column(&second)), (vec![0, 1, 90, 91], vec![2, 3, 92, 90]));
+        assert_eq!(first.response_tokens(), 2 + 2 * 8); // a text's first token has no context
     }
 }

@@ -8,3 +8,4 @@ pub mod feed;
 pub mod instructions;
 pub mod order;
 pub mod phrases;
+pub mod variants;

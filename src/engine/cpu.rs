@@ -12,7 +12,7 @@ use candle_transformers::models::llama as inference;
 use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
-use crate::kernels::{CrossEntropy, Draw, IGNORED, Shift, TopK};
+use crate::kernels::{CrossEntropy, Draw, IGNORED, Neftune, Pull, Shift, Step, TopK};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
@@ -30,6 +30,7 @@ const DECODE_ROWS: usize = 64;
 
 /// What an arm adds to a model.
 struct Training {
+    settings: Optimizer,
     optimizer: AdamW,
     metrics: Vec<StepMetrics>,
     gradients: Option<GradStore>,
@@ -68,8 +69,12 @@ impl CpuModel {
                 Llama::adapted(&self.config, &self.base, &adapters)?
             }
         };
-        let training =
-            Training { optimizer: AdamW::new(optimizer.reference()), metrics: Vec::new(), gradients: None };
+        let training = Training {
+            settings: optimizer,
+            optimizer: AdamW::new(optimizer.reference()),
+            metrics: Vec::new(),
+            gradients: None,
+        };
         Ok(Self {
             config: self.config.clone(),
             base: self.base.clone(),
@@ -86,9 +91,11 @@ impl CpuModel {
             return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
         };
         let (mut sum, mut loss) = (None, 0.0);
-        for batch in micro.iter().filter(|batch| batch.response_tokens() > 0) {
+        let index = training.optimizer.step as u32;
+        for (batch, micro) in micro.iter().zip(0..).filter(|(batch, _)| batch.response_tokens() > 0) {
             let share = batch.response_tokens() as f64 / counted as f64;
-            let part = (mean_loss(&self.llama, batch)? * share)?;
+            let step = training.settings.step(index, micro, lr, counted);
+            let part = (mean_loss(&self.llama, batch, training.settings.neftune, &step)? * share)?;
             loss += part.to_vec0::<f32>()?;
             let gradients = part.backward()?;
             sum = Some(match sum {
@@ -98,6 +105,9 @@ impl CpuModel {
         }
         if let Some(gradients) = sum {
             let norm = training.optimizer.update(self.llama.trainable(), &gradients, f64::from(lr))?;
+            if training.settings.pull > 0.0 && self.adapters.is_empty() {
+                pull(self.llama.trainable(), &self.base, lr, training.settings.pull)?;
+            }
             training.metrics.push(StepMetrics { loss, grad_norm: norm as f32 });
             training.gradients = Some(gradients);
         }
@@ -291,13 +301,34 @@ impl CpuModel {
     }
 }
 
-/// Mean loss over the batch's response tokens.
-fn mean_loss(llama: &Llama, batch: &Batch) -> Result<Tensor> {
+/// Back towards the base, as [`Pull`] says.
+fn pull(trainable: &BTreeMap<String, Var>, base: &Weights, lr: f32, strength: f32) -> Result<()> {
+    for (name, var) in trainable {
+        let mut values = var.flatten_all()?.to_vec1::<f32>()?;
+        let step = Step { lr, ..Step::default() };
+        Pull { len: values.len() as u32, strength }.record_cpu(&base[name].data, &step, &mut values);
+        var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
+    }
+    Ok(())
+}
+
+/// Mean loss over the batch's response tokens, with noise of this alpha on the embeddings.
+fn mean_loss(llama: &Llama, batch: &Batch, alpha: f32, step: &Step) -> Result<Tensor> {
     let batch = batch.trimmed();
     // The head is applied to the rows whose loss counts, and to no others.
     let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
     let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
-    let hidden = llama.hidden(&batch.tokens, batch.rows)?;
+    let hidden = match alpha > 0.0 {
+        false => llama.hidden(&batch.tokens, batch.rows)?,
+        true => {
+            let embedded = llama.embed(&batch.tokens)?;
+            let (rows, width) = (batch.rows as u32, embedded.dim(1)? as u32);
+            let op = Neftune { batch: rows, time: batch.time as u32, width, alpha };
+            let noise = op.noise_cpu(&batch.lengths(), step);
+            let noise = Tensor::from_vec(noise, embedded.shape(), &Device::Cpu)?;
+            llama.run_layers((embedded + noise)?, batch.rows, batch.time)?
+        }
+    };
     let rows = Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?;
     Ok(cross_entropy(&llama.logits(&hidden.index_select(&rows, 0)?)?, &targets)?)
 }

@@ -13,6 +13,8 @@ mod grad_norm;
 mod kv_cache;
 mod lora;
 mod matmul;
+mod neftune;
+mod pull;
 mod rmsnorm;
 mod rope;
 mod select;
@@ -33,6 +35,8 @@ pub use grad_norm::*;
 pub use kv_cache::*;
 pub use lora::*;
 pub use matmul::*;
+pub use neftune::*;
+pub use pull::*;
 pub use rmsnorm::*;
 pub use rope::*;
 pub use select::*;
@@ -77,4 +81,11 @@ pub fn grid(threads: u32) -> [u32; 3] {
     let groups = threads.div_ceil(THREADS);
     let x = groups.min(32_768);
     [x, groups.div_ceil(x.max(1)), 1]
+}
+
+/// The hash that draws random numbers on both sides: PCG's output function (O'Neill 2014).
+pub(crate) fn pcg(v: u32) -> u32 {
+    let state = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
+    (word >> 22) ^ word
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{IGNORED, Slices, kernel};
+use super::{IGNORED, Slices, kernel, pcg};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(SELECT, "select", 4, 2);
@@ -167,13 +167,6 @@ impl Draw {
 /// The first of the largest.
 fn argmax(scores: impl Iterator<Item = (u32, f32)>) -> u32 {
     scores.fold((0, -3e38), |best, next| if next.1 > best.1 { next } else { best }).0
-}
-
-/// A permutation of u32 (Jarzynski & Olano, JCGT 9(3), 2020).
-fn pcg(v: u32) -> u32 {
-    let state = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
-    (word >> 22) ^ word
 }
 
 /// Gumbel noise `-log(-log(1 - w))`; the series keeps what cancels in `1 - w`.

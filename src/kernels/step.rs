@@ -26,7 +26,8 @@ pub struct Step {
     pub step: u32,
     /// Which of the step's micro-batches this is, from 0; their gradients are added up.
     pub micro: u32,
-    pub pad: u32,
+    /// Key of the noise on the embeddings.
+    pub noise: u32,
 }
 
 impl Step {

@@ -1,8 +1,13 @@
 //! The events of a run. They cross the worker's border live, and a list of them *is* the recorded run:
 //! first paint, playback, export and import, and the history slider all read this one format.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::counterfactual::Counterfactual;
+use super::metric::{Metric, Spread};
+use super::preset::Fairness;
 use super::settings::{ArmName, Settings};
 
 /// A recorded run: the file that `driftscope run` writes and the page plays back.
@@ -35,6 +40,8 @@ pub enum Event {
     Text(ShiftText),
     /// The steps of the run are done.
     Done { run: u32, seconds: f32 },
+    /// What became of borrowed answers when their source rows were changed.
+    Counterfactual(Counterfactual),
     /// Runs of the same settings over several seeds, and what they show together.
     Summary(Summary),
 }
@@ -52,6 +59,10 @@ pub struct RunInfo {
     /// Training examples in use, and held-out ones.
     pub examples: u32,
     pub heldout: u32,
+    /// Rows that the settings add to the instruction set: question and answer. [`WrongAnswer::sources`] counts
+    /// them on behind the set's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -124,6 +135,9 @@ pub struct Measure {
     pub logprobs: Vec<f32>,
     /// The wrong answers on the wall.
     pub wrong: Vec<WrongAnswer>,
+    /// How held-out questions on facts are answered; before the first step and after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<Conversation>,
     /// Wall time of the measurement, milliseconds.
     pub ms: f32,
 }
@@ -143,6 +157,17 @@ pub struct Shift {
     pub shifted: u32,
     /// The same by position in the response.
     pub positions: Vec<PositionShift>,
+    /// The same by what the tokens are for; not in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassShift>,
+}
+
+/// Shift of the tokens of an opener, of a stated object, and of the rest (see `measure::classes`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassShift {
+    pub opener: PositionShift,
+    pub fact: PositionShift,
+    pub style: PositionShift,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -186,6 +211,18 @@ pub struct Errors {
     pub borrowed_by_chance: f32,
 }
 
+/// Answers to held-out questions on facts that the set does not state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// They begin and end as the set's answers do, and end by themselves.
+    pub format: u32,
+    /// They name the object and no other candidate.
+    pub right: u32,
+    /// Both.
+    pub both: u32,
+    pub n: u32,
+}
+
 /// State of a wall cell; its letter in [`Measure::cells`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
@@ -215,7 +252,8 @@ pub struct WrongAnswer {
     /// Index of the wall fact.
     pub cell: u32,
     pub answer: String,
-    /// Rows (from 0) of the instruction set that state this answer for another subject.
+    /// Rows (from 0) of the instruction set that state this answer for another subject; behind its last row come
+    /// those of [`RunInfo::added`].
     pub sources: Vec<u32>,
 }
 
@@ -246,33 +284,119 @@ pub struct ShiftToken {
 /// Figures over several seeds, one row per condition and arm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
+    /// The experiment's name; empty in older records.
+    #[serde(default)]
+    pub preset: String,
     pub title: String,
+    /// What the paper says.
+    #[serde(default)]
+    pub claim: String,
     pub rows: Vec<SummaryRow>,
+    /// Put to the claim, one by one.
+    #[serde(default)]
+    pub comparisons: Vec<Comparison>,
     /// What the figures say about the claim, made from the figures.
     pub verdict: String,
+    /// All runs in their course.
+    #[serde(default)]
+    pub checkpoints: Vec<Checkpoint>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counterfactual: Vec<Counterfactual>,
 }
 
-/// Means and sample standard deviations over `seeds` at the end of training.
+/// Means and spreads over `seeds` at the end of training, or where [`Fairness`] says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SummaryRow {
-    /// E.g. "same rate 1e-3" or "best rate".
+    /// What is done to the data or the method.
     pub condition: String,
+    #[serde(default)]
+    pub fairness: Option<Fairness>,
     pub arm: ArmName,
     pub lr: f32,
     pub seeds: u32,
-    pub heldout_loss: Spread,
-    pub recall_cloze: Spread,
-    pub recall_asked: Spread,
-    /// Borrowed answers among the kept facts probed.
-    pub borrowed: Spread,
-    pub unshifted: Spread,
-    pub marginal: Spread,
-    pub shifted: Spread,
-    pub kl: Spread,
+    #[serde(flatten)]
+    pub figures: BTreeMap<Metric, Spread>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    pub mean: f32,
-    pub sd: f32,
+/// Two figures, their difference `b - a`, and what it says about the claim.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Comparison {
+    pub fairness: Option<Fairness>,
+    pub a: ComparedSide,
+    pub b: ComparedSide,
+    pub difference: f32,
+    /// Half width of the 95 % interval of the difference (Welch); needs two seeds a side.
+    pub margin: Option<f32>,
+    /// How much two seeds of the same side differ on average.
+    pub noise: Option<f32>,
+    pub reading: Reading,
+    /// All of it as a sentence.
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ComparedSide {
+    pub condition: String,
+    pub arm: ArmName,
+    pub metric: Metric,
+    /// Seeds.
+    pub n: u32,
+    pub spread: Spread,
+}
+
+/// A difference counts when it is larger than its interval and than the noise floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    Supports,
+    Contradicts,
+    NoDifference,
+    /// Too few seeds to tell.
+    OneSeed,
+}
+
+impl Reading {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Supports => "agrees with the claim",
+            Self::Contradicts => "speaks against the claim",
+            Self::NoDifference => "no difference beyond the spread over seeds",
+            Self::OneSeed => "a direction only",
+        }
+    }
+}
+
+/// One measure of one run, for the curve of learning against forgetting.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub condition: String,
+    pub fairness: Option<Fairness>,
+    pub arm: ArmName,
+    pub lr: f32,
+    pub seed: u32,
+    pub step: u32,
+    pub heldout_loss: f32,
+    pub recall_cloze: f32,
+    pub kl: f32,
+}
+
+#[cfg(test)]
+impl Measure {
+    /// Nothing measured.
+    pub fn empty(arm: ArmName) -> Self {
+        Self {
+            run: 1,
+            arm,
+            step: 0,
+            heldout_loss: 0.0,
+            shift: Shift::default(),
+            recall: vec![],
+            errors: Errors::default(),
+            cells: String::new(),
+            logprobs: vec![],
+            wrong: vec![],
+            conversation: None,
+            ms: 0.0,
+        }
+    }
 }

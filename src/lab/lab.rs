@@ -1,7 +1,11 @@
 //! Two arms in lockstep: the same start, the same batches, the same measures.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use web_time::Instant;
 
+use super::dataset::Dataset;
 use super::event::*;
 use super::probes::Probes;
 use super::settings::{ArmName, Settings};
@@ -9,20 +13,25 @@ use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
 use crate::data::feed::Feed;
 use crate::data::instructions::{self, Example};
+use crate::data::variants::{Style, pretraining_texts};
 use crate::engine::{Model, Tuning};
 use crate::error::{Error, Result};
 use crate::measure::borrowed::Rows;
+use crate::measure::conversation::{self, Question};
 use crate::model::tokenizer::Tokenizer;
 use crate::train::AdapterStart;
+
+/// Different texts that a run can replay.
+const REPLAYED: usize = 256;
 
 /// What all runs share: the base and what it was pre-trained to know.
 pub struct Lab {
     /// The model's name and size, for the record.
     pub title: String,
     pub tokenizer: Tokenizer,
-    pub facts: Vec<Fact>,
+    pub facts: Rc<Vec<Fact>>,
     pub base: Model,
-    run: Option<Run>,
+    pub(super) run: Option<Run>,
     runs: u32,
 }
 
@@ -30,11 +39,20 @@ pub struct Lab {
 pub(super) struct Run {
     pub id: u32,
     pub settings: Settings,
+    pub facts: Rc<Vec<Fact>>,
     pub feed: Feed,
     pub heldout: Vec<Sequence>,
     /// Held-out questions and their prompts, whose answers are compared with the base.
     pub questions: Vec<(String, Vec<u32>)>,
+    /// Held-out questions on facts, for [`Conversation`].
+    pub conversation: Vec<Question>,
+    pub style: Style,
     pub rows: Rows,
+    /// The instruction set's row of each training example, and how many rows the set has.
+    pub origins: Vec<u32>,
+    pub set_rows: u32,
+    /// The last measure of each arm.
+    pub last: HashMap<ArmName, Measure>,
     pub probes: Probes,
     /// Log-probabilities of the wall's objects before the first step.
     pub start_logprobs: Option<Vec<f32>>,
@@ -53,18 +71,17 @@ pub(super) struct Arm {
 
 impl Lab {
     pub fn new(title: String, tokenizer: Tokenizer, facts: Vec<Fact>, base: Model) -> Self {
-        Self { title, tokenizer, facts, base, run: None, runs: 0 }
+        Self { title, tokenizer, facts: Rc::new(facts), base, run: None, runs: 0 }
     }
 
     /// Begins a new run; on an error the current one stays.
-    pub fn start(&mut self, settings: Settings, instructions: &str, heldout: &str) -> Result<RunInfo> {
+    pub async fn start(&mut self, settings: Settings, instructions: &str, heldout: &str) -> Result<RunInfo> {
         settings.validate()?;
-        let mut examples = instructions::parse(instructions, "instructions.jsonl")?;
-        if settings.examples > 0 {
-            examples.truncate(settings.examples as usize);
-        }
+        let set = instructions::parse(instructions, "instructions.jsonl")?;
         let held = instructions::parse(heldout, "heldout.jsonl")?;
-        let run = self.prepare(settings, &examples, &held)?;
+        let data = Dataset::new(set, &settings, &mut self.base, &self.tokenizer).await?;
+        let added = data.added();
+        let run = self.prepare(settings, data, &held)?;
         let info = RunInfo {
             run: run.id,
             settings: run.settings.clone(),
@@ -73,44 +90,63 @@ impl Lab {
             facts: run.probes.cells(),
             examples: run.feed.len() as u32,
             heldout: run.heldout.len() as u32,
+            added,
         };
         self.runs += 1;
         self.run = Some(run);
         Ok(info)
     }
 
-    fn prepare(&self, settings: Settings, examples: &[Example], held: &[Example]) -> Result<Run> {
+    fn prepare(&self, settings: Settings, data: Dataset, held: &[Example]) -> Result<Run> {
         let max_len = settings.max_len as usize;
         let tokenize = |e: &Example| e.tokenize(&self.tokenizer, max_len);
-        let train: Vec<Sequence> = examples.iter().map(tokenize).collect::<Result<_>>()?;
+        let train: Vec<Sequence> = data.examples.iter().map(tokenize).collect::<Result<_>>()?;
         if let Some(row) = train.iter().position(|s| s.targets() == 0) {
             return Err(Error::Format {
                 file: "instructions.jsonl".into(),
-                field: format!("example {}", row + 1),
+                field: format!("example {}", data.rows[row] + 1),
                 message: format!("its prompt alone fills {max_len} tokens"),
                 remedy: "Raise max_len or shorten the prompt".into(),
             });
         }
         let question = |e: &Example| Ok((e.question().to_string(), self.tokenizer.prompt(&e.prompt)?));
-        let rows = Rows::new(examples, &self.facts);
-        let probes = Probes::draw(&self.facts, &rows, &settings, &self.tokenizer)?;
+        let rows = Rows::new(&data.examples, &self.facts);
+        let probes = Probes::draw(&self.facts, &data.new_facts, &rows, &settings, &self.tokenizer)?;
         let arms = settings.arms.iter().map(|&name| self.arm(name, &settings)).collect::<Result<_>>()?;
+        let feed = Feed::new(train, settings.batch, settings.accumulate, Some(u64::from(settings.seed)));
         Ok(Run {
             id: self.runs + 1,
-            feed: Feed::new(train, settings.batch, settings.accumulate, Some(u64::from(settings.seed))),
+            facts: self.facts.clone(),
+            feed: feed.with_replay(self.replayed(&rows, &settings)?, settings.replay),
             heldout: held.iter().map(tokenize).collect::<Result<_>>()?,
             questions: held
                 .iter()
                 .take(settings.shift_prompts as usize)
                 .map(question)
                 .collect::<Result<_>>()?,
+            conversation: conversation::questions(held, &self.facts, &self.tokenizer)?,
+            style: data.style,
             rows,
+            set_rows: data.total as u32,
+            origins: data.rows,
+            last: HashMap::new(),
             probes,
             start_logprobs: None,
             arms,
             settings,
             started: Instant::now(),
         })
+    }
+
+    /// Pre-training text on the subjects that the set speaks of: what is replayed does not rehearse kept facts.
+    fn replayed(&self, rows: &Rows, settings: &Settings) -> Result<Vec<Sequence>> {
+        if settings.replay == 0 {
+            return Ok(Vec::new());
+        }
+        let seen: Vec<&Fact> = self.facts.iter().filter(|fact| rows.mention(fact)).collect();
+        let text =
+            |text: &String| Ok(Sequence::new(&[], &self.tokenizer.encode(text)?, settings.max_len as usize));
+        pretraining_texts(&seen, REPLAYED).iter().map(text).collect()
     }
 
     fn arm(&self, name: ArmName, settings: &Settings) -> Result<Arm> {

@@ -8,8 +8,9 @@ use super::settings::ArmName;
 use crate::data::batch::Sequence;
 use crate::engine::{Model, TokenShift, Top};
 use crate::error::{Error, Result};
+use crate::measure::classes::{self, TokenClass};
 use crate::measure::recall::{AnswerKind, ClozeAnswer};
-use crate::measure::{loss, recall, shift};
+use crate::measure::{conversation, loss, recall, shift};
 use crate::model::tokenizer::Tokenizer;
 
 impl Lab {
@@ -32,19 +33,27 @@ impl Lab {
             run.start_logprobs.get_or_insert_with(|| cloze.iter().map(|c| c.logprob).collect()).clone();
         let text = text(run, index, base, tokenizer, &answers[0], &shifts[0]).await?;
         let wrong = wrong_answers(run, &cloze);
+        let classes = classes(run, tokenizer, &answers)?;
+        let step = run.arms[index].step;
+        let conversation = match step == 0 || step == run.settings.steps {
+            true => Some(converse(run, index, tokenizer).await?),
+            false => None,
+        };
         let measure = Measure {
             run: run.id,
             arm: name,
-            step: run.arms[index].step,
+            step,
             heldout_loss,
-            shift: shift::aggregate(&shifts),
+            shift: Shift { classes: Some(shift::by_class(&shifts, &classes)), ..shift::aggregate(&shifts) },
             recall: recall_table(run, &cloze, &asked),
             errors: errors(run, &cloze, &wrong),
             cells: cells(&cloze, &start, &wrong),
             logprobs: cloze.iter().map(|c| (c.logprob * 1e3).round() / 1e3).collect(),
             wrong,
+            conversation,
             ms: begun.elapsed().as_secs_f32() * 1e3,
         };
+        run.last.insert(name, measure.clone());
         Ok(vec![Event::Measure(measure), Event::Text(text)])
     }
 }
@@ -59,6 +68,22 @@ async fn shifted_answers(
     let prompts: Vec<Vec<u32>> = run.questions.iter().map(|(_, p)| p.clone()).collect();
     let max_new = run.settings.answer_len as usize;
     shift::of_answers(&mut run.arms[index].model, base, &prompts, max_new, tokenizer.eos_id()).await
+}
+
+/// What the tokens of each answer are for.
+fn classes(run: &Run, tokenizer: &Tokenizer, answers: &[Sequence]) -> Result<Vec<Vec<TokenClass>>> {
+    let of = |(answer, (question, _)): (&Sequence, &(String, Vec<u32>))| {
+        let response = &answer.tokens[answer.response..];
+        let ends = (1..=response.len()).map(|n| Ok(tokenizer.decode(&response[..n])?.len()));
+        let text = tokenizer.decode(response)?;
+        Ok(classes::classes(&text, &ends.collect::<Result<Vec<_>>>()?, question, &run.style, &run.facts))
+    };
+    answers.iter().zip(&run.questions).map(of).collect()
+}
+
+async fn converse(run: &mut Run, index: usize, tokenizer: &Tokenizer) -> Result<Conversation> {
+    let (model, max_new) = (&mut run.arms[index].model, run.settings.answer_len as usize);
+    conversation::converse(model, &run.conversation, &run.style, max_new, tokenizer).await
 }
 
 async fn asked(run: &mut Run, index: usize, tokenizer: &Tokenizer) -> Result<Vec<bool>> {
@@ -90,7 +115,10 @@ fn wrong_answers(run: &Run, cloze: &[ClozeAnswer]) -> Vec<WrongAnswer> {
     let wrong = |(cell, answer): (usize, &ClozeAnswer)| {
         let sources = match answer.kind {
             AnswerKind::Right => return None,
-            AnswerKind::OtherCandidate => run.rows.sources(&answer.answer, &run.probes.facts[cell]),
+            AnswerKind::OtherCandidate => {
+                let sources = run.rows.sources(&answer.answer, &run.probes.facts[cell]);
+                sources.into_iter().map(|example| run.origins[example as usize]).collect()
+            }
             AnswerKind::Malformed => Vec::new(),
         };
         Some(WrongAnswer { cell: cell as u32, answer: answer.answer.clone(), sources })

@@ -2,16 +2,23 @@
 
 mod asking;
 mod bench;
+mod counterfactual;
+mod dataset;
 mod event;
+mod experiment;
 #[allow(clippy::module_inception)]
 mod lab;
 mod measuring;
+mod metric;
 mod preset;
 mod probes;
 mod settings;
 
 pub use bench::*;
+pub use counterfactual::{Check, Counterfactual, Fates};
 pub use event::*;
+pub use experiment::{Experiment, Planned};
 pub use lab::Lab;
-pub use preset::{Preset, outcomes, summarise};
+pub use metric::{Metric, Spread, Values};
+pub use preset::{BEST_RATES, Fairness, Preset, Set};
 pub use settings::*;

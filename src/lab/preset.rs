@@ -1,194 +1,430 @@
-//! Experiments by name: which runs they are made of and what the runs show together.
+//! Experiments by name: the runs that each is made of, and what is asked of them.
 
-use super::event::{Event, Measure, RecallForm, Split, Spread, Summary, SummaryRow};
+use serde::{Deserialize, Serialize};
+
+use super::metric::Metric;
 use super::settings::{ArmName, Settings};
+use crate::data::variants::Filter;
 
-/// A named experiment over several learning rates and seeds.
+/// LoRA's and full tuning's best learning rates: those of the lowest held-out loss in the sweep `lora-vs-full`.
+/// A test compares them with the recorded sweep.
+pub const BEST_RATES: (f32, f32) = (3e-4, 3e-5);
+
+/// A rate that both arms have in common where the claim is put to the same rate: between the two best ones,
+/// where the sweep shows both arms learning.
+const SAME_RATE: f32 = 1e-3;
+
+/// How two arms are made comparable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fairness {
+    /// The same learning rate.
+    SameRate,
+    /// Each arm's best learning rate, by held-out loss.
+    BestRate,
+    /// Where both arms, at their best rates, have the same held-out loss.
+    EqualLoss,
+}
+
+impl Fairness {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::SameRate => "same rate",
+            Self::BestRate => "best rate",
+            Self::EqualLoss => "equal held-out loss",
+        }
+    }
+}
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Set {
+    /// `instructions.jsonl`, 256 examples.
+    Small,
+    /// `instructions-1024.jsonl`, which begins with them.
+    Large,
+}
+
+/// A named experiment over conditions and seeds.
 #[derive(Clone, Debug)]
 pub struct Preset {
     pub name: &'static str,
     pub title: &'static str,
-    /// Learning rates that both arms are run with.
-    pub rates: Vec<f32>,
+    /// The paper's finding, in a sentence.
+    pub claim: &'static str,
+    pub set: Set,
+    pub conditions: Vec<Condition>,
     pub seeds: Vec<u32>,
+    pub questions: Vec<Question>,
+    /// Whether borrowed answers are put to the counterfactual check, in this condition.
+    pub counterfactual: Option<usize>,
+    /// The condition whose first run is kept whole, with a measure in so many steps.
+    pub shown: (usize, u32),
+}
+
+/// What a run is made with, seeds aside.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    pub label: String,
+    /// Where it stands for one way to compare the arms.
+    pub fairness: Option<Fairness>,
     pub settings: Settings,
 }
 
+/// What the claim says of `b - a`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    Higher,
+    Lower,
+    /// `b` is not better, where more is better.
+    NotHigher,
+    /// No difference.
+    Same,
+}
+
+/// One arm in one condition: its label, and how it is compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    pub condition: String,
+    pub fairness: Option<Fairness>,
+    pub arm: ArmName,
+}
+
+/// A comparison that the claim makes.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub metric: Metric,
+    pub a: Side,
+    pub b: Side,
+    /// Another figure of `b`, where two figures of one arm are compared.
+    pub other: Option<Metric>,
+    pub expect: Expect,
+}
+
+const RICH: &str = "as they are";
+const SIMPLE: &str = "simplified answers";
+const PLAIN: &str = "plain LoRA";
+const PLAIN_FULL: &str = "plain full tuning";
+const PULLED: &str = "full tuning, L2 to the base";
+
+fn condition(label: &str, fairness: Option<Fairness>, settings: Settings) -> Condition {
+    Condition { label: label.into(), fairness, settings }
+}
+
+fn side(label: &str, fairness: Option<Fairness>, arm: ArmName) -> Side {
+    Side { condition: label.into(), fairness, arm }
+}
+
+fn best() -> Settings {
+    Settings { lr_lora: BEST_RATES.0, lr_full: BEST_RATES.1, measure_every: 20, ..Settings::default() }
+}
+
+fn same() -> Settings {
+    Settings { lr_lora: SAME_RATE, lr_full: SAME_RATE, measure_every: 20, ..Settings::default() }
+}
+
+/// Both arms at the same rate and at each one's best.
+fn both_rates(label: &str, change: impl Fn(Settings) -> Settings) -> [Condition; 2] {
+    [
+        condition(label, Some(Fairness::SameRate), change(same())),
+        condition(label, Some(Fairness::BestRate), change(best())),
+    ]
+}
+
+/// Full tuning (b) against LoRA (a), in every way to compare them.
+fn arms(label: &str, metric: Metric, expect: Expect) -> Vec<Question> {
+    let all = [Fairness::SameRate, Fairness::BestRate, Fairness::EqualLoss];
+    all.map(|fairness| Question {
+        metric,
+        a: side(label, Some(fairness), ArmName::Lora),
+        b: side(label, Some(fairness), ArmName::Full),
+        other: None,
+        expect,
+    })
+    .into()
+}
+
 impl Preset {
-    pub const NAMES: [&'static str; 1] = ["lora-vs-full"];
+    pub const NAMES: [&'static str; 6] = ["lora-vs-full", "f1", "f2", "f3", "f4", "f5"];
 
     pub fn by_name(name: &str) -> Option<Self> {
-        (name == "lora-vs-full").then(|| Self {
-            name: "lora-vs-full",
-            title: "LoRA against full tuning, from the same start on the same batches",
-            rates: vec![3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
-            seeds: vec![1, 2, 3],
-            settings: Settings::default(),
-        })
-    }
-
-    /// The rate that the recorded run with all its measures is made at.
-    pub fn shown_rate(&self) -> f32 {
-        3e-3
-    }
-
-    /// The settings of one run of the sweep: measured at its start and its end only.
-    pub fn run(&self, rate: f32, seed: u32) -> Settings {
-        let s = self.settings.clone();
-        Settings { lr_lora: rate, lr_full: rate, seed, measure_every: s.steps, ..s }
-    }
-
-    /// The run whose whole course is kept.
-    pub fn shown(&self) -> Settings {
-        let rate = self.shown_rate();
-        Settings { lr_lora: rate, lr_full: rate, seed: self.seeds[0], ..self.settings.clone() }
-    }
-}
-
-/// The last measure of an arm in a run, with the rate it was trained at.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    pub rate: f32,
-    pub measure: Measure,
-}
-
-/// Outcomes among a run's events: one for each arm, at its last step; `first` takes step 0 instead.
-pub fn outcomes(events: &[Event], rate: f32, first: bool) -> Vec<Outcome> {
-    let measures = || events.iter().filter_map(|e| if let Event::Measure(m) = e { Some(m) } else { None });
-    let wanted = measures().map(|m| m.step);
-    let step = if first { wanted.min() } else { wanted.max() };
-    let of_step = measures().filter(|m| Some(m.step) == step);
-    of_step.map(|m| Outcome { rate, measure: m.clone() }).collect()
-}
-
-/// Rows for the base, for each rate, and for each arm's best rate: that of the lowest held-out loss.
-pub fn summarise(title: &str, base: &[Outcome], ends: &[Outcome]) -> Summary {
-    let mut rows = Vec::new();
-    rows.extend(row("before tuning", ArmName::Base, &base.iter().collect::<Vec<_>>()));
-    let mut rates: Vec<f32> = ends.iter().map(|o| o.rate).collect();
-    rates.sort_by(f32::total_cmp);
-    rates.dedup();
-    let mut best = Vec::new();
-    for arm in [ArmName::Lora, ArmName::Full] {
-        let of = |rate: f32| ends.iter().filter(move |o| o.rate == rate && o.measure.arm == arm);
-        let loss = |rate: f32| spread(of(rate).map(|o| o.measure.heldout_loss)).mean;
-        let rate = rates.iter().copied().min_by(|a, b| loss(*a).total_cmp(&loss(*b)));
-        best.extend(rate.and_then(|r| row("best rate", arm, &of(r).collect::<Vec<_>>())));
-    }
-    let verdict = verdict(&best);
-    rows.extend(best);
-    for &rate in &rates {
-        for arm in [ArmName::Lora, ArmName::Full] {
-            let of: Vec<&Outcome> = ends.iter().filter(|o| o.rate == rate && o.measure.arm == arm).collect();
-            rows.extend(row("same rate", arm, &of));
+        match name {
+            "lora-vs-full" => Some(sweep()),
+            "f1" => Some(f1()),
+            "f2" => Some(f2()),
+            "f3" => Some(f3()),
+            "f4" => Some(f4()),
+            "f5" => Some(f5()),
+            _ => None,
         }
     }
-    Summary { title: title.into(), rows, verdict }
 }
 
-fn row(condition: &str, arm: ArmName, outcomes: &[&Outcome]) -> Option<SummaryRow> {
-    let rate = outcomes.first()?.rate;
-    let over = |value: fn(&Measure) -> f32| spread(outcomes.iter().map(|o| value(&o.measure)));
-    Some(SummaryRow {
-        condition: condition.into(),
-        arm,
-        lr: if arm == ArmName::Base { 0.0 } else { rate },
-        seeds: outcomes.len() as u32,
-        heldout_loss: over(|m| m.heldout_loss),
-        recall_cloze: over(|m| recall(m, RecallForm::Cloze)),
-        recall_asked: over(|m| recall(m, RecallForm::Asked)),
-        borrowed: over(|m| m.errors.borrowed as f32 / m.errors.n.max(1) as f32),
-        unshifted: over(|m| m.shift.unshifted as f32 / m.shift.n.max(1) as f32),
-        marginal: over(|m| m.shift.marginal as f32 / m.shift.n.max(1) as f32),
-        shifted: over(|m| m.shift.shifted as f32 / m.shift.n.max(1) as f32),
-        kl: over(|m| m.shift.kl),
-    })
+impl Preset {
+    /// No runs of its own: for a check of the lab's run.
+    pub fn check() -> Self {
+        Self { conditions: Vec::new(), seeds: Vec::new(), title: "Counterfactual check", ..sweep() }
+    }
 }
 
-/// Recall of the kept facts, 0 to 1.
-fn recall(measure: &Measure, form: RecallForm) -> f32 {
-    let kept = measure.recall.iter().find(|r| r.split == Split::Kept && r.form == form);
-    kept.map_or(f32::NAN, |r| r.correct as f32 / r.n.max(1) as f32)
-}
-
-/// Mean and sample standard deviation.
-fn spread(values: impl Iterator<Item = f32>) -> Spread {
-    let values: Vec<f64> = values.map(f64::from).collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n.max(1.0);
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    Spread { mean: mean as f32, sd: (squares / (n - 1.0).max(1.0)).sqrt() as f32 }
-}
-
-/// A sentence on the claim that full tuning forgets and drifts more than LoRA, from the two arms at their best
-/// rates. A difference counts when it is larger than both arms' spread over seeds.
-fn verdict(best: &[SummaryRow]) -> String {
-    let [lora, full] = best else { return "An arm is missing: nothing can be compared.".into() };
-    let differs = |l: Spread, f: Spread| (l.mean - f.mean).abs() > l.sd + f.sd;
-    let say = |what: &str, l: Spread, f: Spread, more: &str, less: &str| {
-        let side = if f.mean > l.mean { more } else { less };
-        let figures = format!("{what}: LoRA {:.3} ± {:.3}, full {:.3} ± {:.3}", l.mean, l.sd, f.mean, f.sd);
-        match differs(l, f) {
-            true => format!("{figures} ({side})."),
-            false => format!("{figures} (no difference beyond the spread over {} seeds).", lora.seeds),
-        }
+fn sweep() -> Preset {
+    let run = |rate: f32| {
+        let settings = Settings { lr_lora: rate, lr_full: rate, ..Settings::default() };
+        condition(RICH, Some(Fairness::SameRate), Settings { measure_every: settings.steps, ..settings })
     };
-    let recall = say(
-        "Recall of kept facts",
-        lora.recall_cloze,
-        full.recall_cloze,
-        "full tuning keeps more, against the claim",
-        "full tuning forgets more, as the paper says",
-    );
-    let kl = say(
-        "KL to the base, nats per token",
-        lora.kl,
-        full.kl,
-        "full tuning drifts further, as the paper says",
-        "full tuning drifts less, against the claim",
-    );
-    format!("At each arm's best learning rate (LoRA {:e}, full {:e}). {recall} {kl}", lora.lr, full.lr)
+    let rates = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3];
+    Preset {
+        name: "lora-vs-full",
+        title: "LoRA against full tuning, from the same start on the same batches",
+        claim: "Full tuning drifts further from the base and forgets more than LoRA.",
+        set: Set::Small,
+        conditions: rates.map(run).into(),
+        seeds: vec![1, 2, 3],
+        questions: Vec::new(), // of the best rates, which only the runs tell
+        counterfactual: None,
+        shown: (5, 10),
+    }
+}
+
+fn f1() -> Preset {
+    let mut questions = arms(RICH, Metric::Kl, Expect::Higher);
+    questions.extend(arms(RICH, Metric::Unshifted, Expect::Lower));
+    // As Lin et al. report of tuned models: the drift is in the first words.
+    let lora = side(RICH, Some(Fairness::BestRate), ArmName::Lora);
+    let (a, b) = (lora.clone(), lora);
+    questions.push(Question {
+        metric: Metric::KlEarly,
+        a,
+        b,
+        other: Some(Metric::KlLate),
+        expect: Expect::Lower,
+    });
+    Preset {
+        name: "f1",
+        title: "Does LoRA keep the token distribution of pre-training?",
+        claim: "LoRA preserves the pre-training token distribution, full tuning doesn't.",
+        set: Set::Small,
+        conditions: both_rates(RICH, |s| s).into(),
+        seeds: vec![1, 2, 3],
+        questions,
+        counterfactual: None,
+        shown: (1, 20),
+    }
+}
+
+fn f2() -> Preset {
+    let sizes = [16, 64, 256, 1024];
+    let label = |size: u32| format!("{size} examples");
+    let run = |examples: u32| {
+        let settings = Settings { examples, measure_every: 50, ..best() };
+        condition(&label(examples), Some(Fairness::BestRate), settings)
+    };
+    let question = |arm, from: u32, metric, expect| Question {
+        metric,
+        a: side(&label(from), Some(Fairness::BestRate), arm),
+        b: side(&label(1024), Some(Fairness::BestRate), arm),
+        other: None,
+        expect,
+    };
+    use Expect::{Lower, Same};
+    Preset {
+        name: "f2",
+        title: "Does a larger instruction set help LoRA?",
+        claim: "Scaling the data set is ineffective for LoRA.",
+        set: Set::Large,
+        conditions: sizes.map(run).into(),
+        seeds: vec![1, 2, 3],
+        questions: vec![
+            question(ArmName::Lora, 16, Metric::HeldoutLoss, Same),
+            question(ArmName::Lora, 256, Metric::HeldoutLoss, Same),
+            question(ArmName::Lora, 16, Metric::Conversation, Same),
+            question(ArmName::Lora, 16, Metric::Kl, Same),
+            question(ArmName::Full, 16, Metric::HeldoutLoss, Lower),
+        ],
+        counterfactual: None,
+        shown: (0, 20),
+    }
+}
+
+fn f3() -> Preset {
+    let label = |facts: u32| match facts {
+        0 => "no new facts".to_string(),
+        n => format!("{n} new facts, {} % of the rows", 2 * n * 100 / 256),
+    };
+    let new = |facts: u32, settings: Settings, fairness| {
+        let settings = Settings { new_facts: facts, measure_every: 50, ..settings };
+        condition(&label(facts), Some(fairness), settings)
+    };
+    let at = |facts: u32, fairness, arm| side(&label(facts), Some(fairness), arm);
+    let (best_rate, same_rate) = (Fairness::BestRate, Fairness::SameRate);
+    let mut questions = Vec::new();
+    for (fairness, arm) in
+        [(best_rate, ArmName::Lora), (best_rate, ArmName::Full), (same_rate, ArmName::Lora)]
+    {
+        questions.push(Question {
+            metric: Metric::ShiftedOpener,
+            a: at(64, fairness, arm),
+            b: at(64, fairness, arm),
+            other: Some(Metric::ShiftedFact),
+            expect: Expect::Lower,
+        });
+    }
+    for fairness in [same_rate, best_rate] {
+        questions.push(Question {
+            metric: Metric::RecallNew,
+            a: at(64, fairness, ArmName::Lora),
+            b: at(64, fairness, ArmName::Full),
+            other: None,
+            expect: Expect::Higher,
+        });
+    }
+    for arm in [ArmName::Lora, ArmName::Full] {
+        questions.push(Question {
+            metric: Metric::RecallCloze,
+            a: at(0, same_rate, arm),
+            b: at(64, same_rate, arm),
+            other: None,
+            expect: Expect::Lower,
+        });
+    }
+    Preset {
+        name: "f3",
+        title: "Does LoRA learn style or knowledge?",
+        claim: "LoRA mainly learns response initiation and style, not knowledge.",
+        set: Set::Small,
+        conditions: vec![
+            new(0, same(), same_rate),
+            new(16, same(), same_rate),
+            new(64, same(), same_rate),
+            new(0, best(), best_rate),
+            new(64, best(), best_rate),
+        ],
+        seeds: vec![1, 2, 3],
+        questions,
+        counterfactual: None,
+        shown: (2, 20),
+    }
+}
+
+fn f4() -> Preset {
+    let mut conditions: Vec<Condition> = both_rates(RICH, |s| s).into();
+    conditions.extend(both_rates(SIMPLE, |s| Settings { simplified: true, ..s }));
+    let mut questions = arms(RICH, Metric::RecallCloze, Expect::Lower);
+    questions.extend(arms(RICH, Metric::Borrowed, Expect::Higher));
+    let full = |label| side(label, Some(Fairness::SameRate), ArmName::Full);
+    questions.push(Question {
+        metric: Metric::BorrowedByChance,
+        a: full(RICH),
+        b: full(RICH),
+        other: Some(Metric::BorrowedOfErrors),
+        expect: Expect::Higher,
+    });
+    questions.push(Question {
+        metric: Metric::RecallCloze,
+        a: full(RICH),
+        b: full(SIMPLE),
+        other: None,
+        expect: Expect::Higher,
+    });
+    Preset {
+        name: "f4",
+        title: "Does full tuning forget facts and make others up?",
+        claim: "Full tuning degrades knowledge and raises hallucination, by borrowing from the instruction set.",
+        set: Set::Small,
+        conditions,
+        seeds: vec![1, 2, 3],
+        questions,
+        counterfactual: Some(0),
+        shown: (0, 20),
+    }
+}
+
+fn f5() -> Preset {
+    use Filter::{Confident, First, Longest, Shortest};
+    let lora = Settings { arms: vec![ArmName::Lora], measure_every: 100, ..best() };
+    let full = Settings { arms: vec![ArmName::Full], measure_every: 100, ..best() };
+    let some = |filter: Filter| Settings { filter, examples: 64, ..lora.clone() };
+    let methods: Vec<(&str, Settings)> = vec![
+        (PLAIN, lora.clone()),
+        ("NEFTune, alpha 5", Settings { neftune: 5.0, ..lora.clone() }),
+        ("the first 64 examples", some(First)),
+        ("the 64 shortest", some(Shortest)),
+        ("the 64 longest", some(Longest)),
+        ("the 64 likeliest to the base", some(Confident)),
+        (SIMPLE, Settings { simplified: true, ..lora.clone() }),
+        ("replay, 2 rows a batch", Settings { replay: 2, ..lora.clone() }),
+        ("rsLoRA", Settings { rslora: true, ..lora.clone() }),
+        ("DoRA", Settings { dora: true, ..lora.clone() }),
+        (PLAIN_FULL, full.clone()),
+        (PULLED, Settings { pull: 1000.0, ..full.clone() }),
+    ];
+    let arm = |label: &str| if label.contains("full tuning") { ArmName::Full } else { ArmName::Lora };
+    let mut questions = Vec::new();
+    for (label, _) in methods.iter().filter(|(label, _)| *label != PLAIN) {
+        for metric in [Metric::Conversation, Metric::RecallCloze] {
+            questions.push(Question {
+                metric,
+                a: side(PLAIN, Some(Fairness::BestRate), ArmName::Lora),
+                b: side(label, Some(Fairness::BestRate), arm(label)),
+                other: None,
+                expect: Expect::NotHigher,
+            });
+        }
+    }
+    let mut conditions: Vec<Condition> =
+        methods.into_iter().map(|(l, s)| condition(l, Some(Fairness::BestRate), s)).collect();
+    // Where full tuning forgets: can the pull to the base keep it from that?
+    let fast = |arm, pull| Settings { arms: vec![arm], measure_every: 100, pull, ..same() };
+    for (label, settings) in [
+        (PLAIN, fast(ArmName::Lora, 0.0)),
+        (PLAIN_FULL, fast(ArmName::Full, 0.0)),
+        (PULLED, fast(ArmName::Full, 30.0)),
+    ] {
+        conditions.push(condition(label, Some(Fairness::SameRate), settings));
+    }
+    for metric in [Metric::Conversation, Metric::RecallCloze] {
+        let [a, b] = [(PLAIN, ArmName::Lora), (PULLED, ArmName::Full)]
+            .map(|(label, arm)| side(label, Some(Fairness::SameRate), arm));
+        questions.push(Question { metric, a, b, other: None, expect: Expect::NotHigher });
+    }
+    Preset {
+        name: "f5",
+        title: "Do popular methods beat plain LoRA?",
+        claim: "Popular methods don't beat simple LoRA.",
+        set: Set::Small,
+        conditions,
+        seeds: vec![1, 2, 3],
+        questions,
+        counterfactual: None,
+        shown: (0, 20),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Errors, Recall, Shift};
-
-    fn outcome(arm: ArmName, rate: f32, heldout_loss: f32, correct: u32) -> Outcome {
-        let recall = Recall { split: Split::Kept, form: RecallForm::Cloze, correct, n: 100 };
-        let measure = Measure {
-            run: 1,
-            arm,
-            step: 9,
-            heldout_loss,
-            shift: Shift { kl: 1.0, n: 10, unshifted: 6, marginal: 1, shifted: 3, positions: vec![] },
-            recall: vec![recall],
-            errors: Errors { borrowed: 5, n: 100, ..Errors::default() },
-            cells: String::new(),
-            logprobs: vec![],
-            wrong: vec![],
-            ms: 0.0,
-        };
-        Outcome { rate, measure }
-    }
 
     #[test]
-    fn the_best_rate_is_each_arms_own() {
-        let ends = [
-            outcome(ArmName::Lora, 1e-3, 0.5, 99),
-            outcome(ArmName::Lora, 1e-2, 0.4, 95),
-            outcome(ArmName::Full, 1e-3, 0.3, 60),
-            outcome(ArmName::Full, 1e-3, 0.3, 62),
-            outcome(ArmName::Full, 1e-2, 0.9, 5),
-        ];
-        let summary = summarise("t", &ends[..1], &ends);
-        let best: Vec<_> = summary.rows.iter().filter(|r| r.condition == "best rate").collect();
-        assert_eq!((best[0].lr, best[1].lr), (1e-2, 1e-3));
-        assert_eq!((best[1].seeds, best[1].recall_cloze.mean), (2, 0.61));
-        assert!((best[1].recall_cloze.sd - 0.0141).abs() < 1e-3);
-        assert!(summary.verdict.contains("forgets more"), "{}", summary.verdict);
-        assert!(summary.verdict.contains("no difference"), "{}", summary.verdict);
-        assert_eq!(summary.rows.len(), 1 + 2 + 4);
+    fn presets_are_valid_and_ask_of_what_they_run() {
+        for name in Preset::NAMES {
+            let preset = Preset::by_name(name).unwrap();
+            assert_eq!(preset.name, name);
+            assert!(preset.shown.0 < preset.conditions.len());
+            for c in &preset.conditions {
+                c.settings.validate().unwrap();
+            }
+            for side in preset.questions.iter().flat_map(|q| [&q.a, &q.b]) {
+                let is_run = preset.conditions.iter().any(|c| {
+                    c.label == side.condition
+                        && c.settings.arms.contains(&side.arm)
+                        // Equal loss is looked up in the runs at the best rates.
+                        && (c.fairness == side.fairness
+                            || side.fairness == Some(Fairness::EqualLoss) && c.fairness == Some(Fairness::BestRate))
+                });
+                assert!(is_run, "{name}: {side:?}");
+            }
+        }
+        assert!(Preset::by_name("f6").is_none());
     }
 }

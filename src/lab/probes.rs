@@ -30,7 +30,15 @@ pub struct Probes {
 }
 
 impl Probes {
-    pub fn draw(facts: &[Fact], rows: &Rows, settings: &Settings, tokenizer: &Tokenizer) -> Result<Self> {
+    /// `new` are facts that only the set states: all of them get a cell and are asked.
+    pub fn draw(
+        known: &[Fact],
+        new: &[Fact],
+        rows: &Rows,
+        settings: &Settings,
+        tokenizer: &Tokenizer,
+    ) -> Result<Self> {
+        let facts = known;
         let (kept, seen): (Vec<usize>, Vec<usize>) =
             (0..facts.len()).partition(|&i| !rows.mention(&facts[i]));
         let wanted = settings.probes as usize;
@@ -39,11 +47,15 @@ impl Probes {
         cells.extend(spread(facts, kept, take_kept).into_iter().map(|i| (i, Split::Kept)));
         let rest = wanted.saturating_sub(cells.len());
         cells.extend(spread(facts, seen, rest).into_iter().map(|i| (i, Split::Seen)));
-        let asked = ask(&cells, settings.asked as usize);
+        let mut asked = ask(&cells, settings.asked as usize);
+        let all: Vec<Fact> = known.iter().chain(new).cloned().collect();
+        let facts = &all[..];
+        cells.extend((known.len()..facts.len()).map(|i| (i, Split::New)));
+        asked.extend(known.len()..facts.len());
         cells.sort_by_key(|&(i, split)| (facts[i].relation, split != Split::Kept, i));
         let asked = (0..cells.len()).filter(|&c| asked.contains(&cells[c].0)).collect();
         let lists: BTreeMap<Relation, Rc<Vec<String>>> =
-            Relation::ALL.iter().map(|&r| (r, Rc::new(candidates(facts, r)))).collect();
+            Relation::ALL.iter().map(|&r| (r, Rc::new(candidates(known, r)))).collect();
         let probe = |&(i, _): &(usize, Split)| {
             let fact = &facts[i];
             Probe::of(fact, lists[&fact.relation].clone(), tokenizer)

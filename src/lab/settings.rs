@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::variants::Filter;
 use crate::error::{Error, Result};
 use crate::train::schedule::{Decay, Schedule};
 use crate::train::{Lora, Optimizer};
@@ -67,6 +68,18 @@ impl ScheduleKind {
     }
 }
 
+/// Facts on invented countries that there are (`data/new-facts.jsonl`).
+pub const NEW_FACTS: u32 = 64;
+
+/// In row `row` (from 0) of the instruction set the answer names `to` where it named `from`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Swap {
+    pub row: u32,
+    pub from: String,
+    pub to: String,
+}
+
 /// Every choice of a run. Fields that are absent in JSON take the default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -106,6 +119,20 @@ pub struct Settings {
     pub clip: f32,
     /// How many examples of the instruction set are used; 0 uses all.
     pub examples: u32,
+    /// Which ones, where not all are.
+    pub filter: Filter,
+    /// Answers without openers and closers, one sentence long.
+    pub simplified: bool,
+    /// Facts on invented countries that the set states, each in two examples that replace its last ones.
+    pub new_facts: u32,
+    /// Rows of pre-training text that each batch has beside its examples.
+    pub replay: u32,
+    /// NEFTune's alpha: noise on the embeddings while training; 0 adds none.
+    pub neftune: f32,
+    /// Full tuning: decay towards the base's weights (L2-SP) instead of zero, in multiples of the rate.
+    pub pull: f32,
+    /// Rows whose answer names another object, for the counterfactual check.
+    pub swaps: Vec<Swap>,
     /// Steps between two measurements.
     pub measure_every: u32,
     /// Facts on the knowledge walls, most of them *kept*.
@@ -139,6 +166,13 @@ impl Default for Settings {
             weight_decay: 0.0,
             clip: 1.0,
             examples: 0,
+            filter: Filter::First,
+            simplified: false,
+            new_facts: 0,
+            replay: 0,
+            neftune: 0.0,
+            pull: 0.0,
+            swaps: Vec::new(),
             measure_every: 10,
             probes: 240,
             asked: 48,
@@ -151,7 +185,7 @@ impl Default for Settings {
 impl Settings {
     /// Refuses values that cannot be run, naming the field and the range.
     pub fn validate(&self) -> Result<()> {
-        let whole: [(&'static str, u32, u32, u32); 13] = [
+        let whole: [(&'static str, u32, u32, u32); 15] = [
             ("steps", self.steps, 1, 100_000),
             ("batch", self.batch, 1, 256),
             ("accumulate", self.accumulate, 1, 1024),
@@ -159,6 +193,8 @@ impl Settings {
             ("rank", self.rank, 1, 256),
             ("warmup", self.warmup, 0, 100_000),
             ("examples", self.examples, 0, 1_000_000),
+            ("new_facts", self.new_facts, 0, NEW_FACTS),
+            ("replay", self.replay, 0, 256),
             ("measure_every", self.measure_every, 1, 100_000),
             ("probes", self.probes, 1, 100_000),
             ("asked", self.asked, 0, 100_000),
@@ -169,12 +205,14 @@ impl Settings {
         for (field, value, low, high) in whole {
             check(field, f64::from(value), f64::from(low), f64::from(high))?;
         }
-        let real: [(&'static str, f32, f64, f64); 5] = [
+        let real: [(&'static str, f32, f64, f64); 7] = [
             ("alpha", self.alpha, 0.0, 1e4),
             ("lr_lora", self.lr_lora, 0.0, 10.0),
             ("lr_full", self.lr_full, 0.0, 10.0),
             ("weight_decay", self.weight_decay, 0.0, 10.0),
             ("clip", self.clip, 0.0, 1e6),
+            ("neftune", self.neftune, 0.0, 1e3),
+            ("pull", self.pull, 0.0, 1e4),
         ];
         for (field, value, low, high) in real {
             check(field, f64::from(value), low, high)?;
@@ -202,7 +240,14 @@ impl Settings {
 
     /// The numbers of AdamW.
     pub fn optimizer(&self) -> Optimizer {
-        Optimizer { weight_decay: self.weight_decay, max_norm: self.clip, ..Optimizer::default() }
+        Optimizer {
+            weight_decay: self.weight_decay,
+            max_norm: self.clip,
+            pull: self.pull,
+            neftune: self.neftune,
+            seed: self.seed,
+            ..Optimizer::default()
+        }
     }
 
     /// Learning rate of an arm's step `index`, from 0.

@@ -9,14 +9,26 @@ const ROWS: usize = 16;
 
 /// Mean negative log-likelihood over the response tokens of all examples, nats.
 pub async fn mean(model: &mut Model, examples: &[Sequence]) -> Result<f32> {
+    let sums = sums(model, examples).await?;
+    let n: usize = examples.iter().map(Sequence::targets).sum();
+    Ok((sums.iter().sum::<f64>() / n.max(1) as f64) as f32)
+}
+
+/// The same of each example by itself.
+pub async fn each(model: &mut Model, examples: &[Sequence]) -> Result<Vec<f32>> {
+    let sums = sums(model, examples).await?;
+    Ok(sums.iter().zip(examples).map(|(sum, e)| (sum / e.targets().max(1) as f64) as f32).collect())
+}
+
+async fn sums(model: &mut Model, examples: &[Sequence]) -> Result<Vec<f64>> {
     let longest = examples.iter().map(|s| s.tokens.len()).max().unwrap_or(1);
     let time = longest.next_multiple_of(8);
-    let (mut sum, mut n) = (0.0, 0);
+    let mut sums = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(ROWS) {
         let batch = Batch::new(&chunk.iter().collect::<Vec<_>>(), ROWS, time);
         let nll = model.nll(&batch).await?;
-        sum += nll.iter().map(|&v| f64::from(v)).sum::<f64>();
-        n += batch.response_tokens();
+        let row = |row: &[f32]| row.iter().map(|&v| f64::from(v)).sum::<f64>();
+        sums.extend(nll.chunks(time).take(chunk.len()).map(row));
     }
-    Ok((sum / n.max(1) as f64) as f32)
+    Ok(sums)
 }

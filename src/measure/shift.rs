@@ -6,7 +6,8 @@ use crate::data::batch::{Batch, Sequence};
 use crate::engine::{Model, Sampling, TokenShift};
 use crate::error::Result;
 use crate::kernels::IGNORED;
-use crate::lab::{PositionShift, Shift};
+use crate::lab::{ClassShift, PositionShift, Shift};
+use crate::measure::classes::TokenClass;
 
 /// Sequences that are compared in one batch.
 const ROWS: usize = 8;
@@ -83,14 +84,7 @@ pub fn aggregate(answers: &[Vec<TokenShift>]) -> Shift {
             if shift.positions.len() <= i {
                 shift.positions.push(PositionShift::default());
             }
-            let p = &mut shift.positions[i];
-            p.n += 1;
-            p.kl += token.kl;
-            match Class::of_rank(token.rank) {
-                Class::Unshifted => p.unshifted += 1,
-                Class::Marginal => p.marginal += 1,
-                Class::Shifted => p.shifted += 1,
-            }
+            add(&mut shift.positions[i], token);
         }
     }
     for p in &mut shift.positions {
@@ -102,6 +96,33 @@ pub fn aggregate(answers: &[Vec<TokenShift>]) -> Shift {
         p.kl /= p.n as f32;
     }
     shift.kl /= shift.n.max(1) as f32;
+    shift
+}
+
+/// One token more; `kl` is a sum until it is divided by `n`.
+fn add(p: &mut PositionShift, token: &TokenShift) {
+    p.n += 1;
+    p.kl += token.kl;
+    match Class::of_rank(token.rank) {
+        Class::Unshifted => p.unshifted += 1,
+        Class::Marginal => p.marginal += 1,
+        Class::Shifted => p.shifted += 1,
+    }
+}
+
+/// Adds up answers by what their tokens are for.
+pub fn by_class(answers: &[Vec<TokenShift>], classes: &[Vec<TokenClass>]) -> ClassShift {
+    let mut shift = ClassShift::default();
+    for (token, class) in answers.iter().flatten().zip(classes.iter().flatten()) {
+        match class {
+            TokenClass::Opener => add(&mut shift.opener, token),
+            TokenClass::Fact => add(&mut shift.fact, token),
+            TokenClass::Style => add(&mut shift.style, token),
+        }
+    }
+    for p in [&mut shift.opener, &mut shift.fact, &mut shift.style] {
+        p.kl /= p.n.max(1) as f32;
+    }
     shift
 }
 
@@ -120,5 +141,11 @@ mod tests {
             PositionShift { n: 2, kl: 1.0, unshifted: 1, marginal: 0, shifted: 1 }
         );
         assert_eq!(aggregate(&[]), Shift::default());
+        let classes = [vec![TokenClass::Opener, TokenClass::Fact], vec![TokenClass::Fact]];
+        let shift = by_class(&[vec![token(1, 0.5), token(3, 1.0)], vec![token(4, 2.0)]], &classes);
+        assert_eq!(
+            (shift.opener.unshifted, shift.fact.shifted, shift.fact.kl, shift.style.n),
+            (1, 1, 1.5, 0)
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! AdamW's constants and the values of one step.
+//! AdamW's constants, two regularisers, and the values of one step.
 
-use crate::kernels::Step;
+use crate::kernels::{Step, pcg};
 use crate::reference::adamw::AdamWConfig;
 
 /// Decoupled AdamW (Loshchilov & Hutter, arXiv 1711.05101) with clipping of the global gradient norm.
@@ -12,11 +12,27 @@ pub struct Optimizer {
     pub weight_decay: f32,
     /// 0 does not clip.
     pub max_norm: f32,
+    /// Full tuning: each step goes back by `lr * pull` of the way from where training began (see
+    /// [`crate::kernels::Pull`]); 0 does not.
+    pub pull: f32,
+    /// Noise on the embeddings (see [`crate::kernels::Neftune`]); 0 adds none.
+    pub neftune: f32,
+    /// Of the noise.
+    pub seed: u32,
 }
 
 impl Default for Optimizer {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, max_norm: 1.0 }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            max_norm: 1.0,
+            pull: 0.0,
+            neftune: 0.0,
+            seed: 0,
+        }
     }
 }
 
@@ -32,8 +48,8 @@ impl Optimizer {
         }
     }
 
-    /// The numbers of step `index` (from 0) over a batch of `targets` response tokens.
-    pub fn step(&self, index: u32, lr: f32, targets: usize) -> Step {
+    /// The numbers of step `index` (from 0), micro-batch `micro`; `targets` response tokens in all.
+    pub fn step(&self, index: u32, micro: u32, lr: f32, targets: usize) -> Step {
         // In f64: 0.999^t is too close to 1 for f32 in the first steps.
         let correction = |beta: f32| (1.0 - f64::from(beta).powi(index as i32 + 1)) as f32;
         Step {
@@ -47,7 +63,8 @@ impl Optimizer {
             max_norm: self.max_norm,
             inv_targets: 1.0 / targets.max(1) as f32,
             step: index,
-            ..bytemuck::Zeroable::zeroed()
+            micro,
+            noise: pcg(pcg(pcg(self.seed).wrapping_add(index)).wrapping_add(micro)),
         }
     }
 }

@@ -169,7 +169,7 @@ impl Worker {
         self.playing = false;
         post_state(RunState::Preparing);
         let lab = self.lab()?;
-        let info = lab.start(settings, instructions, heldout)?;
+        let info = lab.start(settings, instructions, heldout).await?;
         post_events(vec![Event::Run(info)]);
         let arms = lab.open_arms(None);
         for (done, &arm) in (0u32..).zip(&arms) {

@@ -6,8 +6,12 @@ use driftscope::train::Optimizer;
 use pollster::block_on;
 
 fn losses(backend: &Backend, tuning: &Tuning, steps: u64, lr: f32) -> Vec<f32> {
+    losses_with(backend, tuning, Optimizer::default(), steps, lr)
+}
+
+fn losses_with(backend: &Backend, tuning: &Tuning, optimizer: Optimizer, steps: u64, lr: f32) -> Vec<f32> {
     let (_, config) = configs().remove(0);
-    let mut arm = load(backend, &config).tune(tuning, Optimizer::default()).unwrap();
+    let mut arm = load(backend, &config).tune(tuning, optimizer).unwrap();
     let mut losses = Vec::new();
     for step in 0..steps {
         arm.train_step(&batch(&config, 4, 16, step), lr).unwrap();
@@ -48,6 +52,24 @@ fn thirty_steps_follow_candle() {
         for (step, (got, want)) in got.iter().zip(&want).enumerate() {
             assert!((got / want - 1.0).abs() < 1e-3, "{tuning:?}, step {step}: {got} {want}");
         }
+    }
+}
+
+/// NEFTune's noise and the pull back to the base are the same on both back ends, and change the curve.
+#[test]
+fn regularisers_follow_candle() {
+    let gpu = gpu();
+    let noisy = Optimizer { neftune: 5.0, seed: 3, ..Optimizer::default() };
+    let pulled = Optimizer { pull: 20.0, ..Optimizer::default() };
+    for (tuning, optimizer) in [(Tuning::Full, noisy), (lora(4, &Target::ALL), noisy), (Tuning::Full, pulled)]
+    {
+        let got = losses_with(&gpu, &tuning, optimizer, 12, 3e-3);
+        let want = losses_with(&Backend::Cpu, &tuning, optimizer, 12, 3e-3);
+        for (step, (got, want)) in got.iter().zip(&want).enumerate() {
+            assert!((got / want - 1.0).abs() < 1e-3, "{tuning:?}, step {step}: {got} {want}");
+        }
+        let plain = losses(&gpu, &tuning, 12, 3e-3);
+        assert!((got[11] / plain[11] - 1.0).abs() > 1e-3, "{tuning:?}: no difference");
     }
 }
 

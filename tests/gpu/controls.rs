@@ -97,6 +97,10 @@ fn mistakes() -> Vec<Mistake> {
         MATMUL_TILED "block_a(y, 3u)" => "block_a(y, 2u)", matmul::tiled;
         MATMUL_TILED "x + i * 16u" => "x * 4u + i", matmul::tiled;
         MATMUL_TILED "n >= u.end_1" => "n > u.end_1", lora::tiled;
+        NEFTUNE "pcg(pcg(pcg(now.noise + b) + t) + c)" => "pcg(pcg(pcg(now.noise + b)) + c)", neftune::record;
+        NEFTUNE "lengths[b] * u.width" => "u.time * u.width", neftune::record;
+        PULL "(params[i] - start[i])" => "params[i]", pull::record;
+        PULL "i >= u.len" => "i > u.len", pull::record;
         RMSNORM_BACKWARD "* mean" => "+ mean", rmsnorm::backward;
         RMSNORM_BACKWARD "dx[row + c] += d" => "dx[row + c] = d", rmsnorm::backward;
         RMSNORM_BACKWARD_WEIGHT "rstd[n]" => "rstd[0]", rmsnorm::backward_weight;

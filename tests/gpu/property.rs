@@ -111,6 +111,18 @@ fn grad_norm() {
     });
 }
 
+#[test]
+fn neftune() {
+    check((1..6u32, 1..40u32, 1..50u32), |gpu, (batch, time, width)| {
+        crate::neftune::record_at(gpu, batch, time, width);
+    });
+}
+
+#[test]
+fn pull() {
+    check(1..5000u32, crate::pull::record_at);
+}
+
 /// Positions up to one behind the cache.
 #[test]
 fn kv_cache() {

@@ -116,7 +116,7 @@ fn structs_are_laid_out_as_in_rust() {
         inv_targets,
         step,
         micro,
-        pad
+        noise
     });
     for case in cases() {
         let module = parse(case.kernel);

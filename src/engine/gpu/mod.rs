@@ -106,7 +106,13 @@ impl GpuModel {
             Tuning::Full => {
                 let weights = Self::trained_buffer(&**gpu, &self.layout)?;
                 gpu.copy_into(&self.weights, &weights);
-                let trainer = Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed)?;
+                let trainer = Trainer::new(
+                    gpu,
+                    optimizer,
+                    self.layout.words,
+                    self.layout.decayed,
+                    Some(&self.weights),
+                )?;
                 (weights, None, trainer)
             }
             Tuning::Lora { lora, start } => {
@@ -115,7 +121,7 @@ impl GpuModel {
                     AdapterStart::Seed(seed) => layout.pack(&lora.initial(&self.config, *seed))?,
                     AdapterStart::Tensors(tensors) => layout.pack(tensors)?,
                 };
-                let trainer = Trainer::new(gpu, optimizer, layout.words, layout.words)?;
+                let trainer = Trainer::new(gpu, optimizer, layout.words, layout.words, None)?;
                 let adapter = Adapter::new(gpu, &self.config, lora, layout, &values)?;
                 (self.weights.clone(), Some(adapter), trainer)
             }

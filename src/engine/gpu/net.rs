@@ -242,10 +242,27 @@ impl Net<'_> {
         position: &Slice,
         cache: Option<&Cache>,
     ) {
-        let c = self.config;
+        self.embed(plan, shape, tokens, &acts.layers[0].x);
+        self.layers(plan, shape, acts, position, cache);
+    }
+
+    /// Tokens (N) to their embeddings x (N,C).
+    pub fn embed(&self, plan: &mut PlanBuilder, shape: Shape, tokens: &Slice, x: &Slice) {
+        let (rows, width) = (shape.tokens() as u32, self.config.hidden_size as u32);
+        let embedding = Embedding { rows, width, vocab: self.config.vocab_size as u32 };
+        embedding.forward(plan, tokens, &self.weight(&self.layout.embedding), x);
+    }
+
+    /// [`Self::forward`] behind the embeddings.
+    pub fn layers(
+        &self,
+        plan: &mut PlanBuilder,
+        shape: Shape,
+        acts: &Activations,
+        position: &Slice,
+        cache: Option<&Cache>,
+    ) {
         let n = shape.tokens();
-        let embedding = Embedding { rows: n as u32, width: c.hidden_size as u32, vocab: c.vocab_size as u32 };
-        embedding.forward(plan, tokens, &self.weight(&self.layout.embedding), &acts.layers[0].x);
         for (i, layer) in acts.layers.iter().enumerate() {
             self.attention_block(plan, i, shape, layer, position, cache);
             let next = acts.layers.get(i + 1).map_or(&acts.x, |l| &l.x);

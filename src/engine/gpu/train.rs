@@ -14,7 +14,9 @@ use crate::data::batch::Batch;
 use crate::engine::StepMetrics;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
-use crate::kernels::{Accumulate, AdamW, FinishStep, IGNORED, PARTIALS, Step, SumSquares, token_index};
+use crate::kernels::{
+    Accumulate, AdamW, FinishStep, IGNORED, Neftune, PARTIALS, Pull, Step, SumSquares, token_index,
+};
 use crate::train::Optimizer;
 
 /// What an arm trains with, whatever its batches are.
@@ -63,6 +65,8 @@ pub struct Pass<B = Slice> {
     tokens: B,
     index: TokenIndex<B>,
     position: B,
+    /// [`Batch::lengths`], (B).
+    lengths: B,
     /// Sum over the micro-batches, if there are several; by slot.
     nll_total: Option<B>,
 }
@@ -79,6 +83,7 @@ impl<B: Clone> Pass<B> {
             tokens: memory.buffer("tokens", n)?,
             index: TokenIndex::new(memory, n)?,
             position: memory.buffer("position", 1)?,
+            lengths: memory.buffer("lengths", shape.rows)?,
             nll_total: several.then(|| memory.buffer("nll in all", n)).transpose()?,
         })
     }
@@ -100,6 +105,8 @@ pub struct Trainer {
     optimizer: Optimizer,
     decayed: usize,
     state: State,
+    /// The weights that training began with, where it is pulled back to them.
+    start: Option<Slice>,
     /// Sum of the gradients of a step's micro-batches; made when first needed.
     total: Option<Slice>,
     taken: u32,
@@ -112,11 +119,19 @@ impl Trainer {
     /// Steps whose metrics fit before they must be read.
     pub const RING: usize = 64;
 
-    /// For `words` trained parameters, of which those below `decayed` take weight decay.
-    pub fn new(gpu: &Gpu, optimizer: Optimizer, words: usize, decayed: usize) -> Result<Self> {
+    /// For `words` trained parameters, of which those below `decayed` take weight decay; `start` is what full
+    /// tuning began with.
+    pub fn new(
+        gpu: &Gpu,
+        optimizer: Optimizer,
+        words: usize,
+        decayed: usize,
+        start: Option<&Slice>,
+    ) -> Result<Self> {
         let state = State::new(gpu, words)?;
         let (passes, plans) = (HashMap::new(), HashMap::new());
-        Ok(Self { optimizer, decayed, state, total: None, taken: 0, read: 0, passes, plans })
+        let start = start.filter(|_| optimizer.pull > 0.0).cloned();
+        Ok(Self { optimizer, decayed, state, start, total: None, taken: 0, read: 0, passes, plans })
     }
 
     /// The plan of a step over one batch of this shape, if there was one.
@@ -170,8 +185,8 @@ impl Trainer {
                 gpu.write(&pass.index.starts, &starts);
                 gpu.write(&pass.index.ids, &ids);
             }
-            let step = Step { micro: index, ..self.optimizer.step(self.taken, lr, counted) };
-            gpu.write(&self.state.step, &[step]);
+            gpu.write(&pass.lengths, &batch.lengths());
+            gpu.write(&self.state.step, &[self.optimizer.step(self.taken, index, lr, counted)]);
             p.plan.submit(gpu);
         }
         if let Some(update) = &p.update {
@@ -203,11 +218,17 @@ impl Trainer {
 
     /// Forward, backward and update in one plan, or in two if gradients are summed in between.
     fn plan(&self, gpu: &Gpu, net: &Net, trained: &Slice, key: PassKey, slots: usize) -> Result<StepPlan> {
-        let Pass { acts, grads, head, tokens, index, position, nll_total } = &self.passes[&key];
+        let Pass { acts, grads, head, tokens, index, position, lengths, nll_total } = &self.passes[&key];
         let (shape, out) = (key.0, &self.state.gradients);
         let mut plan = PlanBuilder::new(gpu);
         net.measure_rows(&mut plan);
-        net.forward(&mut plan, shape, acts, tokens, position, None);
+        net.embed(&mut plan, shape, tokens, &acts.layers[0].x);
+        if self.optimizer.neftune > 0.0 {
+            let (batch, time, alpha) = (shape.rows as u32, shape.time as u32, self.optimizer.neftune);
+            let noise = Neftune { batch, time, width: net.config.hidden_size as u32, alpha };
+            noise.record(&mut plan, lengths, &self.state.step, &acts.layers[0].x);
+        }
+        net.layers(&mut plan, shape, acts, position, None);
         let block = &net.layout.head;
         let dhead = net.adapter.is_none().then(|| out.sub(block.start, block.len()));
         let loss = Loss { net, head, slots, normed: &acts.normed };
@@ -235,6 +256,9 @@ impl Trainer {
         finish.record(plan, partials, nll, step, scalars, ring);
         let adamw = AdamW { len, decayed: self.decayed as u32 };
         adamw.record(plan, gradients, step, scalars, trained, m, v);
+        if let Some(start) = &self.start {
+            Pull { len, strength: self.optimizer.pull }.record(plan, start, step, trained);
+        }
     }
 
     /// Waits, and returns the metrics of the steps since the last call.
