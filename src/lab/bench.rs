@@ -49,17 +49,20 @@ fn whole() -> f64 {
 struct Arm<'a> {
     model: Model,
     batch: &'a Batch,
+    /// One a step.
+    losses: Vec<f32>,
 }
 
 impl<'a> Arm<'a> {
     fn new(base: &Model, tuning: &Tuning, batch: &'a Batch) -> Result<Self> {
-        Ok(Self { model: base.tune(tuning, Optimizer::default())?, batch })
+        Ok(Self { model: base.tune(tuning, Optimizer::default())?, batch, losses: Vec::new() })
     }
 
     /// A step and a wait for its loss.
     async fn step(&mut self) -> Result<()> {
         self.model.train_step(self.batch, 1e-4)?;
-        self.model.take_metrics().await?;
+        let metrics = self.model.take_metrics().await?;
+        self.losses.extend(metrics.iter().map(|m| m.loss));
         Ok(())
     }
 
@@ -186,6 +189,7 @@ pub async fn bench(
         rank,
         response,
         to_first_step_ms,
+        losses: lora_arm.losses.clone(),
         lora_to_full: median(&lora_step.rounds) / median(&full_step.rounds),
         forward: forward.speed(tokens, flop(plan(base, &batch), cost.forward()), best),
         lora_step: lora_step.speed(tokens, flop(lora_arm.plan(), cost.lora_step()), best),

@@ -40,7 +40,7 @@
  *   gflop_per_s: number}} Product
  * @typedef {{format: number, adapter: {backend: string, name: string, driver: string, software: boolean},
  *   model: {name: string, parameters: number}, batch: number, time: number, rank: number, response: number,
- *   to_first_step_ms: number, forward: Speed, lora_step: Speed, full_step: Speed,
+ *   to_first_step_ms: number, losses: number[], forward: Speed, lora_step: Speed, full_step: Speed,
  *   generation: Speed & {new_tokens: number}, lora_to_full: number, lora_bytes: number | null,
  *   full_bytes: number | null, lora_dispatches: Dispatches | null, full_dispatches: Dispatches | null,
  *   lora_traffic: Traffic | null, full_traffic: Traffic | null, best_gflop_per_s: number, products: Product[],

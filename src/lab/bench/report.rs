@@ -24,6 +24,8 @@ pub struct BenchReport {
     /// From where the caller began to the end of the first LoRA step: the arm, its plan, the kernels'
     /// compilation and the step are in it.
     pub to_first_step_ms: f64,
+    /// Of the LoRA steps, the first and one a round: what proves that two machines train the same.
+    pub losses: Vec<f32>,
     pub forward: Speed,
     pub lora_step: Speed,
     pub full_step: Speed,
