@@ -70,18 +70,20 @@ pub fn run(args: Args) -> Result<()> {
     let (backend, engine) = args.backend.open()?;
     let title = bundle.title(&name(&args.model));
     let base = backend.load(&bundle.config, bundle.weights)?;
-    let mut lab = Lab::new(title, bundle.tokenizer, facts, base);
+    let mut lab = Lab::new(title, bundle.tokenizer, facts, base, backend);
 
     let mut experiment = Experiment::new(preset);
     let bar = progress_bar(0);
     let mut kept = Vec::new();
     while let Some(planned) = experiment.next(&lab) {
         bar.set_message(format!("run {} of {}: {}", experiment.done + 1, experiment.total, planned.label));
-        let events = block_on(whole(&mut lab, planned.settings, &instructions, &heldout, &bar))?;
+        // Only the first run is kept, and its weights looked at.
+        let keep = kept.is_empty();
+        let events = block_on(whole(&mut lab, planned.settings, &instructions, &heldout, keep, &bar))?;
         for event in &events {
             experiment.take(event);
         }
-        if kept.is_empty() {
+        if keep {
             kept = events;
         }
     }
@@ -107,6 +109,7 @@ async fn whole(
     settings: Settings,
     instructions: &str,
     heldout: &str,
+    weights: bool,
     bar: &ProgressBar,
 ) -> Result<Vec<Event>> {
     bar.inc_length(u64::from(settings.steps) * settings.arms.len() as u64);
@@ -123,6 +126,9 @@ async fn whole(
         for arm in arms {
             if lab.is_due(arm) {
                 events.extend(lab.measure(arm).await?);
+                if weights {
+                    events.push(lab.weights(arm).await?);
+                }
             }
         }
     }

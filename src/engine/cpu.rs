@@ -252,18 +252,13 @@ impl CpuModel {
 
     /// The weights as they are now, with the adapters merged into them.
     fn merged(&self) -> Result<HashMap<String, Tensor>> {
-        let mut tensors = HashMap::new();
-        for (name, array) in self.base.iter() {
-            let mut tensor = match self.llama.trainable().get(name) {
-                Some(var) => var.as_tensor().detach(),
-                None => Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu)?,
-            };
-            if let Some(adapter) = name.strip_suffix(".weight").and_then(|linear| self.adapters.get(linear)) {
-                tensor = adapter.merge(&tensor)?;
-            }
-            tensors.insert(name.clone(), tensor);
-        }
-        Ok(tensors)
+        let trained = |name: &str| self.llama.trainable().get(name).map(|var| var.as_tensor().detach());
+        merge(&self.base, &self.adapters, trained)
+    }
+
+    /// All weights as they are now, under Hugging Face's names.
+    pub async fn weights(&self) -> Result<Weights> {
+        arrays(self.merged()?)
     }
 
     pub async fn tensors(&self) -> Result<Tensors> {
@@ -342,6 +337,44 @@ fn add(trainable: &BTreeMap<String, Var>, mut sum: GradStore, more: &GradStore) 
         }
     }
     Ok(sum)
+}
+
+/// Every weight: the trained one where there is one, with an adapter's part.
+fn merge(
+    base: &Weights,
+    adapters: &BTreeMap<String, Adapter>,
+    trained: impl Fn(&str) -> Option<Tensor>,
+) -> Result<HashMap<String, Tensor>> {
+    let mut tensors = HashMap::new();
+    for (name, array) in base {
+        let mut tensor = match trained(name) {
+            Some(tensor) => tensor,
+            None => Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu)?,
+        };
+        if let Some(adapter) = name.strip_suffix(".weight").and_then(|linear| adapters.get(linear)) {
+            tensor = adapter.merge(&tensor)?;
+        }
+        tensors.insert(name.clone(), tensor);
+    }
+    Ok(tensors)
+}
+
+fn arrays(tensors: HashMap<String, Tensor>) -> Result<Weights> {
+    let array = |(name, tensor): (String, Tensor)| {
+        Ok((name, Array::new(tensor.dims().to_vec(), tensor.flatten_all()?.to_vec1()?)?))
+    };
+    tensors.into_iter().map(array).collect()
+}
+
+/// A base's weights with an adapter's tensors, under PEFT's names, merged into them.
+pub(super) fn merge_adapter(
+    config: &LlamaConfig,
+    base: &Weights,
+    lora: &Lora,
+    tensors: Weights,
+) -> Result<Weights> {
+    let adapters = adapters_at(config, base, lora, &AdapterStart::Tensors(Rc::new(tensors)))?;
+    arrays(merge(base, &adapters, |_| None)?)
 }
 
 /// Adapters by linear layer. A fresh one starts as on the GPU: with one draw of the seed.

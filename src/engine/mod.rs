@@ -195,6 +195,11 @@ impl Model {
         on!(self, m => m.tensors().await)
     }
 
+    /// All weights as they are now, under Hugging Face's names; an adapter is merged into them.
+    pub async fn weights(&self) -> Result<Weights> {
+        on!(self, m => m.weights().await)
+    }
+
     /// The gradients of the last step, under the names of [`Self::tensors`].
     pub async fn gradients(&self) -> Result<Tensors> {
         on!(self, m => m.gradients().await)

@@ -40,6 +40,10 @@ pub enum Event {
     Text(ShiftText),
     /// The steps of the run are done.
     Done { run: u32, seconds: f32 },
+    /// How an arm's weights differ from the base's.
+    Weights(WeightsEvent),
+    /// The base with another dose of an arm's change.
+    Strength(Strength),
     /// What became of borrowed answers when their source rows were changed.
     Counterfactual(Counterfactual),
     /// Runs of the same settings over several seeds, and what they show together.
@@ -255,6 +259,43 @@ pub struct WrongAnswer {
     /// Rows (from 0) of the instruction set that state this answer for another subject; behind its last row come
     /// those of [`RunInfo::added`].
     pub sources: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WeightsEvent {
+    pub run: u32,
+    pub arm: ArmName,
+    pub step: u32,
+    /// The linear layers, layer by layer.
+    pub matrices: Vec<MatrixChange>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatrixChange {
+    /// E.g. `model.layers.0.self_attn.q_proj`.
+    pub name: String,
+    /// ‖ΔW‖ / ‖W‖, Frobenius norms.
+    pub relative: f32,
+    /// Directions that hold 90 % of the variance of ΔW.
+    pub rank90: u32,
+    /// Directions that there are.
+    pub of: u32,
+}
+
+/// Measures of `W0 + strength (W - W0)`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Strength {
+    pub run: u32,
+    pub arm: ArmName,
+    pub step: u32,
+    pub strength: f32,
+    pub heldout_loss: f32,
+    /// Nats per token.
+    pub kl: f32,
+    /// Shares, 0 to 1.
+    pub unshifted: f32,
+    /// Of the kept facts.
+    pub recall_cloze: f32,
 }
 
 /// One answer with what base and arm thought at each token.

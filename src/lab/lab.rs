@@ -14,11 +14,12 @@ use crate::data::facts::Fact;
 use crate::data::feed::Feed;
 use crate::data::instructions::{self, Example};
 use crate::data::variants::{Style, pretraining_texts};
-use crate::engine::{Model, Tuning};
+use crate::engine::{Backend, Model, Tuning};
 use crate::error::{Error, Result};
 use crate::measure::borrowed::Rows;
 use crate::measure::conversation::{self, Question};
 use crate::model::tokenizer::Tokenizer;
+use crate::model::weights::Weights;
 use crate::train::AdapterStart;
 
 /// Different texts that a run can replay.
@@ -31,6 +32,10 @@ pub struct Lab {
     pub tokenizer: Tokenizer,
     pub facts: Rc<Vec<Fact>>,
     pub base: Model,
+    /// Where the base runs.
+    pub backend: Backend,
+    /// The base's weights, once they were asked for.
+    pub(super) weights: Option<Rc<Weights>>,
     pub(super) run: Option<Run>,
     runs: u32,
 }
@@ -70,8 +75,9 @@ pub(super) struct Arm {
 }
 
 impl Lab {
-    pub fn new(title: String, tokenizer: Tokenizer, facts: Vec<Fact>, base: Model) -> Self {
-        Self { title, tokenizer, facts: Rc::new(facts), base, run: None, runs: 0 }
+    /// `base` runs on `backend`.
+    pub fn new(title: String, tokenizer: Tokenizer, facts: Vec<Fact>, base: Model, backend: Backend) -> Self {
+        Self { title, tokenizer, facts: Rc::new(facts), base, backend, weights: None, run: None, runs: 0 }
     }
 
     /// Begins a new run; on an error the current one stays.

@@ -93,6 +93,15 @@ async fn asked(run: &mut Run, index: usize, tokenizer: &Tokenizer) -> Result<Vec
     Ok(answers.into_iter().map(|answer| answer.right).collect())
 }
 
+impl Run {
+    /// Share of the kept facts that these answers, in the order of the wall, know.
+    pub fn recall_of_kept(&self, cloze: &[ClozeAnswer]) -> f32 {
+        let kept = cloze.iter().zip(&self.probes.splits).filter(|(_, split)| **split == Split::Kept);
+        let rights: Vec<bool> = kept.map(|(answer, _)| answer.kind == AnswerKind::Right).collect();
+        rights.iter().filter(|right| **right).count() as f32 / rights.len().max(1) as f32
+    }
+}
+
 fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
     let splits = &run.probes.splits;
     let by_cloze = cloze.iter().map(|c| c.kind == AnswerKind::Right).zip(splits.iter().copied());

@@ -13,6 +13,7 @@ mod metric;
 mod preset;
 mod probes;
 mod settings;
+mod weights;
 
 pub use bench::*;
 pub use counterfactual::{Check, Counterfactual, Fates};

@@ -6,3 +6,4 @@ pub mod conversation;
 pub mod loss;
 pub mod recall;
 pub mod shift;
+pub mod weights;

@@ -37,6 +37,23 @@ pub enum Command {
     Save {
         arm: ArmName,
     },
+    /// All runs of a preset with so many seeds, and what they show together.
+    Experiment {
+        preset: String,
+        seeds: u32,
+        instructions: String,
+        heldout: String,
+    },
+    /// Trains the arm again with changed source rows of its borrowed answers; answered by a `counterfactual`
+    /// event at the end of that run.
+    Counterfactual {
+        arm: ArmName,
+    },
+    /// Measures the base with `strength` times the arm's change; answered by a `strength` event.
+    Strength {
+        arm: ArmName,
+        strength: f32,
+    },
     /// Measures the loaded model's speed; answered by [`Message::Bench`].
     Bench {
         settings: BenchSettings,
@@ -94,6 +111,13 @@ pub enum Message {
     },
     State {
         state: RunState,
+    },
+    /// A run of an experiment begins; with an empty label and all runs done, it has ended.
+    Experiment {
+        preset: String,
+        label: String,
+        done: u32,
+        total: u32,
     },
     Answer {
         id: u32,

@@ -12,7 +12,7 @@ use super::protocol::{Command, Files, Message, RunState};
 use crate::data::facts;
 use crate::engine::{Backend, Sampling};
 use crate::error::{Error, Result};
-use crate::lab::{ArmName, BenchSettings, Event, Lab, Settings, bench};
+use crate::lab::{ArmName, BenchSettings, Event, Experiment, Lab, Preset, Settings, bench};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
 
 /// Training goes on for about this long before messages are looked at.
@@ -30,7 +30,14 @@ pub fn start() {
     listener.forget();
     post(&Message::Listening);
     spawn_local(async move {
-        let mut worker = Worker { inbox, lab: None, backend: None, playing: false, step_ms: SLICE_MS };
+        let mut worker = Worker {
+            inbox,
+            lab: None,
+            texts: Default::default(),
+            experiment: None,
+            playing: false,
+            step_ms: SLICE_MS,
+        };
         worker.serve().await;
     });
 }
@@ -45,12 +52,6 @@ fn post(message: &Message) {
         .and_then(|value| scope().post_message(&value));
     if let Err(error) = posted {
         web_sys::console::error_1(&error);
-    }
-}
-
-fn post_events(events: Vec<Event>) {
-    for event in events {
-        post(&Message::Event { event });
     }
 }
 
@@ -76,8 +77,10 @@ async fn breathe() {
 struct Worker {
     inbox: Inbox,
     lab: Option<Lab>,
-    /// Where the lab's base runs, and its name.
-    backend: Option<Backend>,
+    /// Instructions and held-out examples of the current run.
+    texts: (String, String),
+    /// What the current run is part of.
+    experiment: Option<Experiment>,
     playing: bool,
     /// Time of one step of one arm, milliseconds, as last measured.
     step_ms: f32,
@@ -112,7 +115,21 @@ impl Worker {
         match command {
             Command::Load(files) => self.load(*files).await,
             Command::Start { settings, instructions, heldout } => {
-                self.begin(settings, &instructions, &heldout).await
+                self.experiment = None;
+                self.texts = (instructions, heldout);
+                self.begin(settings).await?;
+                post_state(RunState::Paused);
+                Ok(())
+            }
+            Command::Experiment { preset, seeds, instructions, heldout } => {
+                self.texts = (instructions, heldout);
+                self.experiment(&preset, seeds).await
+            }
+            Command::Counterfactual { arm } => self.counterfactual(arm).await,
+            Command::Strength { arm, strength } => {
+                let event = self.lab()?.strength(arm, strength).await?;
+                post(&Message::Event { event });
+                Ok(())
             }
             Command::Play => {
                 let open = self.lab().is_ok_and(|lab| !lab.is_done());
@@ -157,28 +174,84 @@ impl Worker {
         let title = bundle.title(&files.name);
         let parameters = bundle.config.parameters() as u64;
         let base = backend.load(&bundle.config, bundle.weights)?;
-        self.lab = Some(Lab::new(title.clone(), bundle.tokenizer, facts, base));
         let engine = if matches!(backend, Backend::Gpu(_)) { "webgpu" } else { "cpu" };
-        self.backend = Some(backend);
+        self.lab = Some(Lab::new(title.clone(), bundle.tokenizer, facts, base, backend));
         post(&Message::Ready { engine, adapter, reason, model: title, parameters });
         Ok(())
     }
 
+    /// Posts events, and lets the experiment see them first.
+    fn emit(&mut self, events: Vec<Event>) {
+        for event in events {
+            let found = self.experiment.as_mut().and_then(|experiment| experiment.take(&event));
+            post(&Message::Event { event });
+            if let Some(event) = found {
+                post(&Message::Event { event });
+            }
+        }
+    }
+
     /// A new run, measured before its first step.
-    async fn begin(&mut self, settings: Settings, instructions: &str, heldout: &str) -> Result<()> {
+    async fn begin(&mut self, settings: Settings) -> Result<()> {
         self.playing = false;
         post_state(RunState::Preparing);
+        let (instructions, heldout) = self.texts.clone();
         let lab = self.lab()?;
-        let info = lab.start(settings, instructions, heldout).await?;
-        post_events(vec![Event::Run(info)]);
+        let info = lab.start(settings, &instructions, &heldout).await?;
         let arms = lab.open_arms(None);
+        self.emit(vec![Event::Run(info)]);
         for (done, &arm) in (0u32..).zip(&arms) {
             let stage = "Measuring the start".into();
             post(&Message::Progress { stage, done, total: arms.len() as u32 });
             breathe().await;
-            post_events(self.lab()?.measure(arm).await?);
+            let measured = self.lab()?.measure(arm).await?;
+            self.emit(measured);
         }
-        post_state(RunState::Paused);
+        Ok(())
+    }
+
+    async fn experiment(&mut self, preset: &str, seeds: u32) -> Result<()> {
+        let Some(mut preset) = Preset::by_name(preset) else {
+            let message = format!("there is no {preset}");
+            return Err(Error::Setting { field: "preset", message, remedy: "Reload the page".into() });
+        };
+        preset.seeds = (1..=seeds.clamp(1, 10)).collect();
+        self.experiment = Some(Experiment::new(preset));
+        self.next_run().await
+    }
+
+    async fn counterfactual(&mut self, arm: ArmName) -> Result<()> {
+        let Some(check) = self.lab()?.check(arm) else {
+            return Err(Error::Setting {
+                field: "arm",
+                message: "it has borrowed no answer whose rows could be changed".into(),
+                remedy: "Train until it does; a higher learning rate helps".into(),
+            });
+        };
+        self.experiment = Some(Experiment::of_check(check));
+        self.next_run().await
+    }
+
+    /// Goes on with the experiment's next run, or ends it.
+    async fn next_run(&mut self) -> Result<()> {
+        let (Some(experiment), Some(lab)) = (&mut self.experiment, &self.lab) else { return Ok(()) };
+        let planned = experiment.next(lab);
+        let (preset, total) = (experiment.preset.name.to_string(), experiment.total as u32);
+        let done = experiment.done as u32;
+        let label = planned.as_ref().map(|p| p.label.clone()).unwrap_or_default();
+        post(&Message::Experiment { preset, label, done, total });
+        match planned {
+            Some(planned) => {
+                self.begin(planned.settings).await?;
+                self.playing = true;
+                post_state(RunState::Running);
+            }
+            None => {
+                let summary = self.experiment.take().and_then(|experiment| experiment.summary());
+                self.emit(summary.map(Event::Summary).into_iter().collect());
+                post_state(RunState::Done);
+            }
+        }
         Ok(())
     }
 
@@ -187,14 +260,21 @@ impl Worker {
         let arms = self.lab()?.open_arms(None);
         let wanted = (SLICE_MS / (self.step_ms * arms.len().max(1) as f32)) as u32;
         self.train(&arms, wanted.max(1)).await?;
-        let lab = self.lab()?;
-        if lab.is_done() {
-            let done = lab.done();
-            self.playing = false;
-            post_events(done.into_iter().collect());
-            post_state(RunState::Done);
+        if self.lab()?.is_done() {
+            self.end_run().await?;
         }
         breathe().await;
+        Ok(())
+    }
+
+    async fn end_run(&mut self) -> Result<()> {
+        self.playing = false;
+        let done = self.lab()?.done();
+        self.emit(done.into_iter().collect());
+        if self.experiment.is_some() {
+            return self.next_run().await;
+        }
+        post_state(RunState::Done);
         Ok(())
     }
 
@@ -205,12 +285,14 @@ impl Worker {
         let begun = Instant::now();
         let events = lab.train(arms, count.min(until)).await?;
         let taken = events.len().max(1) as f32;
-        post_events(events);
+        self.emit(events);
         self.step_ms = (begun.elapsed().as_secs_f32() * 1e3 / taken).max(0.1);
         for &arm in arms {
             let lab = self.lab()?;
             if lab.is_due(arm) {
-                post_events(lab.measure(arm).await?);
+                let mut measured = lab.measure(arm).await?;
+                measured.push(lab.weights(arm).await?);
+                self.emit(measured);
                 breathe().await;
             }
         }
@@ -228,14 +310,10 @@ impl Worker {
             self.train(&arms, 1).await?;
             breathe().await;
         }
-        let lab = self.lab()?;
-        if lab.is_done() {
-            let done = lab.done();
-            post_events(done.into_iter().collect());
-            post_state(RunState::Done);
-        } else {
-            post_state(RunState::Paused);
+        if self.lab()?.is_done() {
+            return self.end_run().await;
         }
+        post_state(RunState::Paused);
         Ok(())
     }
 
@@ -250,14 +328,14 @@ impl Worker {
 
     async fn bench(&mut self, settings: BenchSettings) -> Result<()> {
         self.playing = false;
-        self.lab()?; // says what is missing
-        let (Some(lab), Some(backend)) = (&mut self.lab, &self.backend) else { return Ok(()) };
+        let lab = self.lab()?;
+        let backend = lab.backend.clone();
         let progress = async |done: usize, total: usize| {
             post(&Message::Progress { stage: "measuring".into(), done: done as u32, total: total as u32 });
             breathe().await;
         };
         let begun = Instant::now();
-        let report = bench(&lab.title, backend, &mut lab.base, settings, begun, progress).await?;
+        let report = bench(&lab.title, &backend, &mut lab.base, settings, begun, progress).await?;
         let (wasm_transfer_bytes, wasm_bytes) = wasm_bytes(&scope());
         post(&Message::Bench { report: Box::new(report), wasm_transfer_bytes, wasm_bytes });
         Ok(())

@@ -20,6 +20,7 @@ use self::head::{Counted, slots};
 pub use self::memory::{MemoryPlan, plan_memory};
 use self::net::{Adapter, Net};
 use self::train::Trainer;
+use super::cpu::merge_adapter;
 use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
 use crate::kernels::{IGNORED, TopK, rope_table};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Place};
-use crate::model::weights::Weights;
+use crate::model::weights::{Array, Weights};
 use crate::train::{AdapterStart, Optimizer};
 
 /// Most sequences that are decoded side by side.
@@ -301,6 +302,19 @@ impl GpuModel {
 
     pub async fn tensors(&self) -> Result<Tensors> {
         self.named(self.trained()).await
+    }
+
+    /// All weights as they are now, adapters merged, under Hugging Face's names.
+    pub async fn weights(&self) -> Result<Weights> {
+        let values = self.gpu.read::<f32>(&self.weights).await?;
+        let tensor = |(name, place): (&String, &Place)| {
+            Ok((name.clone(), Array::new(place.shape.clone(), values[place.range()].to_vec())?))
+        };
+        let dense: Weights = self.layout.tensors.iter().map(tensor).collect::<Result<_>>()?;
+        let Some(adapter) = &self.adapter else { return Ok(dense) };
+        let tensors = self.tensors().await?.into_iter();
+        let arrays = tensors.map(|(name, (shape, data))| Ok((name, Array::new(shape, data)?)));
+        merge_adapter(&self.config, &dense, &adapter.lora, arrays.collect::<Result<_>>()?)
     }
 
     pub async fn gradients(&self) -> Result<Tensors> {
