@@ -54,6 +54,9 @@ pub fn run(args: Args) -> Result<()> {
     eprintln!("{engine}, {} examples", feed.len());
 
     let mut model = start(&backend, &bundle, arm, given, &settings)?;
+    if args.checkpoint {
+        model = model.checkpointed();
+    }
     let (rows, time, accumulate) = feed.shape();
     if let Some(plan) = model.memory_plan(rows, time, accumulate)? {
         eprintln!("{}", memory_line(&plan));

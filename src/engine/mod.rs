@@ -32,6 +32,14 @@ pub enum Tuning {
     Full,
 }
 
+/// What a model keeps in memory, and how; less of it costs time or digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// Training keeps each layer's input only, and computes the rest of the layer's activations again just before
+    /// its backward pass (Chen et al., arXiv 1604.06174).
+    pub checkpoint: bool,
+}
+
 /// What a training step reports.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepMetrics {
@@ -111,6 +119,17 @@ impl Model {
         match self {
             Self::Gpu(base) => Ok(Self::Gpu(Box::new(base.tune(tuning, optimizer)?))),
             Self::Cpu(base) => Ok(Self::Cpu(Box::new(base.tune(tuning, optimizer)?))),
+        }
+    }
+
+    /// An arm that keeps no activations but each layer's input ([`Storage::checkpoint`]); for before its first step.
+    /// Its losses and gradients are the same to the last bit. On the CPU, where candle decides what is kept,
+    /// nothing changes.
+    #[must_use]
+    pub fn checkpointed(self) -> Self {
+        match self {
+            Self::Gpu(arm) => Self::Gpu(Box::new(arm.checkpointed())),
+            Self::Cpu(arm) => Self::Cpu(arm),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::common::{batch, configs, dora, load, lora};
-use driftscope::engine::{Backend, Tuning, plan_memory};
+use driftscope::engine::{Backend, Storage, Tuning, plan_memory};
 use driftscope::error::{Error, Result};
 use driftscope::gpu::Gpu;
 use driftscope::lab::Target;
@@ -15,19 +15,41 @@ use pollster::block_on;
 fn the_plan_is_what_is_allocated() {
     for (name, config) in configs().into_iter().skip(1).take(2) {
         for tuning in [Tuning::Full, lora(4, &Target::ALL), lora(3, &[Target::QProj]), dora(3)] {
-            for accumulate in [1, 2] {
+            for (accumulate, checkpoint) in [(1, false), (2, false), (1, true), (2, true)] {
                 let gpu = Rc::new(block_on(Gpu::new()).unwrap());
                 let base = load(&Backend::Gpu(gpu.clone()), &config);
                 let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+                if checkpoint {
+                    arm = arm.checkpointed();
+                }
                 let micro = vec![batch(&config, 3, 17, 1); accumulate];
                 arm.accumulated_step(&micro, 1e-3).unwrap();
-                let plan = plan_memory(&config, &tuning, 3, 17, accumulate).unwrap();
-                assert_eq!(plan.total, gpu.allocated(), "{name}, {tuning:?}, {accumulate}");
+                let storage = Storage { checkpoint };
+                let plan = plan_memory(&config, &tuning, storage, 3, 17, accumulate).unwrap();
+                assert_eq!(plan.total, gpu.allocated(), "{name}, {tuning:?}, {accumulate}, {storage:?}");
                 assert_eq!(arm.memory_plan(3, 17, accumulate).unwrap().as_ref(), Some(&plan));
                 let parts = plan.weights + plan.gradients + plan.moments;
                 assert_eq!(parts + plan.activations + plan.head + plan.other, plan.total);
             }
         }
+    }
+}
+
+/// Checkpoints leave an input of each layer and one layer's other activations; the rest is the same.
+#[test]
+fn checkpoints_take_less() {
+    let (_, mut config) = configs().remove(0);
+    for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
+        let mut plan = |layers: usize, checkpoint: bool| {
+            config.num_hidden_layers = layers;
+            plan_memory(&config, &tuning, Storage { checkpoint }, 4, 16, 1).unwrap()
+        };
+        let [two, ten] = [2, 10].map(|layers| plan(layers, true).activations);
+        // An input is 64 rows of 32 values.
+        assert_eq!(ten - two, 8 * 64 * 32 * 4, "{tuning:?}");
+        let (with, without) = (plan(10, true), plan(10, false));
+        assert!(with.activations * 4 < without.activations, "{tuning:?}: {with:?} {without:?}");
+        assert_eq!(with.total + without.activations, without.total + with.activations);
     }
 }
 

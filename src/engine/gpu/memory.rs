@@ -8,7 +8,7 @@ use super::form::{Form, Shape};
 use super::head::Head;
 use super::net::Adapter;
 use super::train::{Pass, State};
-use crate::engine::Tuning;
+use crate::engine::{Storage, Tuning};
 use crate::error::{Error, Result};
 use crate::gpu::{Count, HEAD_BYTES};
 use crate::model::config::LlamaConfig;
@@ -68,8 +68,8 @@ impl MemoryPlan {
         let sum = counted(&|m| if several { State::total(m, words) } else { Ok(()) })?;
         let pass = counted(&|m| Pass::new(m, form, shape, several).map(drop))?;
         let activations = counted(&|m| {
-            Activations::new(m, form, shape, true)?;
-            Gradients::new(m, form, shape).map(drop)
+            let acts = Activations::new(m, form, shape, true)?;
+            Gradients::new(m, form, shape, &acts).map(drop)
         })?;
         let head = counted(&|m| Head::new(m, c, shape.tokens(), true).map(drop))?;
         let parts = [&base, &trained, &state, &sum, &pass];
@@ -133,6 +133,7 @@ fn largest_matrix(config: &LlamaConfig) -> usize {
 pub fn plan_memory(
     config: &LlamaConfig,
     tuning: &Tuning,
+    storage: Storage,
     rows: usize,
     time: usize,
     accumulate: usize,
@@ -142,6 +143,6 @@ pub fn plan_memory(
         Tuning::Lora { lora, .. } => Some((lora, AdapterLayout::new(config, lora))),
         Tuning::Full => None,
     };
-    let form = Form { config, adapter: adapter.as_ref().map(|(lora, layout)| (*lora, layout)) };
+    let form = Form { config, adapter: adapter.as_ref().map(|(lora, layout)| (*lora, layout)), storage };
     MemoryPlan::new(form, &layout, Shape { rows, time }, accumulate > 1, HEAD_BYTES)
 }

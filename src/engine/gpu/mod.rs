@@ -20,7 +20,7 @@ use self::head::{Counted, slots};
 pub use self::memory::{MemoryPlan, plan_memory};
 use self::net::{Adapter, Net};
 use self::train::Trainer;
-use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Sampling, StepMetrics, Storage, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
@@ -40,6 +40,7 @@ pub struct GpuModel {
     layout: Rc<Layout>,
     weights: Slice,
     rope: Slice,
+    storage: Storage,
     adapter: Option<Adapter>,
     trainer: Option<Trainer>,
     forwards: HashMap<Shape, Forward>,
@@ -59,6 +60,7 @@ impl GpuModel {
         Ok(Self {
             weights,
             rope,
+            storage: Storage::default(),
             gpu,
             config: config.clone(),
             layout: Rc::new(layout),
@@ -101,7 +103,7 @@ impl GpuModel {
     pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
         let gpu = &self.gpu;
         let is_full = matches!(tuning, Tuning::Full);
-        plan_memory(&self.config, tuning, 1, 1, 1)?.check(&gpu.limits, is_full)?;
+        plan_memory(&self.config, tuning, self.storage, 1, 1, 1)?.check(&gpu.limits, is_full)?;
         let (weights, adapter, trainer) = match tuning {
             Tuning::Full => {
                 let weights = Self::trained_buffer(&**gpu, &self.layout)?;
@@ -126,6 +128,7 @@ impl GpuModel {
             layout: self.layout.clone(),
             weights,
             rope: self.rope.clone(),
+            storage: self.storage,
             adapter,
             trainer: Some(trainer),
             forwards: HashMap::new(),
@@ -138,6 +141,12 @@ impl GpuModel {
         Ok(model)
     }
 
+    /// See [`super::Model::checkpointed`].
+    pub fn checkpointed(mut self) -> Self {
+        self.storage.checkpoint = true;
+        self
+    }
+
     fn net(&self) -> Net<'_> {
         Net {
             config: &self.config,
@@ -145,6 +154,7 @@ impl GpuModel {
             weights: &self.weights,
             adapter: self.adapter.as_ref(),
             rope: &self.rope,
+            storage: self.storage,
         }
     }
 
@@ -207,6 +217,7 @@ impl GpuModel {
             weights: &self.weights,
             adapter: self.adapter.as_ref(),
             rope: &self.rope,
+            storage: self.storage,
         };
         (self.forwards.get_mut(&shape), &self.gpu, net)
     }

@@ -72,9 +72,10 @@ impl<B: Clone> Pass<B> {
     /// When a buffer is larger than the adapter allows.
     pub fn new<M: Memory<Buffer = B>>(memory: &M, form: Form, shape: Shape, several: bool) -> Result<Self> {
         let n = shape.tokens();
+        let acts = Activations::new(memory, form, shape, true)?;
         Ok(Self {
-            acts: Activations::new(memory, form, shape, true)?,
-            grads: Gradients::new(memory, form, shape)?,
+            grads: Gradients::new(memory, form, shape, &acts)?,
+            acts,
             head: Head::new(memory, form.config, n, true)?,
             tokens: memory.buffer("tokens", n)?,
             index: TokenIndex::new(memory, n)?,
