@@ -22,3 +22,4 @@ mod shaders;
 mod shift;
 mod swiglu;
 mod top_k;
+mod unpack_f16;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::cli::opened::BackendName;
+use crate::cli::opened::{BackendName, WeightsName};
 use crate::lab::{ArmName, ScheduleKind, Settings, Target};
 use crate::model::peft;
 use crate::train::Lora;
@@ -89,6 +89,9 @@ pub struct Args {
     /// Where it runs.
     #[arg(long, value_enum, default_value = "auto")]
     pub(super) backend: BackendName,
+    /// How the base's matrices are held; what trains is f32.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub(super) weights: WeightsName,
     /// Where the result goes: a PEFT adapter, or a model folder.
     #[arg(long, value_name = "DIR")]
     pub(super) save: Option<PathBuf>,

@@ -174,7 +174,7 @@ impl Backward<'_> {
         let w = self.net.weight(block);
         let n = self.shape.tokens() as u32;
         let (width_in, width_out) = (stack.inputs(c) as u32, stack.outputs(c) as u32);
-        let to_input = Matmul::new(Product::Nn, n, width_in, width_out);
+        let to_input = self.net.matmul(Product::Nn, n as usize, stack.inputs(c), stack.outputs(c));
         let Some(lora) = self.net.adapter(layer, stack) else {
             if let Some(dinput) = dinput {
                 to_input.record(plan, dy, &w, dinput);

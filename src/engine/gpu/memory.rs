@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Count, HEAD_BYTES};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Stack};
+use crate::model::weights::Precision;
 
 /// What [`MemoryPlan::largest_binding`] calls the largest block of weights.
 const MATRIX: &str = "a matrix of the weights";
@@ -58,7 +59,7 @@ impl MemoryPlan {
             part(&count).map(|()| count)
         };
         let c = form.config;
-        let base = counted(&|m| GpuModel::buffers(m, c, layout).map(drop))?;
+        let base = counted(&|m| GpuModel::buffers(m, c, layout, form.storage.weights).map(drop))?;
         let trained = counted(&|m| match form.adapter {
             Some((lora, adapter)) => Adapter::buffers(m, c, lora, adapter).map(drop),
             None => GpuModel::trained_buffer(m, layout),
@@ -76,7 +77,8 @@ impl MemoryPlan {
         let largest = |parts: &[&Count]| {
             parts.iter().rev().map(|part| part.largest()).max_by_key(|(_, bytes)| *bytes).unwrap_or_default()
         };
-        let matrix = (MATRIX, 4 * largest_matrix(c) as u64);
+        let packed = form.storage.weights == Precision::F16;
+        let matrix = (MATRIX, if packed { 2 } else { 4 } * largest_matrix(c) as u64);
         let bound = largest(&parts[1..]);
         let rope = base.bytes() - base.bytes_of("weights");
         let total = parts.iter().map(|part| part.bytes()).sum();

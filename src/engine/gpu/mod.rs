@@ -24,10 +24,10 @@ use super::{Sampling, StepMetrics, Storage, TOP_K, Tensors, TokenShift, Top, Tun
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
-use crate::kernels::{IGNORED, TopK, rope_table};
+use crate::kernels::{IGNORED, TopK, UnpackF16, pack_f16, rope_table};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Place};
-use crate::model::weights::Weights;
+use crate::model::weights::{Precision, Weights};
 use crate::train::{AdapterStart, Optimizer};
 
 /// Most sequences that are decoded side by side.
@@ -39,7 +39,10 @@ pub struct GpuModel {
     config: LlamaConfig,
     layout: Rc<Layout>,
     weights: Slice,
+    /// Whether the matrices among these weights are f16: a base's and its adapters', not a full arm's.
+    packed: bool,
     rope: Slice,
+    /// Of the base's weights, and of this arm's activations.
     storage: Storage,
     adapter: Option<Adapter>,
     trainer: Option<Trainer>,
@@ -50,17 +53,34 @@ pub struct GpuModel {
 }
 
 impl GpuModel {
-    /// A base model from its tensors.
-    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights) -> Result<Self> {
+    /// A base model from its tensors; for f16, within its range.
+    ///
+    /// # Errors
+    /// When the model does not fit, or has rows of an odd length and should be f16.
+    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights, precision: Precision) -> Result<Self> {
         let layout = Layout::new(config);
+        if precision == Precision::F16 && config.hidden_size % 2 == 1 {
+            // A part of the vocabulary could begin where no binding may.
+            let feature =
+                format!("weights as f16 with a hidden_size of {}, which is odd", config.hidden_size);
+            return Err(Error::Unsupported { feature, remedy: "Hold the weights as f32".into() });
+        }
         let values = layout.pack(weights)?;
-        let (weights, rope) = Self::buffers(&*gpu, config, &layout)?;
-        gpu.write(&weights, &values);
+        let (weights, rope) = Self::buffers(&*gpu, config, &layout, precision)?;
+        match precision {
+            Precision::F32 => gpu.write(&weights, &values),
+            Precision::F16 => {
+                let (matrices, norms) = values.split_at(layout.decayed);
+                gpu.write(&weights, &pack_f16(matrices));
+                gpu.write(&weights.sub(layout.decayed / 2, norms.len()), norms);
+            }
+        }
         gpu.write(&rope, &rope_table(config.max_position_embeddings, &config.inverse_frequencies()));
         Ok(Self {
             weights,
+            packed: precision == Precision::F16,
             rope,
-            storage: Storage::default(),
+            storage: Storage { weights: precision, checkpoint: false },
             gpu,
             config: config.clone(),
             layout: Rc::new(layout),
@@ -77,9 +97,14 @@ impl GpuModel {
         memory: &M,
         config: &LlamaConfig,
         layout: &Layout,
+        precision: Precision,
     ) -> Result<(M::Buffer, M::Buffer)> {
         let rope = config.max_position_embeddings * config.inverse_frequencies().len() * 2;
-        Ok((memory.buffer("weights", layout.words)?, memory.buffer("rope", rope)?))
+        let words = match precision {
+            Precision::F32 => layout.words,
+            Precision::F16 => layout.packed_words(),
+        };
+        Ok((memory.buffer("weights", words)?, memory.buffer("rope", rope)?))
     }
 
     /// The weights of an arm that trains them all.
@@ -107,7 +132,7 @@ impl GpuModel {
         let (weights, adapter, trainer) = match tuning {
             Tuning::Full => {
                 let weights = Self::trained_buffer(&**gpu, &self.layout)?;
-                gpu.copy_into(&self.weights, &weights);
+                self.copy_weights(&weights);
                 let trainer = Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed)?;
                 (weights, None, trainer)
             }
@@ -127,6 +152,7 @@ impl GpuModel {
             config: self.config.clone(),
             layout: self.layout.clone(),
             weights,
+            packed: self.packed && !is_full,
             rope: self.rope.clone(),
             storage: self.storage,
             adapter,
@@ -141,6 +167,19 @@ impl GpuModel {
         Ok(model)
     }
 
+    /// Queues a copy of the weights into an arena of f32.
+    fn copy_weights(&self, to: &Slice) {
+        if !self.packed {
+            return self.gpu.copy_into(&self.weights, to);
+        }
+        let (words, norms) = (self.layout.decayed / 2, self.layout.words - self.layout.decayed);
+        let mut plan = PlanBuilder::new(&self.gpu);
+        let (packed, matrices) = (self.weights.sub(0, words), to.sub(0, 2 * words));
+        UnpackF16 { len: words as u32 }.record(&mut plan, &packed, &matrices);
+        plan.finish("unpack").submit(&self.gpu);
+        self.gpu.copy_into(&self.weights.sub(words, norms), &to.sub(2 * words, norms));
+    }
+
     /// See [`super::Model::checkpointed`].
     pub fn checkpointed(mut self) -> Self {
         self.storage.checkpoint = true;
@@ -149,6 +188,7 @@ impl GpuModel {
 
     fn net(&self) -> Net<'_> {
         Net {
+            packed: self.packed,
             config: &self.config,
             layout: &self.layout,
             weights: &self.weights,
@@ -212,6 +252,7 @@ impl GpuModel {
     /// What is borrowed by a forward pass whose plans grow on demand.
     fn forward_parts(&mut self, shape: Shape) -> (Option<&mut Forward>, &Gpu, Net<'_>) {
         let net = Net {
+            packed: self.packed,
             config: &self.config,
             layout: &self.layout,
             weights: &self.weights,

@@ -76,6 +76,8 @@ pub struct Net<'a> {
     pub adapter: Option<&'a Adapter>,
     /// (T_max, D/2, 2): cosines and sines.
     pub rope: &'a Slice,
+    /// Whether the matrices among the weights are f16.
+    pub packed: bool,
     pub storage: Storage,
 }
 
@@ -103,7 +105,13 @@ impl Net<'_> {
     }
 
     pub fn weight(&self, block: &Range<usize>) -> Slice {
-        self.weights.sub(block.start, block.len())
+        let words = if self.packed { self.layout.packed(block) } else { block.clone() };
+        self.weights.sub(words.start, words.len())
+    }
+
+    /// A product whose b is one of the weights.
+    pub fn matmul(&self, layout: Product, m: usize, n: usize, k: usize) -> Matmul {
+        Matmul::new(layout, m as u32, n as u32, k as u32).packed(self.packed)
     }
 
     pub fn norm(&self, rows: usize) -> RmsNorm {
@@ -159,7 +167,7 @@ impl Net<'_> {
         for (layer, stack, lora) in self.dora_stacks() {
             let Some(dora) = &lora.dora else { continue };
             let w = self.weight(&self.layout.layers[layer].stacks[stack as usize]);
-            self.dora(&lora, dora, stack, 0).norm(plan, &w, &lora.a, &lora.b, &dora.norm);
+            self.dora(&lora, dora, stack, 0).norm(plan, &w, self.packed, &lora.a, &lora.b, &dora.norm);
         }
     }
 
@@ -251,7 +259,7 @@ impl Net<'_> {
     fn product(&self, at: Linear) -> (Slice, Matmul) {
         let (width_in, width_out) = (at.stack.inputs(self.config), at.stack.outputs(self.config));
         let w = self.weight(&self.layout.layers[at.layer].stacks[at.stack as usize]);
-        (w, Matmul::new(Product::Nt, at.rows as u32, width_out as u32, width_in as u32))
+        (w, self.matmul(Product::Nt, at.rows, width_out, width_in))
     }
 
     /// Tokens (N) to what the head reads, `acts.normed` (N,C). `position` holds the first row's position, 0 for whole sequences.
@@ -267,7 +275,8 @@ impl Net<'_> {
         let c = self.config;
         let n = shape.tokens();
         let embedding = Embedding { rows: n as u32, width: c.hidden_size as u32, vocab: c.vocab_size as u32 };
-        embedding.forward(plan, tokens, &self.weight(&self.layout.embedding), &acts.layers[0].x);
+        let table = self.weight(&self.layout.embedding);
+        embedding.forward_from(plan, tokens, &table, self.packed, &acts.layers[0].x);
         for (i, layer) in acts.layers.iter().enumerate() {
             self.attention_block(plan, i, shape, layer, position, cache);
             let next = acts.layers.get(i + 1).map_or(&acts.x, |l| &l.x);
@@ -302,8 +311,7 @@ impl Net<'_> {
     /// All logits (N,V) of `normed` (N,C).
     pub fn logits(&self, plan: &mut PlanBuilder, normed: &Slice, logits: &Slice) {
         let (width, vocab) = (self.config.hidden_size, self.config.vocab_size);
-        let rows = (logits.words() / vocab) as u32;
-        let product = Matmul::new(Product::Nt, rows, vocab as u32, width as u32);
+        let product = self.matmul(Product::Nt, logits.words() / vocab, vocab, width);
         product.record(plan, normed, &self.weight(&self.layout.head), logits);
     }
 
