@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     pub(super) accumulate: u32,
     /// Save memory: keep only each layer's input and compute the layer again for its gradients. The results are
-    /// the same; a step takes about a third longer. No effect on the CPU back end.
+    /// the same; a step takes up to half longer. No effect on the CPU back end, where candle decides.
     #[arg(long)]
     pub(super) checkpoint: bool,
     /// Tokens of an example, prompt and response; longer ones are cut at the end.
