@@ -14,11 +14,22 @@ struct Uniforms {
     adapted: u32,
 }
 
+override PACKED: bool = false; // w holds f16, two a word, else f32
+
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
+@group(0) @binding(1) var<storage, read> w: array<u32>;
 @group(0) @binding(2) var<storage, read> a: array<f32>;
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> norm: array<f32>;
+
+// Value i of w.
+fn value_w(i: u32) -> f32 {
+    if PACKED {
+        let two = unpack2x16float(w[i / 2u]);
+        return select(two.x, two.y, i % 2u == 1u);
+    }
+    return bitcast<f32>(w[i]);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -38,7 +49,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
             low += b[n * u.rank + r] * vec4f(a[at], a[at + 1u], a[at + 2u], a[at + 3u]);
         }
         let at = n * u.k + k;
-        let sum = vec4f(w[at], w[at + 1u], w[at + 2u], w[at + 3u]) + u.scale * low;
+        let sum = vec4f(value_w(at), value_w(at + 1u), value_w(at + 2u), value_w(at + 3u)) + u.scale * low;
         let value = select(vec4f(), sum, vec4u(k) + LANES < vec4u(u.k));
         squares += dot(value, value);
     }

@@ -7,10 +7,21 @@ struct Uniforms {
     vocab: u32,
 }
 
+override PACKED: bool = false; // table holds f16, two a word, else f32
+
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
-@group(0) @binding(2) var<storage, read> table: array<f32>;
+@group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read_write> x: array<f32>;
+
+// Value i of table.
+fn value_table(i: u32) -> f32 {
+    if PACKED {
+        let two = unpack2x16float(table[i / 2u]);
+        return select(two.x, two.y, i % 2u == 1u);
+    }
+    return bitcast<f32>(table[i]);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -18,7 +29,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     if i >= u.rows * u.width { return; }
     let token = tokens[i / u.width];
     if token < u.vocab {
-        x[i] = table[token * u.width + i % u.width];
+        x[i] = value_table(token * u.width + i % u.width);
     } else {
         x[i] = 0.0;
     }

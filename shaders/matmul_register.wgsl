@@ -25,10 +25,11 @@ const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
 override ACCUMULATE: bool = false;
+override PACKED: bool = false; // b holds f16, two a word, else f32
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4u>;
 @group(0) @binding(3) var<storage, read> p: array<f32>;
 @group(0) @binding(4) var<storage, read> q: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
@@ -55,26 +56,36 @@ fn block_a(m: u32, k: u32) -> mat4x4f {
     return mat4x4f(a[row(m) * w + at], a[row(m + 1u) * w + at], a[row(m + 2u) * w + at], a[row(m + 3u) * w + at]);
 }
 
+// Values 4i to 4i+3 of b. unpack2x16float is in every WGSL; the type f16 would need a feature.
+fn quad_b(i: u32) -> vec4f {
+    if PACKED {
+        let words = b[i / 2u];
+        let two = select(words.xy, words.zw, i % 2u == 1u);
+        return vec4f(unpack2x16float(two.x), unpack2x16float(two.y));
+    }
+    return bitcast<vec4f>(b[i]);
+}
+
 // B[k..k+4, n..n+4]; column i of the matrix is row k+i. Rows past K meet zeros of A.
 fn block_b(k: u32, n: u32) -> mat4x4f {
     if LAYOUT == NT {
         let w = u.k / 4u;
         let at = k / 4u;
         return transpose(mat4x4f(
-            b[column(n) * w + at],
-            b[column(n + 1u) * w + at],
-            b[column(n + 2u) * w + at],
-            b[column(n + 3u) * w + at],
+            quad_b(column(n) * w + at),
+            quad_b(column(n + 1u) * w + at),
+            quad_b(column(n + 2u) * w + at),
+            quad_b(column(n + 3u) * w + at),
         ));
     }
     let w = u.n / 4u;
     let at = min(n / 4u, w - 1u);
     let last = u.k - 1u;
     return mat4x4f(
-        b[k * w + at],
-        b[min(k + 1u, last) * w + at],
-        b[min(k + 2u, last) * w + at],
-        b[min(k + 3u, last) * w + at],
+        quad_b(k * w + at),
+        quad_b(min(k + 1u, last) * w + at),
+        quad_b(min(k + 2u, last) * w + at),
+        quad_b(min(k + 3u, last) * w + at),
     );
 }
 

@@ -20,13 +20,14 @@ const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
 override ACCUMULATE: bool = false;
+override PACKED: bool = false; // b holds f16, two a word, else f32
 override THREADS: u32 = 256u; // of a workgroup, at most 256
 override SLICES: u32 = 16u; // a power of two
 const ROWS = 4u;
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<u32>;
 @group(0) @binding(3) var<storage, read> p: array<f32>;
 @group(0) @binding(4) var<storage, read> q: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
@@ -49,9 +50,18 @@ fn column_a(m: u32, k: u32) -> vec4f {
     );
 }
 
+// Value i of b.
+fn value_b(i: u32) -> f32 {
+    if PACKED {
+        let two = unpack2x16float(b[i / 2u]);
+        return select(two.x, two.y, i % 2u == 1u);
+    }
+    return bitcast<f32>(b[i]);
+}
+
 fn element_b(k: u32, n: u32) -> f32 {
-    if LAYOUT == NT { return b[n * u.k + k]; }
-    return b[k * u.n + n];
+    if LAYOUT == NT { return value_b(n * u.k + k); }
+    return value_b(k * u.n + n);
 }
 
 fn group(n: u32) -> u32 { return u32(n >= u.end_0) + u32(n >= u.end_1); }

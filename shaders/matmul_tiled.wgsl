@@ -20,10 +20,11 @@ const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
 override ACCUMULATE: bool = false;
+override PACKED: bool = false; // b holds f16, two a word, else f32
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4u>;
 @group(0) @binding(3) var<storage, read> p: array<f32>;
 @group(0) @binding(4) var<storage, read> q: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
@@ -53,10 +54,20 @@ fn fetch_a(m: u32, k: u32) -> vec4f {
     return a[(m * u.k + k) / 4u];
 }
 
+// Values 4i to 4i+3 of b. unpack2x16float is in every WGSL; the type f16 would need a feature.
+fn quad_b(i: u32) -> vec4f {
+    if PACKED {
+        let words = b[i / 2u];
+        let two = select(words.xy, words.zw, i % 2u == 1u);
+        return vec4f(unpack2x16float(two.x), unpack2x16float(two.y));
+    }
+    return bitcast<vec4f>(b[i]);
+}
+
 fn fetch_b(k: u32, n: u32) -> vec4f {
     if n >= u.n || k >= u.k { return vec4f(); }
-    if LAYOUT == NT { return b[(n * u.k + k) / 4u]; }
-    return b[(k * u.n + n) / 4u];
+    if LAYOUT == NT { return quad_b((n * u.k + k) / 4u); }
+    return quad_b((k * u.n + n) / 4u);
 }
 
 fn element_p(m: u32, j: u32, end: u32) -> f32 {

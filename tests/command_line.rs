@@ -86,6 +86,17 @@ fn an_adapter_is_trained_saved_continued_and_merged() {
     assert!(largest_difference(&adapted, &logits(&["--model", &full])) < 1e-4);
 }
 
+/// Atlas's file is f16, so nothing is rounded; and the CPU back end keeps what it always keeps.
+#[test]
+fn memory_is_saved_without_a_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, saving) = (path(&folder, "plain.jsonl"), path(&folder, "saving.jsonl"));
+    output(&tune(&["--method", "full", "--log", &plain]));
+    output(&tune(&["--method", "full", "--checkpoint", "--weights", "f16", "--log", &saving]));
+    assert_eq!(log(&plain), log(&saving));
+    assert_eq!(logits(&["--model", ATLAS]), logits(&["--model", ATLAS, "--weights", "f16"]));
+}
+
 #[test]
 fn recall_and_drift_are_measured() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use pollster::block_on;
 use web_time::Instant;
 
 use super::model;
-use super::opened::BackendName;
+use super::opened::{BackendName, WeightsName};
 use crate::lab::{BenchReport, BenchSettings, BenchShape, Named, bench, keep_layers, random_weights};
 
 /// Measures forward passes, training steps of both methods, generation, and matrix products alone.
@@ -46,6 +46,9 @@ pub struct Args {
     repeat: usize,
     #[arg(long, value_enum, default_value = "auto")]
     backend: BackendName,
+    /// How the base's matrices are held; the full arm's are f32.
+    #[arg(long, value_enum, default_value = "f32")]
+    weights: WeightsName,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -75,7 +78,11 @@ pub fn run(args: Args) -> Result<()> {
         }
     };
     let (backend, _) = args.backend.open()?;
-    let mut base = backend.load(&config, weights)?;
+    let name = match args.weights {
+        WeightsName::F32 => name,
+        WeightsName::F16 => format!("{name}, in f16"),
+    };
+    let mut base = backend.load_as(&config, weights, args.weights.into())?;
     let settings = BenchSettings {
         batch: args.batch,
         time: args.time,

@@ -12,6 +12,7 @@ use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
 use crate::model::peft;
 use crate::model::tokenizer::Tokenizer;
+use crate::model::weights::Precision;
 use crate::train::{AdapterStart, Optimizer};
 
 /// Where the model runs.
@@ -48,6 +49,24 @@ impl BackendName {
     }
 }
 
+/// How the GPU holds a model's matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum WeightsName {
+    /// As they are computed with.
+    F32,
+    /// Rounded to f16, in half the memory. Norms and whatever trains stay f32; the CPU back end rounds only.
+    F16,
+}
+
+impl From<WeightsName> for Precision {
+    fn from(name: WeightsName) -> Self {
+        match name {
+            WeightsName::F32 => Self::F32,
+            WeightsName::F16 => Self::F16,
+        }
+    }
+}
+
 /// Which model, with which adapter, on which back end.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ModelArgs {
@@ -60,6 +79,9 @@ pub struct ModelArgs {
     /// Where it runs.
     #[arg(long, value_enum, default_value = "auto")]
     pub backend: BackendName,
+    /// How the model's matrices are held.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub weights: WeightsName,
 }
 
 /// A model ready to run.
@@ -80,7 +102,7 @@ impl ModelArgs {
         let bundle = model::read(&self.model)?;
         let adapter = self.adapter.as_deref().map(|dir| read_adapter(dir, &bundle.config)).transpose()?;
         let (backend, engine) = self.backend.open()?;
-        let base = backend.load(&bundle.config, bundle.weights)?;
+        let base = backend.load_as(&bundle.config, bundle.weights, self.weights.into())?;
         let adapted = adapter.map(|a| {
             let start = AdapterStart::Tensors(Rc::new(a.tensors));
             base.tune(&Tuning::Lora { lora: a.lora, start }, Optimizer::default())

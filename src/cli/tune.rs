@@ -53,7 +53,7 @@ pub fn run(args: Args) -> Result<()> {
     let (backend, engine) = args.backend.open()?;
     eprintln!("{engine}, {} examples", feed.len());
 
-    let mut model = start(&backend, &bundle, arm, given, &settings)?;
+    let mut model = start(&args, &backend, &bundle, arm, given, &settings)?;
     let (rows, time, accumulate) = feed.shape();
     if let Some(plan) = model.memory_plan(rows, time, accumulate)? {
         eprintln!("{}", memory_line(&plan));
@@ -154,6 +154,7 @@ fn open_log(path: &Path) -> Result<(PathBuf, BufWriter<fs::File>)> {
 
 /// The model that trains.
 fn start(
+    args: &Args,
     backend: &Backend,
     bundle: &Bundle,
     arm: ArmName,
@@ -176,8 +177,9 @@ fn start(
             Tuning::Full
         }
     };
-    let base = backend.load(&bundle.config, weights)?;
-    Ok(base.tune(&tuning, settings.optimizer())?)
+    let base = backend.load_as(&bundle.config, weights, args.weights.into())?;
+    let arm = base.tune(&tuning, settings.optimizer())?;
+    Ok(if args.checkpoint { arm.checkpointed() } else { arm })
 }
 
 /// "memory: weights 8.1 MB, gradients 0.3 MB, ..., total 20.4 MB".

@@ -16,7 +16,7 @@ use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
-use crate::model::weights::Weights;
+use crate::model::weights::{Precision, Weights, round_matrices};
 use crate::train::{AdapterStart, Lora, Optimizer};
 
 pub use choice::{Choice, choose};
@@ -30,6 +30,16 @@ pub enum Tuning {
     Lora { lora: Lora, start: AdapterStart },
     /// Every weight, embeddings included.
     Full,
+}
+
+/// What a model keeps in memory, and how; less of it costs time or digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// Training keeps each layer's input only, and computes the rest of the layer's activations again just before
+    /// its backward pass (Chen et al., arXiv 1604.06174).
+    pub checkpoint: bool,
+    /// Of the base's matrices. What trains, norms and activations are f32.
+    pub weights: Precision,
 }
 
 /// What a training step reports.
@@ -76,10 +86,25 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// A base model from its tensors.
+    /// A base model from its tensors, in f32.
     pub fn load(&self, config: &LlamaConfig, weights: Weights) -> Result<Model> {
+        self.load_as(config, weights, Precision::F32)
+    }
+
+    /// A base model whose matrices are held in a precision. In f16 they are rounded and take half the memory of the
+    /// GPU; an adapter shares them, a full arm trains an f32 copy. The CPU rounds them too, but holds f32.
+    ///
+    /// # Errors
+    /// When a value is beyond f16's range, or a tensor is missing or of another shape.
+    pub fn load_as(&self, config: &LlamaConfig, mut weights: Weights, precision: Precision) -> Result<Model> {
+        if precision == Precision::F16 {
+            round_matrices(&mut weights)?;
+        }
         match self {
-            Self::Gpu(gpu) => Ok(Model::Gpu(Box::new(gpu::GpuModel::new(gpu.clone(), config, &weights)?))),
+            Self::Gpu(gpu) => {
+                let model = gpu::GpuModel::new(gpu.clone(), config, &weights, precision)?;
+                Ok(Model::Gpu(Box::new(model)))
+            }
             Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, Rc::new(weights))?))),
         }
     }
@@ -111,6 +136,17 @@ impl Model {
         match self {
             Self::Gpu(base) => Ok(Self::Gpu(Box::new(base.tune(tuning, optimizer)?))),
             Self::Cpu(base) => Ok(Self::Cpu(Box::new(base.tune(tuning, optimizer)?))),
+        }
+    }
+
+    /// An arm that keeps no activations but each layer's input ([`Storage::checkpoint`]); for before its first step.
+    /// Its losses and gradients are the same to the last bit. On the CPU, where candle decides what is kept,
+    /// nothing changes.
+    #[must_use]
+    pub fn checkpointed(self) -> Self {
+        match self {
+            Self::Gpu(arm) => Self::Gpu(Box::new(arm.checkpointed())),
+            Self::Cpu(arm) => Self::Cpu(arm),
         }
     }
 

@@ -37,9 +37,11 @@ impl Dora {
         Self { m, n, k, rank: lora.rank, scale: lora.scale, end_0, end_1, adapted }
     }
 
-    /// `norm[n] = ||w[n,:] + scale * (b a)[n,:]||`; w (N,K), a (G*R,K), b (N,R), norm (N).
-    pub fn norm(self, plan: &mut PlanBuilder, w: &Slice, a: &Slice, b: &Slice, norm: &Slice) {
-        plan.dispatch(&DORA_NORM, &[], &self, &[w, a, b], &[norm], grid(self.n));
+    /// `norm[n] = ||w[n,:] + scale * (b a)[n,:]||`; w (N,K), a (G*R,K), b (N,R), norm (N). A `packed` w holds f16
+    /// as [`super::pack_f16`] leaves them.
+    pub fn norm(self, plan: &mut PlanBuilder, w: &Slice, packed: bool, a: &Slice, b: &Slice, norm: &Slice) {
+        let overrides = [("PACKED", f64::from(packed))];
+        plan.dispatch(&DORA_NORM, &overrides, &self, &[w, a, b], &[norm], grid(self.n));
     }
 
     /// `y = x * magnitude / norm`, `+=` if `accumulate`; x, y (M,N), magnitude, norm (N).

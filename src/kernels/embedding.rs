@@ -23,8 +23,21 @@ pub struct Embedding {
 impl Embedding {
     /// `x[n] = table[tokens[n]]`; tokens (N) u32, table (V,C), x (N,C).
     pub fn forward(self, plan: &mut PlanBuilder, tokens: &Slice, table: &Slice, x: &Slice) {
+        self.forward_from(plan, tokens, table, false, x);
+    }
+
+    /// [`Self::forward`]; a `packed` table holds f16 as [`super::pack_f16`] leaves them.
+    pub fn forward_from(
+        self,
+        plan: &mut PlanBuilder,
+        tokens: &Slice,
+        table: &Slice,
+        packed: bool,
+        x: &Slice,
+    ) {
+        let overrides = [("PACKED", f64::from(packed))];
         let threads = self.rows * self.width;
-        plan.dispatch(&EMBEDDING_FORWARD, &[], &self, &[tokens, table], &[x], grid(threads));
+        plan.dispatch(&EMBEDDING_FORWARD, &overrides, &self, &[tokens, table], &[x], grid(threads));
     }
 
     /// CPU twin of `embedding_forward.wgsl`: x.

@@ -48,6 +48,8 @@ pub struct Matmul {
     pub alpha: f32,
     /// `out +=` instead of `out =`.
     pub accumulate: bool,
+    /// b holds f16 as [`super::pack_f16`] leaves them.
+    pub packed: bool,
     /// Runs this variant, if the shape allows it, instead of the one chosen for adapter and shape.
     pub force: Option<Variant>,
 }
@@ -105,11 +107,15 @@ pub struct Launch {
 impl Matmul {
     /// `out = A·B` with out (M,N) and a sum over K.
     pub fn new(layout: Layout, m: u32, n: u32, k: u32) -> Self {
-        Self { layout, m, n, k, alpha: 1.0, accumulate: false, force: None }
+        Self { layout, m, n, k, alpha: 1.0, accumulate: false, packed: false, force: None }
     }
 
     pub fn accumulate(self) -> Self {
         Self { accumulate: true, ..self }
+    }
+
+    pub fn packed(self, packed: bool) -> Self {
+        Self { packed, ..self }
     }
 
     pub fn alpha(self, alpha: f32) -> Self {
@@ -159,6 +165,7 @@ impl Matmul {
         let mut overrides = vec![
             ("LAYOUT", f64::from(self.layout as u32)),
             ("ACCUMULATE", f64::from(u32::from(self.accumulate))),
+            ("PACKED", f64::from(u32::from(self.packed))),
         ];
         let (kernel, workgroups) = match variant {
             Variant::Register => {
@@ -189,7 +196,7 @@ impl Matmul {
         Launch { kernel, overrides, uniforms, workgroups, product: Product { matmul: self, lora } }
     }
 
-    /// CPU twin of the matmul shaders.
+    /// CPU twin of the matmul shaders, with the values of b.
     pub fn cpu(self, a: &[f32], b: &[f32], out: &mut [f32]) {
         let (m, n, k) = (self.m as usize, self.n as usize, self.k as usize);
         for i in 0..m {

@@ -22,6 +22,7 @@ mod shift;
 mod step;
 mod swiglu;
 mod top_k;
+mod unpack_f16;
 
 pub use accumulate::*;
 pub use adamw::*;
@@ -44,6 +45,7 @@ pub use shift::*;
 pub use step::*;
 pub use swiglu::*;
 pub use top_k::*;
+pub use unpack_f16::*;
 
 /// A compute shader and how many buffers it binds: the uniform at 0, then the read-only inputs, then
 /// the read-write outputs. Its entry point is `main`.

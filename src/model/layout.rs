@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::lab::Target;
 use crate::train::Lora;
 
-/// A block starts at a multiple of this many words (WebGPU's 256-byte offset alignment).
-const BLOCK_WORDS: usize = 64;
+/// A block starts at a multiple of this many words: of f32 as of f16, a multiple of WebGPU's 256 bytes.
+const BLOCK_WORDS: usize = 128;
 
 /// The stacked linears of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -178,6 +178,21 @@ impl Layout {
     pub fn pack(&self, weights: &Weights) -> Result<Vec<f32>> {
         pack(&self.tensors, self.words, weights)
     }
+
+    /// Length of the arena in words with its matrices as f16, two a word. The norms, which are few, stay f32.
+    pub fn packed_words(&self) -> usize {
+        self.words - self.decayed / 2
+    }
+
+    /// Where a block lies in such an arena, a matrix up to a whole vec4 of words.
+    pub fn packed(&self, block: &Range<usize>) -> Range<usize> {
+        if block.start < self.decayed {
+            let start = block.start / 2;
+            start..start + block.len().div_ceil(2).next_multiple_of(4)
+        } else {
+            block.start - self.decayed / 2..block.end - self.decayed / 2
+        }
+    }
 }
 
 fn pack(places: &BTreeMap<String, Place>, words: usize, weights: &Weights) -> Result<Vec<f32>> {
@@ -300,7 +315,7 @@ mod tests {
         assert_eq!(at("k_proj").end, at("v_proj").start);
         assert_eq!(layout.layers[1].stacks[0], at("q_proj").start..at("v_proj").end);
         assert!(
-            layout.layers.iter().flat_map(|l| l.stacks.iter().chain(&l.norms)).all(|b| b.start % 64 == 0)
+            layout.layers.iter().flat_map(|l| l.stacks.iter().chain(&l.norms)).all(|b| b.start % 128 == 0)
         );
         assert!(layout.layers[0].norms[0].start >= layout.decayed);
         assert_eq!(layout.head, layout.embedding);

@@ -31,9 +31,10 @@ impl Array {
 /// Tensors by name.
 pub type Weights = BTreeMap<String, Array>;
 
-/// How numbers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How numbers are written, or held in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
+    #[default]
     F32,
     F16,
 }
@@ -151,6 +152,25 @@ pub fn round_to_f16(weights: &mut Weights) {
     for array in weights.values_mut() {
         array.data.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
     }
+}
+
+/// [`round_to_f16`] of the matrices, which are what [`Precision::F16`] holds as f16 in memory; norms stay.
+///
+/// # Errors
+/// [`Error::Setting`] for a tensor with a value beyond f16's range.
+pub fn round_matrices(weights: &mut Weights) -> Result<()> {
+    for (name, array) in weights.iter_mut().filter(|(_, array)| array.shape.len() > 1) {
+        for value in &mut array.data {
+            let rounded = f16::from_f32(*value).to_f32();
+            if value.is_finite() && rounded.is_infinite() {
+                let message = format!("{name} holds {value}, f16 ends at {}", f16::MAX);
+                let remedy = "Hold the weights as f32".into();
+                return Err(Error::Setting { field: "weights", message, remedy });
+            }
+            *value = rounded;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use driftscope::gpu::Gpu;
 use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::rope::Llama3Scaling;
-use driftscope::model::weights::{Array, Weights};
+use driftscope::model::weights::{Array, Precision, Weights};
 use driftscope::train::{AdapterStart, Lora};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -79,6 +79,10 @@ pub async fn gpu_in_browser() -> Backend {
 
 pub fn load(backend: &Backend, config: &LlamaConfig) -> Model {
     backend.load(config, weights(config, 7)).unwrap()
+}
+
+pub fn load_as(backend: &Backend, config: &LlamaConfig, precision: Precision) -> Model {
+    backend.load_as(config, weights(config, 7), precision).unwrap()
 }
 
 /// `rows` random sequences of odd lengths up to `time`, with random prompts.

@@ -3,6 +3,7 @@
 mod choice;
 mod common;
 mod gradients;
+mod half;
 mod head;
 mod inference;
 mod memory;

@@ -1,7 +1,8 @@
 use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora, weights};
 use driftscope::data::batch::Batch;
-use driftscope::engine::{Backend, Tuning};
+use driftscope::engine::{Backend, Model, Tuning};
 use driftscope::lab::Target;
+use driftscope::model::config::LlamaConfig;
 use driftscope::train::Optimizer;
 use pollster::block_on;
 
@@ -79,6 +80,31 @@ fn the_same_seed_gives_the_same_curve_to_the_last_bit() {
         for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
             let run = || losses(&backend, &tuning, 8, 3e-3);
             assert_eq!(run(), run());
+        }
+    }
+}
+
+/// Checkpoints compute the same from the same, so nothing differs; with micro-batches too.
+#[test]
+fn checkpoints_change_no_bit() {
+    let backend = gpu();
+    for (name, config) in configs() {
+        // Three layers at least, so that one is neither the first nor the last.
+        let config = LlamaConfig { num_hidden_layers: 3, ..config };
+        // A rank whose x Aᵀ is a product of its own, too.
+        for tuning in
+            [Tuning::Full, lora(4, &Target::ALL), lora(20, &[Target::QProj, Target::DownProj]), dora(3)]
+        {
+            let arm = || load(&backend, &config).tune(&tuning, Optimizer::default()).unwrap();
+            let run = |mut arm: Model| {
+                for step in 0..3 {
+                    let micro = [batch(&config, 2, 17, step), batch(&config, 2, 17, step + 9)];
+                    arm.accumulated_step(&micro[..1 + step as usize % 2], 1e-2).unwrap();
+                }
+                let metrics = block_on(arm.take_metrics()).unwrap();
+                (metrics, block_on(arm.gradients()).unwrap(), block_on(arm.tensors()).unwrap())
+            };
+            assert!(run(arm().checkpointed()) == run(arm()), "{name}, {tuning:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A device per test, seeded values, buffers, and the comparisons.
 
 use driftscope::gpu::{Gpu, PlanBuilder, Slice};
+use driftscope::kernels::{UnpackF16, pack_f16};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -29,6 +30,19 @@ pub fn ids(seed: u64, n: usize, limit: u32) -> Vec<u32> {
 /// A buffer that holds `data`.
 pub fn upload<T: bytemuck::Pod>(gpu: &Gpu, data: &[T]) -> Slice {
     gpu.upload("input", data).unwrap()
+}
+
+/// [`values`] as a kernel reads weights: f32 or, `packed`, f16 and what they are then.
+pub fn weights(gpu: &Gpu, seed: u64, n: u32, packed: bool) -> (Vec<f32>, Slice) {
+    let mut values = values(seed, n as usize);
+    if !packed {
+        let slice = upload(gpu, &values);
+        return (values, slice);
+    }
+    let words = pack_f16(&values);
+    values = UnpackF16 { len: words.len() as u32 }.record_cpu(&words);
+    values.truncate(n as usize);
+    (values, upload(gpu, &words))
 }
 
 /// A buffer full of values that no kernel would leave behind: what it fails to write shows.

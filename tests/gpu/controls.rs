@@ -73,11 +73,13 @@ fn mistakes() -> Vec<Mistake> {
         DORA_NORM "u.scale * low" => "low", dora::norm;
         DORA_NORM "vec4u(k) + LANES < vec4u(u.k)" => "vec4<bool>(true)", dora::norm;
         DORA_NORM "u.adapted >> group" => "u.adapted", dora::norm;
+        DORA_NORM "i % 2u == 1u" => "i % 2u == 0u", dora::norm;
         DORA_SCALE "magnitude[n] / norm[n]" => "norm[n]", dora::scale;
         DORA_SCALE "value += y[i]" => "value = y[i]", dora::scale;
         EMBEDDING_BACKWARD "] += sum" => "] = sum", embedding::backward;
         EMBEDDING_BACKWARD "order[i] * u.width" => "i * u.width", embedding::backward;
         EMBEDDING_FORWARD "i % u.width" => "i / u.width", embedding::forward;
+        EMBEDDING_FORWARD "i % 2u == 1u" => "i % 2u == 0u", embedding::forward;
         EMBEDDING_FORWARD "x[i] = 0.0" => "x[i] = 1.0", embedding::forward;
         FILL "i >= u.len" => "i > u.len", fill::record;
         FINISH_STEP "min(1.0," => "max(1.0,", grad_norm::finish_step;
@@ -89,13 +91,16 @@ fn mistakes() -> Vec<Mistake> {
         LORA_BACKWARD_OUTPUT "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", lora::gradients;
         LORA_BACKWARD_OUTPUT "partial[t + half * stride]" => "partial[t + half]", lora::gradients;
         MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
+        MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
         MATMUL_REGISTER "row_q(j, n + 12u)" => "row_q(j, n + 8u)", lora::register;
         MATMUL_SKINNY "sum *= u.alpha" => "sum *= 1.001", matmul::scalar;
+        MATMUL_SKINNY "i % 2u == 1u" => "i % 2u == 0u", matmul::scalar;
         MATMUL_SKINNY "k += SLICES" => "k += SLICES + 1u", matmul::sliced;
         MATMUL_SKINNY "group(n) * u.rank + r" => "r", lora::sliced;
         MATMUL_TILED "block_a(y, 3u)" => "block_a(y, 2u)", matmul::tiled;
         MATMUL_TILED "x + i * 16u" => "x * 4u + i", matmul::tiled;
+        MATMUL_TILED "unpack2x16float(two.y)" => "unpack2x16float(two.x)", matmul::tiled;
         MATMUL_TILED "n >= u.end_1" => "n > u.end_1", lora::tiled;
         NEFTUNE "pcg(pcg(pcg(now.noise + b) + t) + c)" => "pcg(pcg(pcg(now.noise + b)) + c)", neftune::record;
         NEFTUNE "lengths[b] * u.width" => "u.time * u.width", neftune::record;
@@ -123,6 +128,7 @@ fn mistakes() -> Vec<Mistake> {
         SWIGLU_LORA_FORWARD "= sum[i][e]" => "= sum[e][i]", swiglu::forward_lora;
         TOP_K "logit <= best" => "logit < best", top_k::record;
         TOP_K "best[0] + log(sum)" => "log(sum)", top_k::record;
+        UNPACK_F16 "unpack2x16float" => "unpack2x16snorm", unpack_f16::record;
     ]
 }
 

@@ -1,4 +1,4 @@
-use crate::common::{assert_close, assert_gradient, gpu, inner, run, upload, values};
+use crate::common::{assert_close, assert_gradient, gpu, inner, run, upload, values, weights};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{Dora, LoraGroups};
 
@@ -12,15 +12,17 @@ fn ops() -> [Dora; 3] {
     ]
 }
 
-/// Rows are sums of K squares of sums of R products: some ulp.
+/// Rows are sums of K squares of sums of R products: some ulp. Of a weight as f32 and as f16.
 pub fn norm_at(gpu: &Gpu, op: Dora) {
     let groups = (op.adapted.ilog2() + 1).max(u32::from(op.end_0 < op.n) + u32::from(op.end_1 < op.n) + 1);
-    let w = values(1, (op.n * op.k) as usize);
     let (a, b) = (values(2, (groups * op.rank * op.k) as usize), values(3, (op.n * op.rank) as usize));
-    let (ws, a_s, bs) = (upload(gpu, &w), upload(gpu, &a), upload(gpu, &b));
-    let norm = upload(gpu, &vec![-777.0f32; op.n as usize]);
-    let got = run(gpu, &[&norm], |plan| op.norm(plan, &ws, &a_s, &bs, &norm));
-    assert_close("norm", &got[0], &op.norm_cpu(&w, &a, &b), 1e-5);
+    let (a_s, bs) = (upload(gpu, &a), upload(gpu, &b));
+    for packed in [false, true] {
+        let (w, ws) = weights(gpu, 1, op.n * op.k, packed);
+        let norm = upload(gpu, &vec![-777.0f32; op.n as usize]);
+        let got = run(gpu, &[&norm], |plan| op.norm(plan, &ws, packed, &a_s, &bs, &norm));
+        assert_close("norm", &got[0], &op.norm_cpu(&w, &a, &b), 1e-5);
+    }
 }
 
 /// Lengths of about 1, zero for every third row.

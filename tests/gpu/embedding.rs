@@ -1,20 +1,22 @@
-use crate::common::{assert_close, dirty, gpu, ids, inner, run, upload, values};
+use crate::common::{assert_close, dirty, gpu, ids, inner, run, upload, values, weights};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{Embedding, EmbeddingBackward, IGNORED, token_index};
 
 /// rows, width, vocab
 const SHAPES: [(u32, u32, u32); 3] = [(1, 1, 1), (7, 5, 3), (65, 48, 11)];
 
-/// Copies, so exact.
+/// Copies, so exact; of f32 and of f16.
 pub fn forward_at(gpu: &Gpu, rows: u32, width: u32, vocab: u32) {
     let op = Embedding { rows, width, vocab };
     let mut tokens = ids(1, rows as usize, vocab);
     tokens[rows as usize / 2] = if rows > 1 { IGNORED } else { 0 };
-    let table = values(2, (vocab * width) as usize);
-    let x = dirty(gpu, (rows * width) as usize);
-    let (t, e) = (upload(gpu, &tokens), upload(gpu, &table));
-    let got = run(gpu, &[&x], |plan| op.forward(plan, &t, &e, &x));
-    assert_close("x", &got[0], &op.forward_cpu(&tokens, &table), 0.0);
+    let t = upload(gpu, &tokens);
+    for packed in [false, true] {
+        let (table, e) = weights(gpu, 2, vocab * width, packed);
+        let x = dirty(gpu, (rows * width) as usize);
+        let got = run(gpu, &[&x], |plan| op.forward_from(plan, &t, &e, packed, &x));
+        assert_close("x", &got[0], &op.forward_cpu(&tokens, &table), 0.0);
+    }
 }
 
 pub fn forward(gpu: &Gpu) {

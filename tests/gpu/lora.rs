@@ -1,4 +1,4 @@
-use crate::common::{assert_close, gpu, run, upload, values};
+use crate::common::{assert_close, gpu, run, upload, values, weights};
 use crate::matmul::tolerance;
 use driftscope::gpu::{Gpu, Slice};
 use driftscope::kernels::{Layout, LoraGroups, Matmul, Slices, Variant};
@@ -33,7 +33,7 @@ fn random(gpu: &Gpu, seed: u64, n: u32) -> (Vec<f32>, Slice) {
 /// mm is Nt with n = N.
 pub fn forward_at(gpu: &Gpu, op: LoraGroups, mm: Matmul) {
     let (x, xs) = random(gpu, 1, mm.m * mm.k);
-    let (w, ws) = random(gpu, 2, mm.n * mm.k);
+    let (w, ws) = weights(gpu, 2, mm.n * mm.k, mm.packed);
     let (xa, xas) = random(gpu, 3, mm.m * op.groups * op.rank);
     let (b, bs) = random(gpu, 4, mm.n * op.rank);
     let (mut want, out) = random(gpu, 5, mm.m * mm.n);
@@ -45,7 +45,7 @@ pub fn forward_at(gpu: &Gpu, op: LoraGroups, mm: Matmul) {
 /// mm is Nn with k = N.
 pub fn backward_input_at(gpu: &Gpu, op: LoraGroups, mm: Matmul) {
     let (dy, dys) = random(gpu, 1, mm.m * mm.k);
-    let (w, ws) = random(gpu, 2, mm.k * mm.n);
+    let (w, ws) = weights(gpu, 2, mm.k * mm.n, mm.packed);
     let (dxa, dxas) = random(gpu, 3, mm.m * op.groups * op.rank);
     let (a, adapters) = random(gpu, 4, op.groups * op.rank * mm.n);
     let (mut want, dx) = random(gpu, 5, mm.m * mm.n);
@@ -123,7 +123,7 @@ fn forward_equals_twin() {
     for variant in Variant::ALL {
         for op in RANKS.into_iter().flat_map(|rank| STACKS.map(|stack| lora(rank, stack))) {
             let mm = Matmul::new(Layout::Nt, 19, rows(op), 20).force(variant);
-            for mm in [mm, mm.accumulate(), mm.alpha(0.5)] {
+            for mm in [mm, mm.accumulate(), mm.alpha(0.5), mm.packed(true)] {
                 forward_at(&gpu, op, mm);
             }
         }
@@ -137,7 +137,7 @@ fn backward_input_equals_twin() {
         for op in RANKS.into_iter().flat_map(|rank| STACKS.map(|stack| lora(rank, stack))) {
             for width_in in [20, 33] {
                 let mm = Matmul::new(Layout::Nn, 19, width_in, rows(op)).force(variant);
-                for mm in [mm, mm.accumulate()] {
+                for mm in [mm, mm.accumulate(), mm.packed(true)] {
                     backward_input_at(&gpu, op, mm);
                 }
             }

@@ -24,3 +24,4 @@ mod shaders;
 mod shift;
 mod swiglu;
 mod top_k;
+mod unpack_f16;

@@ -1,4 +1,4 @@
-use crate::common::{assert_close, gpu, run, upload, values};
+use crate::common::{assert_close, gpu, run, upload, values, weights};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{Layout, Matmul, Variant};
 
@@ -13,18 +13,21 @@ pub fn tolerance(k: u32) -> f32 {
 }
 
 pub fn record_at(gpu: &Gpu, op: Matmul) {
-    let (a, b) = (values(1, (op.m * op.k) as usize), values(2, (op.k * op.n) as usize));
+    let a = values(1, (op.m * op.k) as usize);
+    let (b, sb) = weights(gpu, 2, op.k * op.n, op.packed);
     let mut want = values(3, (op.m * op.n) as usize);
-    let [sa, sb, out] = [&a, &b, &want].map(|v| upload(gpu, v));
+    let [sa, out] = [&a, &want].map(|v| upload(gpu, v));
     let got = run(gpu, &[&out], |plan| op.record(plan, &sa, &sb, &out));
     op.cpu(&a, &b, &mut want);
     assert_close(&format!("out, {op:?}"), &got[0], &want, tolerance(op.k));
 }
 
-/// A product of each layout, on one variant.
+/// A product of each layout, on one variant, with b as f32 and as f16.
 fn variant(gpu: &Gpu, variant: Variant) {
     for layout in LAYOUTS {
-        record_at(gpu, Matmul::new(layout, 36, 44, 68).force(variant));
+        for packed in [false, true] {
+            record_at(gpu, Matmul::new(layout, 36, 44, 68).force(variant).packed(packed));
+        }
     }
 }
 
@@ -67,7 +70,9 @@ fn every_variant_equals_twin_on_odd_shapes() {
     for variant in Variant::ALL {
         for layout in LAYOUTS {
             for (m, n, k) in shapes {
-                record_at(&gpu, Matmul::new(layout, m, n, k).force(variant));
+                let op = Matmul::new(layout, m, n, k).force(variant);
+                record_at(&gpu, op);
+                record_at(&gpu, op.packed(true));
             }
         }
     }
@@ -89,6 +94,7 @@ fn aligned_variants_equal_twin_with_odd_free_dimensions() {
                 for op in ops.map(|op| op.force(variant)) {
                     assert_eq!(op.variant(&gpu), variant);
                     record_at(&gpu, op);
+                    record_at(&gpu, op.packed(true));
                 }
             }
         }
@@ -105,6 +111,7 @@ fn accumulates_and_scales() {
                 record_at(&gpu, op.accumulate());
                 record_at(&gpu, op.alpha(-0.37));
                 record_at(&gpu, op.alpha(2.5).accumulate());
+                record_at(&gpu, op.alpha(2.5).accumulate().packed(true));
             }
         }
     }
@@ -116,6 +123,7 @@ fn chosen_variant_equals_twin_at_model_shapes() {
     for m in [1, 2, 64, 192] {
         for (n, k) in [(384, 192), (2048, 192), (192, 640)] {
             record_at(&gpu, Matmul::new(Layout::Nt, m, n, k));
+            record_at(&gpu, Matmul::new(Layout::Nt, m, n, k).packed(true));
         }
     }
 }

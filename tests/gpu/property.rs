@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::common::gpu;
 use crate::{
     accumulate, adamw, attention, cross_entropy, cross_entropy_chunk, dora, embedding, fill, grad_norm,
-    kv_cache, lora, matmul, rmsnorm, rope, select, shift, swiglu, top_k,
+    kv_cache, lora, matmul, rmsnorm, rope, select, shift, swiglu, top_k, unpack_f16,
 };
 
 /// Random cases of a family of kernels, on one device.
@@ -158,10 +158,10 @@ fn product() -> impl Strategy<Value = Matmul> {
     let layout = any_of(matmul::LAYOUTS.to_vec());
     let alpha = prop_oneof![Just(1.0), -2.0..2f32];
     let shape = (length(140), length(140), length(140));
-    let options = (any_of(Variant::ALL.to_vec()), alpha, any::<bool>());
-    (layout, shape, options).prop_map(|(layout, (m, n, k), (variant, alpha, accumulate))| {
+    let options = (any_of(Variant::ALL.to_vec()), alpha, any::<bool>(), any::<bool>());
+    (layout, shape, options).prop_map(|(layout, (m, n, k), (variant, alpha, accumulate, packed))| {
         let force = Some(variant);
-        Matmul { alpha, accumulate, force, ..Matmul::new(layout, m, n, k) }
+        Matmul { alpha, accumulate, packed, force, ..Matmul::new(layout, m, n, k) }
     })
 }
 
@@ -258,4 +258,9 @@ fn top_k() {
     check((1..100u32, vocab), |gpu, (rows, (vocab, k))| {
         top_k::record_at(gpu, TopK { rows, vocab, k });
     });
+}
+
+#[test]
+fn unpack_f16() {
+    check(1..5000u32, unpack_f16::record_at);
 }

@@ -73,6 +73,7 @@ fn cases() -> Vec<Case> {
         case(&k::SWIGLU_FORWARD, layout!(SwiGlu { rows, width })),
         case(&k::SWIGLU_LORA_FORWARD, layout!(SwiGluLora { rows, width, rank })),
         case(&k::TOP_K, layout!(TopK { rows, vocab, k })),
+        case(&k::UNPACK_F16, layout!(UnpackF16 { len })),
     ]
 }
 

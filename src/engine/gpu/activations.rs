@@ -15,7 +15,8 @@ pub struct Adapted<B = Slice> {
 }
 
 /// What one layer computes. Training keeps a set for each layer, because the backward pass reads them;
-/// inference has one that all layers share.
+/// inference has one that all layers share. So has training with checkpoints (Chen et al., arXiv 1604.06174), but
+/// for `x`, of which each layer has its own: the backward pass computes the rest again.
 #[derive(Clone)]
 pub struct Layer<B = Slice> {
     /// Residual stream into the layer, (N,C).
@@ -44,8 +45,8 @@ pub struct Activations<B = Slice> {
     pub x: B,
     pub rstd: B,
     pub normed: B,
-    /// Where the last norm, which no block follows, leaves its copy of x.
-    pub unused: B,
+    /// Where the last norm, which no block follows, leaves its copy of x: memory that is free just then.
+    pub spare: B,
 }
 
 impl<B: Clone> Activations<B> {
@@ -81,18 +82,21 @@ impl<B: Clone> Activations<B> {
                 hidden: buffer("hidden", c.intermediate_size)?,
             })
         };
-        let layers: Vec<Layer<B>> = match training {
+        let mut layers = match training && !form.storage.checkpoint {
             true => (0..c.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             false => vec![layer(0)?; c.num_hidden_layers],
         };
+        if training && form.storage.checkpoint {
+            for layer in layers.iter_mut().skip(1) {
+                layer.x = buffer("x", c.hidden_size)?;
+            }
+        }
+        let (rstd, normed) = (buffer("rstd", 1)?, buffer("normed", c.hidden_size)?);
         // In inference the stream behind the last layer may overwrite the one into it.
-        let x = if training { buffer("x", c.hidden_size)? } else { layers[0].x.clone() };
-        Ok(Self {
-            layers,
-            x,
-            rstd: buffer("rstd", 1)?,
-            normed: buffer("normed", c.hidden_size)?,
-            unused: buffer("unused", c.hidden_size)?,
-        })
+        let (x, spare) = match training {
+            true => (buffer("x", c.hidden_size)?, buffer("dx", c.hidden_size)?),
+            false => (layers[0].x.clone(), layers[0].mid.clone()),
+        };
+        Ok(Self { layers, x, rstd, normed, spare })
     }
 }

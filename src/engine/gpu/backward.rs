@@ -9,13 +9,15 @@ use crate::gpu::{Memory, PlanBuilder, Slice};
 use crate::kernels::{EmbeddingBackward, Fill, Layout as Product, Matmul, SwiGlu};
 use crate::model::layout::Stack;
 
-/// Gradient buffers that the layers take in turn.
+/// Gradient buffers that the layers take in turn. Some share memory with what is not needed at the same time.
 pub struct Gradients<B = Slice> {
-    /// Of the residual stream, (N,C).
+    /// Of the residual stream, (N,C). [`Activations::spare`]: nothing reads that.
     dx: B,
-    /// Of a normed input, (N,C).
+    /// Of a normed input, (N,C). [`Activations::normed`], of which the head has taken a copy by then.
     pub dnormed: B,
+    /// In the place of `dgate_up`.
     dqkv: B,
+    /// In the place of `dhidden`.
     dattention: B,
     /// Row sums of `dout * out`, (N,H).
     delta: B,
@@ -30,19 +32,26 @@ pub struct Gradients<B = Slice> {
 impl<B: Clone> Gradients<B> {
     /// # Errors
     /// When a buffer is larger than the adapter allows.
-    pub fn new<M: Memory<Buffer = B>>(memory: &M, form: Form, shape: Shape) -> Result<Self> {
+    pub fn new<M: Memory<Buffer = B>>(
+        memory: &M,
+        form: Form,
+        shape: Shape,
+        acts: &Activations<B>,
+    ) -> Result<Self> {
         let c = form.config;
         let buffer = |label: &'static str, width: usize| memory.buffer(label, shape.tokens() * width);
         let dora = form.adapter.is_some_and(|(lora, _)| lora.dora);
         let widest = Stack::ALL.map(|stack| stack.outputs(c)).into_iter().max().unwrap_or(0);
+        let dgate_up = buffer("dgate_up", Stack::GateUp.outputs(c).max(Stack::Qkv.outputs(c)))?;
+        let dhidden = buffer("dhidden", Stack::Down.inputs(c).max(Stack::Output.inputs(c)))?;
         Ok(Self {
-            dx: buffer("dx", c.hidden_size)?,
-            dnormed: buffer("dnormed", c.hidden_size)?,
-            dqkv: buffer("dqkv", Stack::Qkv.outputs(c))?,
-            dattention: buffer("dattention", Stack::Output.inputs(c))?,
+            dx: acts.spare.clone(),
+            dnormed: acts.normed.clone(),
+            dqkv: dgate_up.clone(),
+            dattention: dhidden.clone(),
             delta: buffer("delta", c.num_attention_heads)?,
-            dgate_up: buffer("dgate_up", 2 * c.intermediate_size)?,
-            dhidden: buffer("dhidden", c.intermediate_size)?,
+            dgate_up,
+            dhidden,
             dxa: buffer("dxa", 3 * form.rank())?,
             dunscaled: buffer("dunscaled", if dora { widest } else { 0 })?,
         })
@@ -89,7 +98,12 @@ impl Backward<'_> {
         let g = self.grads;
         let full = self.net.adapter.is_none();
         self.norm(plan, &layout.norm, &self.acts.x, &self.acts.rstd, false);
-        for i in (0..c.num_hidden_layers).rev() {
+        let last = c.num_hidden_layers - 1;
+        for i in (0..=last).rev() {
+            // The last layer's are still there.
+            if self.net.storage.checkpoint && i < last {
+                self.net.recompute(plan, self.shape, self.acts, i, self.position);
+            }
             self.layer(plan, i);
         }
         if full {
@@ -160,7 +174,7 @@ impl Backward<'_> {
         let w = self.net.weight(block);
         let n = self.shape.tokens() as u32;
         let (width_in, width_out) = (stack.inputs(c) as u32, stack.outputs(c) as u32);
-        let to_input = Matmul::new(Product::Nn, n, width_in, width_out);
+        let to_input = self.net.matmul(Product::Nn, n as usize, stack.inputs(c), stack.outputs(c));
         let Some(lora) = self.net.adapter(layer, stack) else {
             if let Some(dinput) = dinput {
                 to_input.record(plan, dy, &w, dinput);

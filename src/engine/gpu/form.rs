@@ -1,5 +1,6 @@
 //! What buffers are sized by, without any buffer in it.
 
+use crate::engine::Storage;
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Stack};
 use crate::train::Lora;
@@ -22,6 +23,7 @@ impl Shape {
 pub struct Form<'a> {
     pub config: &'a LlamaConfig,
     pub adapter: Option<(&'a Lora, &'a AdapterLayout)>,
+    pub storage: Storage,
 }
 
 impl Form<'_> {

@@ -172,7 +172,7 @@ impl Loss<'_> {
         accumulate: bool,
     ) {
         let (slots, width, across) = (self.slots as u32, self.width() as u32, columns.len() as u32);
-        let mut product = Matmul::new(Product::Nn, slots, width, across);
+        let mut product = self.net.matmul(Product::Nn, self.slots, self.width(), columns.len());
         product.accumulate = accumulate;
         product.record(plan, dlogits, &self.weight(columns), &self.dgathered());
         if let Some(dhead) = dhead {
@@ -185,7 +185,7 @@ impl Loss<'_> {
     /// Logits (S,W) of these columns.
     fn product(&self, plan: &mut PlanBuilder, columns: &Range<usize>) -> Slice {
         let logits = self.logits(columns);
-        let product = Matmul::new(Product::Nt, self.slots as u32, columns.len() as u32, self.width() as u32);
+        let product = self.net.matmul(Product::Nt, self.slots, columns.len(), self.width());
         product.record(plan, &self.gathered(), &self.weight(columns), &logits);
         logits
     }
@@ -194,7 +194,8 @@ impl Loss<'_> {
     /// first: only the last is computed once.
     fn chunks(&self, plan: &PlanBuilder) -> Vec<Range<usize>> {
         let vocab = self.net.config.vocab_size;
-        let bound = plan.gpu.limits.max_storage_buffer_binding_size / (4 * self.width() as u64);
+        let bytes = if self.net.packed { 2 } else { 4 };
+        let bound = plan.gpu.limits.max_storage_buffer_binding_size / (bytes * self.width() as u64);
         let most = (self.head.logits.words() / self.slots).min(bound as usize);
         let most = if most >= vocab { vocab } else { (most / COLUMNS * COLUMNS).max(COLUMNS) };
         let (mut chunks, mut end) = (Vec::new(), vocab);
@@ -216,8 +217,8 @@ impl Loss<'_> {
     }
 
     fn weight(&self, columns: &Range<usize>) -> Slice {
-        let head = self.net.weight(&self.net.layout.head);
-        head.sub(columns.start * self.width(), columns.len() * self.width())
+        let at = |column: usize| self.net.layout.head.start + column * self.width();
+        self.net.weight(&(at(columns.start)..at(columns.end)))
     }
 
     fn logits(&self, columns: &Range<usize>) -> Slice {

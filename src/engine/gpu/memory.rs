@@ -8,11 +8,12 @@ use super::form::{Form, Shape};
 use super::head::Head;
 use super::net::Adapter;
 use super::train::{Pass, State};
-use crate::engine::Tuning;
+use crate::engine::{Storage, Tuning};
 use crate::error::{Error, Result};
 use crate::gpu::{Count, HEAD_BYTES};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Stack};
+use crate::model::weights::Precision;
 
 /// What [`MemoryPlan::largest_binding`] calls the largest block of weights.
 const MATRIX: &str = "a matrix of the weights";
@@ -58,7 +59,7 @@ impl MemoryPlan {
             part(&count).map(|()| count)
         };
         let c = form.config;
-        let base = counted(&|m| GpuModel::buffers(m, c, layout).map(drop))?;
+        let base = counted(&|m| GpuModel::buffers(m, c, layout, form.storage.weights).map(drop))?;
         let trained = counted(&|m| match form.adapter {
             Some((lora, adapter)) => Adapter::buffers(m, c, lora, adapter).map(drop),
             None => GpuModel::trained_buffer(m, layout),
@@ -68,15 +69,16 @@ impl MemoryPlan {
         let sum = counted(&|m| if several { State::total(m, words) } else { Ok(()) })?;
         let pass = counted(&|m| Pass::new(m, form, shape, several).map(drop))?;
         let activations = counted(&|m| {
-            Activations::new(m, form, shape, true)?;
-            Gradients::new(m, form, shape).map(drop)
+            let acts = Activations::new(m, form, shape, true)?;
+            Gradients::new(m, form, shape, &acts).map(drop)
         })?;
         let head = counted(&|m| Head::new(m, c, shape.tokens(), true).map(drop))?;
         let parts = [&base, &trained, &state, &sum, &pass];
         let largest = |parts: &[&Count]| {
             parts.iter().rev().map(|part| part.largest()).max_by_key(|(_, bytes)| *bytes).unwrap_or_default()
         };
-        let matrix = (MATRIX, 4 * largest_matrix(c) as u64);
+        let packed = form.storage.weights == Precision::F16;
+        let matrix = (MATRIX, if packed { 2 } else { 4 } * largest_matrix(c) as u64);
         let bound = largest(&parts[1..]);
         let rope = base.bytes() - base.bytes_of("weights");
         let total = parts.iter().map(|part| part.bytes()).sum();
@@ -133,6 +135,7 @@ fn largest_matrix(config: &LlamaConfig) -> usize {
 pub fn plan_memory(
     config: &LlamaConfig,
     tuning: &Tuning,
+    storage: Storage,
     rows: usize,
     time: usize,
     accumulate: usize,
@@ -142,6 +145,6 @@ pub fn plan_memory(
         Tuning::Lora { lora, .. } => Some((lora, AdapterLayout::new(config, lora))),
         Tuning::Full => None,
     };
-    let form = Form { config, adapter: adapter.as_ref().map(|(lora, layout)| (*lora, layout)) };
+    let form = Form { config, adapter: adapter.as_ref().map(|(lora, layout)| (*lora, layout)), storage };
     MemoryPlan::new(form, &layout, Shape { rows, time }, accumulate > 1, HEAD_BYTES)
 }

@@ -21,14 +21,14 @@ pub use self::memory::{MemoryPlan, plan_memory};
 use self::net::{Adapter, Net};
 use self::train::Trainer;
 use super::cpu::merge_adapter;
-use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Sampling, StepMetrics, Storage, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
-use crate::kernels::{IGNORED, TopK, rope_table};
+use crate::kernels::{IGNORED, TopK, UnpackF16, pack_f16, rope_table};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Place};
-use crate::model::weights::{Array, Weights};
+use crate::model::weights::{Array, Precision, Weights};
 use crate::train::{AdapterStart, Optimizer};
 
 /// Most sequences that are decoded side by side.
@@ -40,7 +40,11 @@ pub struct GpuModel {
     config: LlamaConfig,
     layout: Rc<Layout>,
     weights: Slice,
+    /// Whether the matrices among these weights are f16: a base's and its adapters', not a full arm's.
+    packed: bool,
     rope: Slice,
+    /// Of the base's weights, and of this arm's activations.
+    storage: Storage,
     adapter: Option<Adapter>,
     trainer: Option<Trainer>,
     forwards: HashMap<Shape, Forward>,
@@ -50,16 +54,34 @@ pub struct GpuModel {
 }
 
 impl GpuModel {
-    /// A base model from its tensors.
-    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights) -> Result<Self> {
+    /// A base model from its tensors; for f16, within its range.
+    ///
+    /// # Errors
+    /// When the model does not fit, or has rows of an odd length and should be f16.
+    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights, precision: Precision) -> Result<Self> {
         let layout = Layout::new(config);
+        if precision == Precision::F16 && config.hidden_size % 2 == 1 {
+            // A part of the vocabulary could begin where no binding may.
+            let feature =
+                format!("weights as f16 with a hidden_size of {}, which is odd", config.hidden_size);
+            return Err(Error::Unsupported { feature, remedy: "Hold the weights as f32".into() });
+        }
         let values = layout.pack(weights)?;
-        let (weights, rope) = Self::buffers(&*gpu, config, &layout)?;
-        gpu.write(&weights, &values);
+        let (weights, rope) = Self::buffers(&*gpu, config, &layout, precision)?;
+        match precision {
+            Precision::F32 => gpu.write(&weights, &values),
+            Precision::F16 => {
+                let (matrices, norms) = values.split_at(layout.decayed);
+                gpu.write(&weights, &pack_f16(matrices));
+                gpu.write(&weights.sub(layout.decayed / 2, norms.len()), norms);
+            }
+        }
         gpu.write(&rope, &rope_table(config.max_position_embeddings, &config.inverse_frequencies()));
         Ok(Self {
             weights,
+            packed: precision == Precision::F16,
             rope,
+            storage: Storage { weights: precision, checkpoint: false },
             gpu,
             config: config.clone(),
             layout: Rc::new(layout),
@@ -76,9 +98,14 @@ impl GpuModel {
         memory: &M,
         config: &LlamaConfig,
         layout: &Layout,
+        precision: Precision,
     ) -> Result<(M::Buffer, M::Buffer)> {
         let rope = config.max_position_embeddings * config.inverse_frequencies().len() * 2;
-        Ok((memory.buffer("weights", layout.words)?, memory.buffer("rope", rope)?))
+        let words = match precision {
+            Precision::F32 => layout.words,
+            Precision::F16 => layout.packed_words(),
+        };
+        Ok((memory.buffer("weights", words)?, memory.buffer("rope", rope)?))
     }
 
     /// The weights of an arm that trains them all.
@@ -102,18 +129,14 @@ impl GpuModel {
     pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
         let gpu = &self.gpu;
         let is_full = matches!(tuning, Tuning::Full);
-        plan_memory(&self.config, tuning, 1, 1, 1)?.check(&gpu.limits, is_full)?;
+        plan_memory(&self.config, tuning, self.storage, 1, 1, 1)?.check(&gpu.limits, is_full)?;
         let (weights, adapter, trainer) = match tuning {
             Tuning::Full => {
                 let weights = Self::trained_buffer(&**gpu, &self.layout)?;
-                gpu.copy_into(&self.weights, &weights);
-                let trainer = Trainer::new(
-                    gpu,
-                    optimizer,
-                    self.layout.words,
-                    self.layout.decayed,
-                    Some(&self.weights),
-                )?;
+                self.copy_weights(&weights);
+                let start = if optimizer.pull > 0.0 { Some(self.unpacked()?) } else { None };
+                let trainer =
+                    Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed, start)?;
                 (weights, None, trainer)
             }
             Tuning::Lora { lora, start } => {
@@ -132,7 +155,9 @@ impl GpuModel {
             config: self.config.clone(),
             layout: self.layout.clone(),
             weights,
+            packed: self.packed && !is_full,
             rope: self.rope.clone(),
+            storage: self.storage,
             adapter,
             trainer: Some(trainer),
             forwards: HashMap::new(),
@@ -145,13 +170,44 @@ impl GpuModel {
         Ok(model)
     }
 
+    /// The weights in f32: their own arena, or a copy of a packed one.
+    fn unpacked(&self) -> Result<Slice> {
+        if !self.packed {
+            return Ok(self.weights.clone());
+        }
+        let copy = Self::trained_buffer(&*self.gpu, &self.layout)?;
+        self.copy_weights(&copy);
+        Ok(copy)
+    }
+
+    /// Queues a copy of the weights into an arena of f32.
+    fn copy_weights(&self, to: &Slice) {
+        if !self.packed {
+            return self.gpu.copy_into(&self.weights, to);
+        }
+        let (words, norms) = (self.layout.decayed / 2, self.layout.words - self.layout.decayed);
+        let mut plan = PlanBuilder::new(&self.gpu);
+        let (packed, matrices) = (self.weights.sub(0, words), to.sub(0, 2 * words));
+        UnpackF16 { len: words as u32 }.record(&mut plan, &packed, &matrices);
+        plan.finish("unpack").submit(&self.gpu);
+        self.gpu.copy_into(&self.weights.sub(words, norms), &to.sub(2 * words, norms));
+    }
+
+    /// See [`super::Model::checkpointed`].
+    pub fn checkpointed(mut self) -> Self {
+        self.storage.checkpoint = true;
+        self
+    }
+
     fn net(&self) -> Net<'_> {
         Net {
+            packed: self.packed,
             config: &self.config,
             layout: &self.layout,
             weights: &self.weights,
             adapter: self.adapter.as_ref(),
             rope: &self.rope,
+            storage: self.storage,
         }
     }
 
@@ -209,11 +265,13 @@ impl GpuModel {
     /// What is borrowed by a forward pass whose plans grow on demand.
     fn forward_parts(&mut self, shape: Shape) -> (Option<&mut Forward>, &Gpu, Net<'_>) {
         let net = Net {
+            packed: self.packed,
             config: &self.config,
             layout: &self.layout,
             weights: &self.weights,
             adapter: self.adapter.as_ref(),
             rope: &self.rope,
+            storage: self.storage,
         };
         (self.forwards.get_mut(&shape), &self.gpu, net)
     }
@@ -306,7 +364,7 @@ impl GpuModel {
 
     /// All weights as they are now, adapters merged, under Hugging Face's names.
     pub async fn weights(&self) -> Result<Weights> {
-        let values = self.gpu.read::<f32>(&self.weights).await?;
+        let values = self.gpu.read::<f32>(&self.unpacked()?).await?;
         let tensor = |(name, place): (&String, &Place)| {
             Ok((name.clone(), Array::new(place.shape.clone(), values[place.range()].to_vec())?))
         };

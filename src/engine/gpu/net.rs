@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::activations::{Activations, Adapted, Layer};
 use super::form::{Form, Shape};
+use crate::engine::Storage;
 use crate::error::Result;
 use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
 use crate::kernels::{
@@ -75,6 +76,9 @@ pub struct Net<'a> {
     pub adapter: Option<&'a Adapter>,
     /// (T_max, D/2, 2): cosines and sines.
     pub rope: &'a Slice,
+    /// Whether the matrices among the weights are f16.
+    pub packed: bool,
+    pub storage: Storage,
 }
 
 /// A, B and the shape of their products, for one stack of one layer.
@@ -96,11 +100,18 @@ pub struct StackDora {
 
 impl Net<'_> {
     pub fn form(&self) -> Form<'_> {
-        Form { config: self.config, adapter: self.adapter.map(|a| (&a.lora, &a.layout)) }
+        let adapter = self.adapter.map(|a| (&a.lora, &a.layout));
+        Form { config: self.config, adapter, storage: self.storage }
     }
 
     pub fn weight(&self, block: &Range<usize>) -> Slice {
-        self.weights.sub(block.start, block.len())
+        let words = if self.packed { self.layout.packed(block) } else { block.clone() };
+        self.weights.sub(words.start, words.len())
+    }
+
+    /// A product whose b is one of the weights.
+    pub fn matmul(&self, layout: Product, m: usize, n: usize, k: usize) -> Matmul {
+        Matmul::new(layout, m as u32, n as u32, k as u32).packed(self.packed)
     }
 
     pub fn norm(&self, rows: usize) -> RmsNorm {
@@ -156,7 +167,7 @@ impl Net<'_> {
         for (layer, stack, lora) in self.dora_stacks() {
             let Some(dora) = &lora.dora else { continue };
             let w = self.weight(&self.layout.layers[layer].stacks[stack as usize]);
-            self.dora(&lora, dora, stack, 0).norm(plan, &w, &lora.a, &lora.b, &dora.norm);
+            self.dora(&lora, dora, stack, 0).norm(plan, &w, self.packed, &lora.a, &lora.b, &dora.norm);
         }
     }
 
@@ -205,31 +216,50 @@ impl Net<'_> {
 
     /// `out = x Wᵀ`, plus the adapter's part; on top of what `out` holds if `accumulate`.
     fn linear(&self, plan: &mut PlanBuilder, at: Linear, x: &Slice, left: &Adapted, out: &Slice) {
-        let (width_in, width_out) = (at.stack.inputs(self.config), at.stack.outputs(self.config));
-        let w = self.weight(&self.layout.layers[at.layer].stacks[at.stack as usize]);
-        let mut product = Matmul::new(Product::Nt, at.rows as u32, width_out as u32, width_in as u32);
+        let lora = self.adapter(at.layer, at.stack);
+        self.adapt(plan, at, lora.as_ref(), x, left);
+        let (w, mut product) = self.product(at);
         product.accumulate = at.accumulate;
-        match self.adapter(at.layer, at.stack) {
+        match &lora {
             None => product.record(plan, x, &w, out),
-            Some(lora) => {
-                if !at.has_xa {
-                    lora.groups.down(plan, at.rows as u32, width_in as u32, x, &lora.a, &left.xa);
-                }
-                let Some(dora) = &lora.dora else {
-                    return lora.groups.forward(plan, product, x, &w, &left.xa, &lora.b, out);
-                };
-                product.accumulate = false;
-                lora.groups.forward(plan, product, x, &w, &left.xa, &lora.b, &left.unscaled);
-                self.dora(&lora, dora, at.stack, at.rows).scale(
+            Some(lora) => match &lora.dora {
+                None => lora.groups.forward(plan, product, x, &w, &left.xa, &lora.b, out),
+                Some(dora) => self.dora(lora, dora, at.stack, at.rows).scale(
                     plan,
                     &left.unscaled,
                     &dora.magnitude,
                     &dora.norm,
                     out,
                     at.accumulate,
-                );
-            }
+                ),
+            },
         }
+    }
+
+    /// What the adapter of a linear leaves behind: all that the backward pass needs of the linear but its input.
+    fn adapt(
+        &self,
+        plan: &mut PlanBuilder,
+        at: Linear,
+        lora: Option<&StackAdapter>,
+        x: &Slice,
+        left: &Adapted,
+    ) {
+        let Some(lora) = lora else { return };
+        let (w, product) = self.product(at);
+        if !at.has_xa {
+            lora.groups.down(plan, product.m, product.k, x, &lora.a, &left.xa);
+        }
+        if lora.dora.is_some() {
+            lora.groups.forward(plan, product, x, &w, &left.xa, &lora.b, &left.unscaled);
+        }
+    }
+
+    /// A linear's weight and its product with the input.
+    fn product(&self, at: Linear) -> (Slice, Matmul) {
+        let (width_in, width_out) = (at.stack.inputs(self.config), at.stack.outputs(self.config));
+        let w = self.weight(&self.layout.layers[at.layer].stacks[at.stack as usize]);
+        (w, self.matmul(Product::Nt, at.rows, width_out, width_in))
     }
 
     /// Tokens (N) to what the head reads, `acts.normed` (N,C). `position` holds the first row's position, 0 for whole sequences.
@@ -250,7 +280,8 @@ impl Net<'_> {
     pub fn embed(&self, plan: &mut PlanBuilder, shape: Shape, tokens: &Slice, x: &Slice) {
         let (rows, width) = (shape.tokens() as u32, self.config.hidden_size as u32);
         let embedding = Embedding { rows, width, vocab: self.config.vocab_size as u32 };
-        embedding.forward(plan, tokens, &self.weight(&self.layout.embedding), x);
+        let table = self.weight(&self.layout.embedding);
+        embedding.forward_from(plan, tokens, &table, self.packed, x);
     }
 
     /// [`Self::forward`] behind the embeddings.
@@ -274,15 +305,30 @@ impl Net<'_> {
             &self.weight(&self.layout.norm),
             &acts.normed,
             &acts.rstd,
-            &acts.unused,
+            &acts.spare,
         );
+    }
+
+    /// Computes again what the backward pass reads of a layer, from its input alone: everything but its output,
+    /// whose place, free by now, takes the residual.
+    pub fn recompute(
+        &self,
+        plan: &mut PlanBuilder,
+        shape: Shape,
+        acts: &Activations,
+        i: usize,
+        position: &Slice,
+    ) {
+        let layer = &acts.layers[i];
+        self.attention_block(plan, i, shape, layer, position, None);
+        let at = self.mlp_inside(plan, i, shape.tokens(), layer, &acts.layers[i + 1].x);
+        self.adapt(plan, at, self.adapter(i, at.stack).as_ref(), &layer.hidden, &layer.adapted[3]);
     }
 
     /// All logits (N,V) of `normed` (N,C).
     pub fn logits(&self, plan: &mut PlanBuilder, normed: &Slice, logits: &Slice) {
         let (width, vocab) = (self.config.hidden_size, self.config.vocab_size);
-        let rows = (logits.words() / vocab) as u32;
-        let product = Matmul::new(Product::Nt, rows, vocab as u32, width as u32);
+        let product = self.matmul(Product::Nt, logits.words() / vocab, vocab, width);
         product.record(plan, normed, &self.weight(&self.layout.head), logits);
     }
 
@@ -330,6 +376,12 @@ impl Net<'_> {
     }
 
     fn mlp_block(&self, plan: &mut PlanBuilder, i: usize, rows: usize, l: &Layer, next: &Slice) {
+        let at = self.mlp_inside(plan, i, rows, l, next);
+        self.linear(plan, at, &l.hidden, &l.adapted[3], next);
+    }
+
+    /// The MLP up to its last product, which is returned; the residual into `next`.
+    fn mlp_inside(&self, plan: &mut PlanBuilder, i: usize, rows: usize, l: &Layer, next: &Slice) -> Linear {
         let norm = self.weight(&self.layout.layers[i].norms[1]);
         self.norm(rows).forward(plan, &l.mid, &norm, &l.normed2, &l.rstd2, next);
         let at = Linear { layer: i, stack: Stack::GateUp, rows, accumulate: false, has_xa: false };
@@ -344,8 +396,7 @@ impl Net<'_> {
                 swiglu.forward_lora(plan, rank, &l.gate_up, &lora.a, &l.hidden, xa);
             }
         }
-        let at = Linear { layer: i, stack: Stack::Down, rows, accumulate: true, has_xa: adapter.is_some() };
-        self.linear(plan, at, &l.hidden, &l.adapted[3], next);
+        Linear { layer: i, stack: Stack::Down, rows, accumulate: true, has_xa: adapter.is_some() }
     }
 }
 

@@ -76,9 +76,10 @@ impl<B: Clone> Pass<B> {
     /// When a buffer is larger than the adapter allows.
     pub fn new<M: Memory<Buffer = B>>(memory: &M, form: Form, shape: Shape, several: bool) -> Result<Self> {
         let n = shape.tokens();
+        let acts = Activations::new(memory, form, shape, true)?;
         Ok(Self {
-            acts: Activations::new(memory, form, shape, true)?,
-            grads: Gradients::new(memory, form, shape)?,
+            grads: Gradients::new(memory, form, shape, &acts)?,
+            acts,
             head: Head::new(memory, form.config, n, true)?,
             tokens: memory.buffer("tokens", n)?,
             index: TokenIndex::new(memory, n)?,
@@ -120,17 +121,16 @@ impl Trainer {
     pub const RING: usize = 64;
 
     /// For `words` trained parameters, of which those below `decayed` take weight decay; `start` is what full
-    /// tuning began with.
+    /// tuning is pulled back to.
     pub fn new(
         gpu: &Gpu,
         optimizer: Optimizer,
         words: usize,
         decayed: usize,
-        start: Option<&Slice>,
+        start: Option<Slice>,
     ) -> Result<Self> {
         let state = State::new(gpu, words)?;
         let (passes, plans) = (HashMap::new(), HashMap::new());
-        let start = start.filter(|_| optimizer.pull > 0.0).cloned();
         Ok(Self { optimizer, decayed, state, start, total: None, taken: 0, read: 0, passes, plans })
     }
 
