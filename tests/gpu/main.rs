@@ -15,6 +15,7 @@ mod kv_cache;
 mod lora;
 mod matmul;
 mod property;
+mod read_back;
 mod rmsnorm;
 mod rope;
 mod select;
