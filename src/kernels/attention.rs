@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{grid, kernel};
+use super::{Share, grid, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(ATTENTION_FORWARD, "attention_forward", 3, 2);
@@ -12,35 +12,6 @@ kernel!(ATTENTION_BACKWARD_KV, "attention_backward_kv", 4, 1);
 kernel!(ATTENTION_TILES_FORWARD, "attention_tiles_forward", 3, 2);
 kernel!(ATTENTION_TILES_BACKWARD_Q, "attention_tiles_backward_q", 4, 2);
 kernel!(ATTENTION_TILES_BACKWARD_KV, "attention_tiles_backward_kv", 4, 1);
-
-/// How attention is shared out to threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
-    /// A thread takes one query, or one key: real GPUs, and decoding.
-    Rows,
-    /// A thread takes 8 of them, in tiles of 8 by 8: software adapters, where loads are dear.
-    Tiles,
-}
-
-impl Share {
-    pub const ALL: [Self; 2] = [Self::Rows, Self::Tiles];
-
-    fn of(gpu: &Gpu, time: u32) -> Self {
-        if gpu.is_software() && time > 1 { Self::Tiles } else { Self::Rows }
-    }
-
-    /// Workgroups for `rows` rows of so many sequences and heads.
-    fn workgroups(self, sequences: u32, rows: u32) -> [u32; 3] {
-        match self {
-            Self::Rows => grid(sequences * rows),
-            Self::Tiles => {
-                let groups = (sequences * rows.div_ceil(8)).div_ceil(8);
-                let x = groups.min(32_768);
-                [x, groups.div_ceil(x.max(1)), 1]
-            }
-        }
-    }
-}
 
 /// Uniforms of the attention kernels. Query head h reads key and value head `h / (H/KV)`.
 ///
@@ -79,6 +50,10 @@ impl Attention {
         [("head_dim", f64::from(self.head_dim))]
     }
 
+    fn share(self, gpu: &Gpu) -> Share {
+        if self.time == 1 { Share::Rows } else { Share::of(gpu) }
+    }
+
     /// Operations of `products` products with D terms for each pair of a query and a key at or before it.
     fn flop(&self, products: u32) -> f64 {
         let pairs = f64::from(self.time) * f64::from(self.time + 1) / 2.0;
@@ -96,7 +71,7 @@ impl Attention {
         out: &Slice,
         lse: &Slice,
     ) {
-        self.forward_as(Share::of(plan.gpu, self.time), plan, [q, kv, position], [out, lse]);
+        self.forward_as(self.share(plan.gpu), plan, [q, kv, position], [out, lse]);
     }
 
     /// [`Self::forward`] shared out as told, from q, kv and position to out and lse.
@@ -105,7 +80,7 @@ impl Attention {
             Share::Rows => &ATTENTION_FORWARD,
             Share::Tiles => &ATTENTION_TILES_FORWARD,
         };
-        let workgroups = share.workgroups(self.batch * self.heads, self.time);
+        let workgroups = workgroups(share, self.batch * self.heads, self.time);
         plan.dispatch(kernel, &self.overrides(), &self, &inputs, &outputs, workgroups);
         plan.count_flop(self.flop(2)); // q·k and p·v
     }
@@ -123,7 +98,7 @@ impl Attention {
         dqkv: &Slice,
         delta: &Slice,
     ) {
-        let share = Share::of(plan.gpu, self.time);
+        let share = self.share(plan.gpu);
         self.backward_q_as(share, plan, [qkv, out, dout, lse], [dqkv, delta]);
     }
 
@@ -139,7 +114,7 @@ impl Attention {
             Share::Rows => &ATTENTION_BACKWARD_Q,
             Share::Tiles => &ATTENTION_TILES_BACKWARD_Q,
         };
-        let workgroups = share.workgroups(self.batch * self.heads, self.time);
+        let workgroups = workgroups(share, self.batch * self.heads, self.time);
         plan.dispatch(kernel, &self.overrides(), &self, &inputs, &outputs, workgroups);
         plan.count_flop(self.flop(3)); // q·k again, dout·v and ds·k
     }
@@ -154,7 +129,7 @@ impl Attention {
         delta: &Slice,
         dqkv: &Slice,
     ) {
-        self.backward_kv_as(Share::of(plan.gpu, self.time), plan, [qkv, dout, lse, delta], dqkv);
+        self.backward_kv_as(self.share(plan.gpu), plan, [qkv, dout, lse, delta], dqkv);
     }
 
     /// [`Self::backward_kv`] shared out as told, from qkv, dout, lse and delta to dqkv.
@@ -163,7 +138,7 @@ impl Attention {
             Share::Rows => &ATTENTION_BACKWARD_KV,
             Share::Tiles => &ATTENTION_TILES_BACKWARD_KV,
         };
-        let workgroups = share.workgroups(self.batch * self.kv_heads, self.time);
+        let workgroups = workgroups(share, self.batch * self.kv_heads, self.time);
         plan.dispatch(kernel, &self.overrides(), &self, &inputs, &[dqkv], workgroups);
         plan.count_flop(self.flop(4)); // q·k and dout·v again, p·dout and ds·q
     }
@@ -273,6 +248,19 @@ impl Attention {
         let kvh = h / (self.heads / self.kv_heads) as usize;
         let row = (b * self.kv_time as usize + j) * self.kv_stride as usize;
         &kv[row + offset as usize + kvh * dim..][..dim]
+    }
+}
+
+/// Workgroups for `rows` queries or keys of so many sequences and heads: of 64 threads of one row each, or of 8
+/// threads of 8 rows each.
+fn workgroups(share: Share, sequences: u32, rows: u32) -> [u32; 3] {
+    match share {
+        Share::Rows => grid(sequences * rows),
+        Share::Tiles => {
+            let groups = (sequences * rows.div_ceil(8)).div_ceil(8);
+            let x = groups.min(32_768);
+            [x, groups.div_ceil(x.max(1)), 1]
+        }
     }
 }
 

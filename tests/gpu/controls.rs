@@ -97,6 +97,9 @@ fn mistakes() -> Vec<Mistake> {
         LORA_BACKWARD_OUTPUT "n < end;" => "n < end - 1u;", lora::gradients;
         LORA_BACKWARD_OUTPUT "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", lora::gradients;
         LORA_BACKWARD_OUTPUT "partial[t + half * stride]" => "partial[t + half]", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "(row + i) * u.groups + g" => "(row + i) * u.groups", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "ranks_far + (term" => "ranks_near + (term", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "four_of_dy(rows2 + at)" => "four_of_dy(rows1 + at)", lora::gradients;
         MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
         MATMUL_REGISTER "row_q(j, n + 12u)" => "row_q(j, n + 8u)", lora::register;
