@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use pollster::block_on;
 
 use super::opened::BackendName;
-use super::{model, progress_bar, write_whole};
+use super::{model, progress_bar, remembered, write_whole};
 use crate::data::facts;
 use crate::lab::{Event, Lab, Preset, Record, Settings, outcomes, summarise};
 
@@ -59,6 +59,8 @@ pub fn run(args: Args) -> Result<()> {
     let (instructions, heldout) = (text(&args.data)?, text(&args.heldout)?);
     let (backend, engine) = args.backend.open()?;
     let title = bundle.title(&name(&args.model));
+    let tokens = (preset.settings.batch * preset.settings.max_len) as usize;
+    remembered::tune(&backend, &bundle.config, [tokens; 2], &preset.settings.lora())?;
     let base = backend.load(&bundle.config, bundle.weights)?;
     let mut lab = Lab::new(title, bundle.tokenizer, facts, base);
 

@@ -1,14 +1,14 @@
 //! The adapter, its device, compiled pipelines, and buffers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
 
 use super::memory::{HEAD_BYTES, allocation};
 use crate::error::{Error, Result};
-use crate::kernels::Kernel;
+use crate::kernels::{Kernel, Variant};
 
 /// Tensors start at multiples of this many bytes, so that each can be bound by itself
 /// (WebGPU's `minStorageBufferOffsetAlignment`).
@@ -68,6 +68,8 @@ pub struct Gpu {
     pub limits: wgpu::Limits,
     /// Most bytes of logits that a loss holds at a time; wider ones are computed in chunks of the vocabulary.
     pub head_bytes: Cell<u64>,
+    /// The fastest variant for kinds of products ([`crate::kernels::Matmul::kind`]); empty unless there was a trial.
+    pub variants: RefCell<BTreeMap<String, Variant>>,
     /// Bytes of all storage buffers made so far, those dropped since included.
     allocated: Cell<u64>,
     pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
@@ -119,6 +121,7 @@ impl Gpu {
             info: adapter.get_info(),
             limits,
             head_bytes: Cell::new(HEAD_BYTES),
+            variants: RefCell::default(),
             allocated: Cell::new(0),
             pipelines: RefCell::default(),
             replaced: RefCell::default(),
