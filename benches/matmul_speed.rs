@@ -2,7 +2,7 @@
 //! `cargo bench --bench matmul_speed [rows]`. Where other programs are running, it shows their load.
 
 use driftscope::gpu::{Gpu, PlanBuilder, Slice};
-use driftscope::kernels::{Layout, LoraGroups, Matmul, Slices, Variant};
+use driftscope::kernels::{Layout, LoraGroups, Matmul, Share, Variant};
 use web_time::Instant;
 
 /// Shortest of three runs of a plan of equal dispatches, in seconds per dispatch.
@@ -64,12 +64,12 @@ fn main() {
         println!();
     }
 
-    println!("{:28}{:>10}{:>10}  GFLOP/s", "", "one", "many");
+    println!("{:28}{:>10}{:>10}  GFLOP/s", "", "rows", "tiles");
     for (n, _, groups) in weights {
         let op = lora(n, groups);
         let flops = 4.0 * f64::from(rows) * f64::from(n) * f64::from(op.rank);
         print!("{:28}", format!("LoRA backward_output {n}"));
-        for s in [Slices::ONE, Slices::MANY] {
+        for s in Share::ALL {
             let record =
                 |plan: &mut PlanBuilder| op.backward_output_as(s, plan, rows, n, [a, b, p], [q, out]);
             print!("{:>10.2}", flops / seconds(&gpu, out, record) / 1e9);

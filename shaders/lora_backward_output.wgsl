@@ -2,7 +2,7 @@
 // dxa[m, g*R + r] = scale * Σ_{n in group g} dy[m,n] * b[n,r]       workgroups below `down`
 // db[n,r]         = scale * Σ_m dy[m,n] * xa[m, g*R + r], g the group of n      the others
 // dy (M,N), b, db (N,R), xa, dxa (M,G*R). A thread owns 4 m's (dxa) or 4 n's (db), 4 r's of one group and
-// every SLICES-th term of their sums; the workgroup adds the slices. With one slice there is no barrier.
+// every SLICES-th term of their sums; the workgroup adds the slices.
 
 struct Uniforms {
     m: u32,
@@ -15,8 +15,8 @@ struct Uniforms {
     down: u32,
 }
 
-override THREADS: u32 = 128u; // of a workgroup, at most 128
-override SLICES: u32 = 32u; // a power of two
+const THREADS = 128u; // of a workgroup
+const SLICES = 32u; // a power of two
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
@@ -43,7 +43,6 @@ fn store_db(n: u32, end: u32, r: u32, values: vec4f) {
 
 // The slices' sum, `stride` apart in workgroup memory, in the threads of slice 0.
 fn add_slices(t: u32, slice: u32, stride: u32, sum: mat4x4f) -> mat4x4f {
-    if SLICES == 1u { return sum; }
     partial[t] = sum;
     workgroupBarrier();
     for (var half = SLICES / 2u; half > 0u; half /= 2u) {

@@ -7,9 +7,11 @@ use anyhow::Result;
 use pollster::block_on;
 use web_time::Instant;
 
-use super::model;
 use super::opened::{BackendName, WeightsName};
-use crate::lab::{BenchReport, BenchSettings, BenchShape, Named, bench, keep_layers, random_weights};
+use super::{model, remembered};
+use crate::lab::{
+    BenchReport, BenchSettings, BenchShape, Named, Settings, bench, keep_layers, random_weights,
+};
 
 /// Measures forward passes, training steps of both methods, generation, and matrix products alone.
 ///
@@ -83,6 +85,10 @@ pub fn run(args: Args) -> Result<()> {
         WeightsName::F16 => format!("{name}, in f16"),
     };
     let mut base = backend.load_as(&config, weights, args.weights.into())?;
+    let lora = Settings { rank: args.rank, ..Settings::default() }.lora();
+    let tokens = args.batch * args.time;
+    let counted = (args.response * tokens as f64) as usize;
+    remembered::tune(&backend, &config, [tokens, counted.max(1)], &lora)?;
     let settings = BenchSettings {
         batch: args.batch,
         time: args.time,

@@ -6,6 +6,7 @@ pub mod logits;
 pub mod model;
 pub mod opened;
 pub mod pretrain;
+pub mod remembered;
 pub mod run;
 pub mod tune;
 

@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use pollster::block_on;
 
 use super::opened::BackendName;
-use super::{model, progress_bar, write_whole};
+use super::{model, progress_bar, remembered, write_whole};
 use crate::data::facts;
 use crate::lab::{Event, Experiment, Lab, Metric, Preset, Record, Set, Settings, Summary};
 
@@ -69,6 +69,10 @@ pub fn run(args: Args) -> Result<()> {
     let (instructions, heldout) = (text(&set)?, text(&args.heldout)?);
     let (backend, engine) = args.backend.open()?;
     let title = bundle.title(&name(&args.model));
+    if let Some(first) = preset.conditions.first() {
+        let tokens = (first.settings.batch * first.settings.max_len) as usize;
+        remembered::tune(&backend, &bundle.config, [tokens; 2], &first.settings.lora())?;
+    }
     let base = backend.load(&bundle.config, bundle.weights)?;
     let mut lab = Lab::new(title, bundle.tokenizer, facts, base, backend);
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use pollster::block_on;
 
 use super::opened::read_adapter;
-use super::{model, progress_bar, write_whole};
+use super::{model, progress_bar, remembered, write_whole};
 use crate::data::batch::Batch;
 use crate::data::feed::Feed;
 use crate::data::instructions;
@@ -55,6 +55,7 @@ pub fn run(args: Args) -> Result<()> {
 
     let mut model = start(&args, &backend, &bundle, arm, given, &settings)?;
     let (rows, time, accumulate) = feed.shape();
+    remembered::tune(&backend, &bundle.config, [rows * time; 2], &settings.lora())?;
     if let Some(plan) = model.memory_plan(rows, time, accumulate)? {
         eprintln!("{}", memory_line(&plan));
     }

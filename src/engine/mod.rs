@@ -8,6 +8,7 @@ mod choice;
 pub mod cpu;
 pub mod gpu;
 mod sampling;
+mod tuner;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -22,6 +23,7 @@ use crate::train::{AdapterStart, Lora, Optimizer};
 pub use choice::{Choice, choose};
 pub use gpu::{MemoryPlan, plan_memory};
 pub use sampling::Sampling;
+pub use tuner::{Found, step_products};
 
 /// What an arm trains.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,18 +1,21 @@
 //! The adapter, its device, compiled pipelines, and buffers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
 
 use super::memory::{HEAD_BYTES, allocation};
 use crate::error::{Error, Result};
-use crate::kernels::Kernel;
+use crate::kernels::{Kernel, Variant};
 
 /// Tensors start at multiples of this many bytes, so that each can be bound by itself
 /// (WebGPU's `minStorageBufferOffsetAlignment`).
 pub const ALIGNMENT: u64 = 256;
+
+/// Read-back buffers of at most this many bytes are kept for later reads.
+const STAGING: u64 = 1 << 20;
 
 /// A range of a buffer: one tensor, or several that lie one behind the other.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub struct Gpu {
     pub limits: wgpu::Limits,
     /// Most bytes of logits that a loss holds at a time; wider ones are computed in chunks of the vocabulary.
     pub head_bytes: Cell<u64>,
+    /// The fastest variant for kinds of products ([`crate::kernels::Matmul::kind`]); empty unless there was a trial.
+    pub variants: RefCell<BTreeMap<String, Variant>>,
     /// Bytes of all storage buffers made so far, those dropped since included.
     allocated: Cell<u64>,
     pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
@@ -72,6 +77,10 @@ pub struct Gpu {
     replaced: RefCell<HashMap<&'static str, String>>,
     layouts: RefCell<HashMap<(usize, usize), wgpu::BindGroupLayout>>,
     traffic: Cell<Traffic>,
+    /// Read-back buffers that no read uses now.
+    staging: RefCell<Vec<wgpu::Buffer>>,
+    /// Number of read-back buffers made so far.
+    staged: Cell<u64>,
     /// First uncaptured error or loss; the next wait reports it.
     failure: Arc<Mutex<Option<Error>>>,
 }
@@ -112,11 +121,14 @@ impl Gpu {
             info: adapter.get_info(),
             limits,
             head_bytes: Cell::new(HEAD_BYTES),
+            variants: RefCell::default(),
             allocated: Cell::new(0),
             pipelines: RefCell::default(),
             replaced: RefCell::default(),
             layouts: RefCell::default(),
             traffic: Cell::default(),
+            staging: RefCell::default(),
+            staged: Cell::default(),
             failure,
         })
     }
@@ -239,12 +251,7 @@ impl Gpu {
     /// [`Error::DeviceLost`] or [`Error::Gpu`] for whatever went wrong since the last wait.
     pub async fn read_many<T: bytemuck::Pod>(&self, slices: &[&Slice]) -> Result<Vec<Vec<T>>> {
         let total = slices.iter().map(|s| s.size.next_multiple_of(4)).sum();
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read-back"),
-            size: total,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let staging = self.staging(total);
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let mut at = 0;
         for s in slices {
@@ -254,7 +261,7 @@ impl Gpu {
         self.submit(encoder);
         self.note(Traffic { read: total, ..Traffic::default() });
         let (sender, receiver) = futures_channel::oneshot::channel();
-        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+        staging.slice(..total).map_async(wgpu::MapMode::Read, move |result| {
             let _ = sender.send(result);
         });
         // On the web the browser polls; natively somebody has to.
@@ -267,14 +274,44 @@ impl Gpu {
             Ok(Err(e)) => return Err(Error::DeviceLost(e.to_string())),
             Err(_) => return Err(Error::DeviceLost("the read-back was dropped".into())),
         }
-        let view = staging.slice(..).get_mapped_range().map_err(|e| Error::Gpu(e.to_string()))?;
+        let view = staging.slice(..total).get_mapped_range().map_err(|e| Error::Gpu(e.to_string()))?;
         let mut at = 0;
         let out = slices.iter().map(|s| {
             let bytes = &view[at..at + s.size as usize];
             at += s.size as usize;
             bytemuck::pod_collect_to_vec(bytes)
         });
-        Ok(out.collect())
+        let out = out.collect();
+        drop(view);
+        staging.unmap();
+        if staging.size() <= STAGING {
+            self.staging.borrow_mut().push(staging);
+        }
+        Ok(out)
+    }
+
+    /// A read-back buffer of at least `size` bytes, which belongs to one read until it puts it back. A read
+    /// that fails or is dropped does not.
+    fn staging(&self, size: u64) -> wgpu::Buffer {
+        let mut free = self.staging.borrow_mut();
+        let fits = |b: &&wgpu::Buffer| b.size() >= size;
+        let smallest = free.iter().filter(fits).map(wgpu::Buffer::size).min();
+        if let Some(at) = free.iter().position(|b| Some(b.size()) == smallest) {
+            return free.swap_remove(at);
+        }
+        self.staged.set(self.staged.get() + 1);
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            // Few sizes, so that a later read finds one that fits.
+            size: if size <= STAGING { size.next_power_of_two().max(1 << 12) } else { size },
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Number of read-back buffers made so far.
+    pub fn staged(&self) -> u64 {
+        self.staged.get()
     }
 
     /// [`Self::read_many`] of one slice.

@@ -3,12 +3,15 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{grid, kernel};
-use crate::gpu::{PlanBuilder, Slice};
+use super::{Share, grid, kernel};
+use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(ATTENTION_FORWARD, "attention_forward", 3, 2);
 kernel!(ATTENTION_BACKWARD_Q, "attention_backward_q", 4, 2);
 kernel!(ATTENTION_BACKWARD_KV, "attention_backward_kv", 4, 1);
+kernel!(ATTENTION_TILES_FORWARD, "attention_tiles_forward", 3, 2);
+kernel!(ATTENTION_TILES_BACKWARD_Q, "attention_tiles_backward_q", 4, 2);
+kernel!(ATTENTION_TILES_BACKWARD_KV, "attention_tiles_backward_kv", 4, 1);
 
 /// Uniforms of the attention kernels. Query head h reads key and value head `h / (H/KV)`.
 ///
@@ -47,6 +50,10 @@ impl Attention {
         [("head_dim", f64::from(self.head_dim))]
     }
 
+    fn share(self, gpu: &Gpu) -> Share {
+        if self.time == 1 { Share::Rows } else { Share::of(gpu) }
+    }
+
     /// Operations of `products` products with D terms for each pair of a query and a key at or before it.
     fn flop(&self, products: u32) -> f64 {
         let pairs = f64::from(self.time) * f64::from(self.time + 1) / 2.0;
@@ -64,9 +71,17 @@ impl Attention {
         out: &Slice,
         lse: &Slice,
     ) {
-        let threads = self.batch * self.heads * self.time;
-        let inputs = [q, kv, position];
-        plan.dispatch(&ATTENTION_FORWARD, &self.overrides(), &self, &inputs, &[out, lse], grid(threads));
+        self.forward_as(self.share(plan.gpu), plan, [q, kv, position], [out, lse]);
+    }
+
+    /// [`Self::forward`] shared out as told, from q, kv and position to out and lse.
+    pub fn forward_as(self, share: Share, plan: &mut PlanBuilder, inputs: [&Slice; 3], outputs: [&Slice; 2]) {
+        let kernel = match share {
+            Share::Rows => &ATTENTION_FORWARD,
+            Share::Tiles => &ATTENTION_TILES_FORWARD,
+        };
+        let workgroups = workgroups(share, self.batch * self.heads, self.time);
+        plan.dispatch(kernel, &self.overrides(), &self, &inputs, &outputs, workgroups);
         plan.count_flop(self.flop(2)); // q·k and p·v
     }
 
@@ -83,9 +98,24 @@ impl Attention {
         dqkv: &Slice,
         delta: &Slice,
     ) {
-        let threads = self.batch * self.heads * self.time;
-        let (inputs, outputs) = ([qkv, out, dout, lse], [dqkv, delta]);
-        plan.dispatch(&ATTENTION_BACKWARD_Q, &self.overrides(), &self, &inputs, &outputs, grid(threads));
+        let share = self.share(plan.gpu);
+        self.backward_q_as(share, plan, [qkv, out, dout, lse], [dqkv, delta]);
+    }
+
+    /// [`Self::backward_q`] shared out as told, from qkv, out, dout and lse to dqkv and delta.
+    pub fn backward_q_as(
+        self,
+        share: Share,
+        plan: &mut PlanBuilder,
+        inputs: [&Slice; 4],
+        outputs: [&Slice; 2],
+    ) {
+        let kernel = match share {
+            Share::Rows => &ATTENTION_BACKWARD_Q,
+            Share::Tiles => &ATTENTION_TILES_BACKWARD_Q,
+        };
+        let workgroups = workgroups(share, self.batch * self.heads, self.time);
+        plan.dispatch(kernel, &self.overrides(), &self, &inputs, &outputs, workgroups);
         plan.count_flop(self.flop(3)); // q·k again, dout·v and ds·k
     }
 
@@ -99,13 +129,21 @@ impl Attention {
         delta: &Slice,
         dqkv: &Slice,
     ) {
-        let threads = self.batch * self.kv_heads * self.time;
-        let inputs = [qkv, dout, lse, delta];
-        plan.dispatch(&ATTENTION_BACKWARD_KV, &self.overrides(), &self, &inputs, &[dqkv], grid(threads));
+        self.backward_kv_as(self.share(plan.gpu), plan, [qkv, dout, lse, delta], dqkv);
+    }
+
+    /// [`Self::backward_kv`] shared out as told, from qkv, dout, lse and delta to dqkv.
+    pub fn backward_kv_as(self, share: Share, plan: &mut PlanBuilder, inputs: [&Slice; 4], dqkv: &Slice) {
+        let kernel = match share {
+            Share::Rows => &ATTENTION_BACKWARD_KV,
+            Share::Tiles => &ATTENTION_TILES_BACKWARD_KV,
+        };
+        let workgroups = workgroups(share, self.batch * self.kv_heads, self.time);
+        plan.dispatch(kernel, &self.overrides(), &self, &inputs, &[dqkv], workgroups);
         plan.count_flop(self.flop(4)); // q·k and dout·v again, p·dout and ds·q
     }
 
-    /// CPU twin of `attention_forward.wgsl`: (out, lse).
+    /// CPU twin of `attention_forward.wgsl` and `attention_tiles_forward.wgsl`: (out, lse).
     pub fn forward_cpu(self, q: &[f32], kv: &[f32], position: u32) -> (Vec<f32>, Vec<f32>) {
         let [heads, dim] = [self.heads, self.head_dim].map(|v| v as usize);
         let rows = (self.batch * self.time) as usize;
@@ -131,7 +169,7 @@ impl Attention {
         (out, lse)
     }
 
-    /// CPU twin of `attention_backward_q.wgsl`: delta; writes the q columns of dqkv.
+    /// CPU twin of `attention_backward_q.wgsl` and `attention_tiles_backward_q.wgsl`: delta; writes the q columns of dqkv.
     pub fn backward_q_cpu(
         self,
         qkv: &[f32],
@@ -159,7 +197,7 @@ impl Attention {
         delta
     }
 
-    /// CPU twin of `attention_backward_kv.wgsl`: writes the k and v columns of dqkv.
+    /// CPU twin of `attention_backward_kv.wgsl` and `attention_tiles_backward_kv.wgsl`: writes the k and v columns of dqkv.
     pub fn backward_kv_cpu(self, qkv: &[f32], dout: &[f32], lse: &[f32], delta: &[f32], dqkv: &mut [f32]) {
         let [time, heads, kv_heads, dim] =
             [self.time, self.heads, self.kv_heads, self.head_dim].map(|v| v as usize);
@@ -210,6 +248,19 @@ impl Attention {
         let kvh = h / (self.heads / self.kv_heads) as usize;
         let row = (b * self.kv_time as usize + j) * self.kv_stride as usize;
         &kv[row + offset as usize + kvh * dim..][..dim]
+    }
+}
+
+/// Workgroups for `rows` queries or keys of so many sequences and heads: of 64 threads of one row each, or of 8
+/// threads of 8 rows each.
+fn workgroups(share: Share, sequences: u32, rows: u32) -> [u32; 3] {
+    match share {
+        Share::Rows => grid(sequences * rows),
+        Share::Tiles => {
+            let groups = (sequences * rows.div_ceil(8)).div_ceil(8);
+            let x = groups.min(32_768);
+            [x, groups.div_ceil(x.max(1)), 1]
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Layout, Matmul, kernel};
+use super::{Layout, Matmul, Share, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(LORA_BACKWARD_OUTPUT, "lora_backward_output", 3, 2);
+kernel!(LORA_TILES_BACKWARD_OUTPUT, "lora_tiles_backward_output", 3, 2);
 
 /// Linear layers that read the same input are one stacked weight (N,in): q, k, v (3 groups), gate, up (2),
 /// one alone (1). Each has adapters of its own, stacked likewise: a (G*R,in) and b (N,R).
@@ -118,13 +119,13 @@ impl LoraGroups {
         dxa: &Slice,
         db: &Slice,
     ) {
-        self.backward_output_as(Slices::of(plan.gpu), plan, m, n, [dy, b, xa], [dxa, db]);
+        self.backward_output_as(Share::of(plan.gpu), plan, m, n, [dy, b, xa], [dxa, db]);
     }
 
-    /// [`Self::backward_output`] with given slices, from dy, b and xa to dxa and db.
+    /// [`Self::backward_output`] shared out as told, from dy, b and xa to dxa and db.
     pub fn backward_output_as(
         self,
-        slices: Slices,
+        share: Share,
         plan: &mut PlanBuilder,
         m: u32,
         n: u32,
@@ -135,10 +136,15 @@ impl LoraGroups {
         let [end_0, end_1] = self.ends();
         let [first, second] = [end_0, end_1].map(|end| end.min(n));
         let widest = first.max(second - first).max(n - second);
-        let down = slices.groups(m);
-        let workgroups = [down + slices.groups(widest), rank.div_ceil(4), groups];
+        // Rows and ranks of a workgroup; its threads divide the sums of the former kernel among them.
+        let (kernel, high, wide) = match share {
+            Share::Rows => (&LORA_BACKWARD_OUTPUT, 16, 4),
+            Share::Tiles => (&LORA_TILES_BACKWARD_OUTPUT, 128, 8),
+        };
+        let down = m.div_ceil(high);
+        let workgroups = [down + widest.div_ceil(high), rank.div_ceil(wide), groups];
         let u = LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down };
-        plan.dispatch(&LORA_BACKWARD_OUTPUT, &slices.overrides(), &u, &inputs, &outputs, workgroups);
+        plan.dispatch(kernel, &[], &u, &inputs, &outputs, workgroups);
         plan.count_flop(4.0 * f64::from(m) * f64::from(n) * f64::from(rank));
     }
 

@@ -2,6 +2,7 @@
 //! layer ([`LoraGroups`]) within the same dispatch.
 
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 
 use super::{Kernel, LoraGroups, THREADS, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice, Work};
@@ -22,7 +23,7 @@ pub enum Layout {
 }
 
 /// The shaders there are to choose from; [`Matmul::variant`] does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Variant {
     /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too.
     Register,
@@ -36,6 +37,11 @@ pub enum Variant {
 
 impl Variant {
     pub const ALL: [Self; 4] = [Self::Register, Self::Tiled, Self::Sliced, Self::Scalar];
+
+    /// Whether its threads wait for each other.
+    pub fn has_barriers(self) -> bool {
+        matches!(self, Self::Tiled | Self::Sliced)
+    }
 }
 
 /// `out = alpha * A·B`, or `+=` with `accumulate`.
@@ -132,11 +138,19 @@ impl Matmul {
         self.launch(plan.gpu, None).record(plan, [a, b, a, b], out);
     }
 
-    /// The variant for this adapter and shape. Below 16 large tiles most of a GPU would have nothing to do;
+    /// Products of one kind are expected to be the fastest by the same variant: those of one layout whose sides
+    /// have the same next power of two.
+    pub fn kind(self) -> String {
+        let [m, n, k] = [self.m, self.n, self.k].map(u32::next_power_of_two);
+        format!("{:?} {m} {n} {k}", self.layout)
+    }
+
+    /// The variant for this adapter and shape: what a trial found ([`Gpu::variants`]), or a rule. Below 16 large tiles most of a GPU would have nothing to do;
     /// software adapters have no use for workgroup memory (5 to 10 times slower there).
     pub fn variant(self, gpu: &Gpu) -> Variant {
         let large_tiles = self.m.div_ceil(64) * self.n.div_ceil(64);
-        let wanted = match self.force {
+        let found = || gpu.variants.borrow().get(&self.kind()).copied();
+        let wanted = match self.force.or_else(found) {
             Some(variant) => variant,
             None if gpu.is_software() => Variant::Register,
             None if large_tiles >= 16 => Variant::Tiled,

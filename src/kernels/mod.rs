@@ -47,6 +47,8 @@ pub use swiglu::*;
 pub use top_k::*;
 pub use unpack_f16::*;
 
+use crate::gpu::Gpu;
+
 /// A compute shader and how many buffers it binds: the uniform at 0, then the read-only inputs, then
 /// the read-write outputs. Its entry point is `main`.
 #[derive(Debug)]
@@ -76,6 +78,23 @@ pub const IGNORED: u32 = u32::MAX;
 
 /// Threads of a workgroup of the kernels that give each element or row to one thread.
 pub const THREADS: u32 = 64;
+
+/// Which of two shaders of one operation: how its work is shared out to threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Little work for each of many threads: real GPUs.
+    Rows,
+    /// Tiles of 8 or more by 8 for each thread: software adapters, which pay for every word that a thread loads.
+    Tiles,
+}
+
+impl Share {
+    pub const ALL: [Self; 2] = [Self::Rows, Self::Tiles];
+
+    pub fn of(gpu: &Gpu) -> Self {
+        if gpu.is_software() { Self::Tiles } else { Self::Rows }
+    }
+}
 
 /// Workgroups for `threads` threads in all. WebGPU allows 65,535 along a dimension, so large grids
 /// become two-dimensional: a kernel's index is `gid.x + gid.y * groups.x * THREADS`.

@@ -383,8 +383,8 @@ fn sentence(c: &Comparison) -> String {
             (false, false) => format!("{} ({}) {figure}", s.condition, arm(s.arm)),
         }
     };
-    let whose = if c.a.arm == c.b.arm { format!("{}, ", arm(c.a.arm)) } else { String::new() };
-    let what = if c.a.metric == c.b.metric { c.a.metric.label() } else { "two figures" };
+    let whose = if c.a.arm == c.b.arm { format!("{}: ", arm(c.a.arm)) } else { String::new() };
+    let what = if c.a.metric == c.b.metric { format!("{}: ", c.a.metric.label()) } else { String::new() };
     let fairness = c.fairness.map_or(String::new(), |f| format!("At {}: ", f.label()));
     let scale = if c.a.metric.is_share() { 100.0 } else { 1.0 };
     let digits = if c.a.metric.is_share() { 1 } else { 2 };
@@ -399,7 +399,7 @@ fn sentence(c: &Comparison) -> String {
         _ => format!("difference {}, one seed, no interval", signed(c.difference)),
     };
     let reading = c.reading.label();
-    format!("{fairness}{whose}{what}: {}, {}; {interval}: {reading}.", side(&c.a), side(&c.b))
+    format!("{fairness}{whose}{what}{}, {}; {interval}: {reading}.", side(&c.a), side(&c.b))
 }
 
 fn verdict(comparisons: &[Comparison]) -> String {
@@ -414,8 +414,8 @@ fn verdict(comparisons: &[Comparison]) -> String {
         return format!("{n} comparisons of single seeds: they show a direction, not whether it is chance.");
     }
     format!(
-        "Of {n} comparisons {supports} agree with the claim, {contradicts} speak against it and {} show no \
-         difference beyond the spread over seeds.",
+        "Of {n} comparisons, those that agree with the claim: {supports}; that speak against it: {contradicts}; \
+         that show no difference beyond the spread over seeds: {}.",
         none + single
     )
 }
@@ -483,7 +483,7 @@ mod tests {
         assert!((at[0].figures[&Metric::RecallCloze].mean - (1.0 - 0.2 / 3.0)).abs() < 1e-6);
         let kl = summary.comparisons.iter().find(|c| c.fairness == Some(Fairness::BestRate)).unwrap();
         assert_eq!(kl.reading, Reading::Supports, "{}", kl.text);
-        assert!(summary.verdict.contains("agree"), "{}", summary.verdict);
+        assert!(summary.verdict.contains("agree with the claim"), "{}", summary.verdict);
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub struct Files {
     pub weights: Vec<u8>,
     /// facts.jsonl.
     pub facts: String,
+    /// The last [`Message::Products`] on this machine.
+    #[serde(default)]
+    pub products: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -111,6 +114,10 @@ pub enum Message {
     },
     State {
         state: RunState,
+    },
+    /// Which product kernels were the fastest here, to be kept for the next visit.
+    Products {
+        json: String,
     },
     /// A run of an experiment begins; with an empty label and all runs done, it has ended.
     Experiment {

@@ -10,7 +10,7 @@ use super::inbox::Inbox;
 use super::machine::{open, wasm_bytes};
 use super::protocol::{Command, Files, Message, RunState};
 use crate::data::facts;
-use crate::engine::{Backend, Sampling};
+use crate::engine::{Backend, Found, Sampling, step_products};
 use crate::error::{Error, Result};
 use crate::lab::{ArmName, BenchSettings, Event, Experiment, Lab, Preset, Settings, bench};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
@@ -33,6 +33,7 @@ pub fn start() {
         let mut worker = Worker {
             inbox,
             lab: None,
+            found: Found::default(),
             texts: Default::default(),
             experiment: None,
             playing: false,
@@ -77,6 +78,8 @@ async fn breathe() {
 struct Worker {
     inbox: Inbox,
     lab: Option<Lab>,
+    /// Which product kernels are the fastest here.
+    found: Found,
     /// Instructions and held-out examples of the current run.
     texts: (String, String),
     /// What the current run is part of.
@@ -174,6 +177,7 @@ impl Worker {
         let title = bundle.title(&files.name);
         let parameters = bundle.config.parameters() as u64;
         let base = backend.load(&bundle.config, bundle.weights)?;
+        self.found = Found::parse(files.products.as_deref().unwrap_or_default());
         let engine = if matches!(backend, Backend::Gpu(_)) { "webgpu" } else { "cpu" };
         self.lab = Some(Lab::new(title.clone(), bundle.tokenizer, facts, base, backend));
         post(&Message::Ready { engine, adapter, reason, model: title, parameters });
@@ -195,6 +199,7 @@ impl Worker {
     async fn begin(&mut self, settings: Settings) -> Result<()> {
         self.playing = false;
         post_state(RunState::Preparing);
+        self.tune(&settings).await?;
         let (instructions, heldout) = self.texts.clone();
         let lab = self.lab()?;
         let info = lab.start(settings, &instructions, &heldout).await?;
@@ -206,6 +211,17 @@ impl Worker {
             breathe().await;
             let measured = self.lab()?.measure(arm).await?;
             self.emit(measured);
+        }
+        Ok(())
+    }
+
+    /// Lets the run's products use the fastest kernels of the adapter.
+    async fn tune(&mut self, settings: &Settings) -> Result<()> {
+        let Some(Lab { backend: Backend::Gpu(gpu), base, .. }) = &self.lab else { return Ok(()) };
+        let tokens = (settings.batch * settings.max_len) as usize;
+        let products = step_products(base.config(), tokens, tokens, &settings.lora());
+        if self.found.tune(gpu, &products).await? {
+            post(&Message::Products { json: self.found.json() });
         }
         Ok(())
     }
@@ -328,6 +344,13 @@ impl Worker {
 
     async fn bench(&mut self, settings: BenchSettings) -> Result<()> {
         self.playing = false;
+        self.tune(&Settings {
+            batch: settings.batch as u32,
+            max_len: settings.time as u32,
+            rank: settings.rank,
+            ..Settings::default()
+        })
+        .await?;
         let lab = self.lab()?;
         let backend = lab.backend.clone();
         let progress = async |done: usize, total: usize| {

@@ -1,6 +1,6 @@
 use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, upload, values};
-use driftscope::gpu::Gpu;
-use driftscope::kernels::Attention;
+use driftscope::gpu::{Gpu, PlanBuilder};
+use driftscope::kernels::{Attention, Share};
 
 /// batch, time, heads, kv_heads, head_dim
 pub type Shape = (u32, u32, u32, u32, u32);
@@ -38,11 +38,14 @@ pub fn forward_at(gpu: &Gpu, shape: Shape) {
     let (qkv_len, out_len, lse_len) = lengths(op);
     let qkv = scaled(1, qkv_len, 3.0);
     let (x, p) = (upload(gpu, &qkv), upload(gpu, &[0u32]));
-    let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
-    let got = run(gpu, &[&out, &lse], |plan| op.forward(plan, &x, &x, &p, &out, &lse));
     let (want_out, want_lse) = op.forward_cpu(&qkv, &qkv, 0);
-    assert_close("out", &got[0], &want_out, 1e-5);
-    assert_close("lse", &got[1], &want_lse, 1e-5);
+    for share in Share::ALL {
+        let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
+        let record = |plan: &mut PlanBuilder| op.forward_as(share, plan, [&x, &x, &p], [&out, &lse]);
+        let got = run(gpu, &[&out, &lse], record);
+        assert_close("out", &got[0], &want_out, 1e-5);
+        assert_close("lse", &got[1], &want_lse, 1e-5);
+    }
 }
 
 pub fn forward(gpu: &Gpu) {
@@ -64,13 +67,15 @@ pub fn forward_from_cache_at(gpu: &Gpu, shape: Shape, kv_time: u32, position: u3
     let (qkv_len, out_len, lse_len) = lengths(op);
     let (q, cache) = (values(1, qkv_len), values(2, (batch * kv_time * op.kv_stride) as usize));
     let inputs = (upload(gpu, &q), upload(gpu, &cache), upload(gpu, &[position]));
-    let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
-    let got = run(gpu, &[&out, &lse], |plan| {
-        op.forward(plan, &inputs.0, &inputs.1, &inputs.2, &out, &lse);
-    });
     let (want_out, want_lse) = op.forward_cpu(&q, &cache, position);
-    assert_close("out", &got[0], &want_out, 1e-5);
-    assert_close("lse", &got[1], &want_lse, 1e-5);
+    for share in Share::ALL {
+        let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
+        let got = run(gpu, &[&out, &lse], |plan| {
+            op.forward_as(share, plan, [&inputs.0, &inputs.1, &inputs.2], [&out, &lse]);
+        });
+        assert_close("out", &got[0], &want_out, 1e-5);
+        assert_close("lse", &got[1], &want_lse, 1e-5);
+    }
 }
 
 /// As the forward pass; sums over up to 70 rows on top.
@@ -84,13 +89,15 @@ pub fn backward_at(gpu: &Gpu, shape: Shape) {
     op.backward_kv_cpu(&qkv, &dout, &lse, &want_delta, &mut want);
 
     let [x, o, d, l] = [&qkv, &out, &dout, &lse].map(|v| upload(gpu, v));
-    let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
-    let got = run(gpu, &[&dqkv, &delta], |plan| {
-        op.backward_q(plan, &x, &o, &d, &l, &dqkv, &delta);
-        op.backward_kv(plan, &x, &d, &l, &delta, &dqkv);
-    });
-    assert_close("dqkv", &got[0], &want, 2e-5);
-    assert_close("delta", &got[1], &want_delta, 1e-5);
+    for share in Share::ALL {
+        let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
+        let got = run(gpu, &[&dqkv, &delta], |plan| {
+            op.backward_q_as(share, plan, [&x, &o, &d, &l], [&dqkv, &delta]);
+            op.backward_kv_as(share, plan, [&x, &d, &l, &delta], &dqkv);
+        });
+        assert_close("dqkv", &got[0], &want, 2e-5);
+        assert_close("delta", &got[1], &want_delta, 1e-5);
+    }
 }
 
 pub fn backward(gpu: &Gpu) {

@@ -58,6 +58,15 @@ fn mistakes() -> Vec<Mistake> {
         ATTENTION_FORWARD "j <= position[0] + i" => "j < position[0] + i", attention::forward;
         ATTENTION_FORWARD "position[0] + i" => "i", attention::forward_from_cache;
         ATTENTION_FORWARD "max_score + log(sum)" => "log(sum)", attention::forward;
+        ATTENTION_TILES_BACKWARD_KV "& queries < vec4u(u.time)" => "", attention::backward;
+        ATTENTION_TILES_BACKWARD_KV "if tile > 0u" => "if i > j", attention::backward;
+        ATTENTION_TILES_BACKWARD_KV "y1 * near1" => "y0 * near1", attention::backward;
+        ATTENTION_TILES_BACKWARD_Q "keys <= vec4u(seen)" => "keys < vec4u(seen)", attention::backward;
+        ATTENTION_TILES_BACKWARD_Q "if j > 0u" => "if j > SIDE", attention::backward;
+        ATTENTION_TILES_BACKWARD_Q "seen + 4u" => "seen", attention::backward;
+        ATTENTION_TILES_FORWARD "+ i + position[0]" => "+ i", attention::forward_from_cache;
+        ATTENTION_TILES_FORWARD "s0.keep)" => "vec4f(1.0))", attention::forward;
+        ATTENTION_TILES_FORWARD "far * s1.far" => "far * s0.far", attention::forward;
         CROSS_ENTROPY_BACKWARD "* now.inv_targets" => "* now.lr", cross_entropy::backward;
         CROSS_ENTROPY_BACKWARD "log(sum) - (" => "log(sum) + (", cross_entropy::backward;
         CROSS_ENTROPY_CHUNK_BACKWARD "u.start + v" => "v", cross_entropy_chunk::backward;
@@ -90,6 +99,9 @@ fn mistakes() -> Vec<Mistake> {
         LORA_BACKWARD_OUTPUT "n < end;" => "n < end - 1u;", lora::gradients;
         LORA_BACKWARD_OUTPUT "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", lora::gradients;
         LORA_BACKWARD_OUTPUT "partial[t + half * stride]" => "partial[t + half]", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "(row + i) * u.groups + g" => "(row + i) * u.groups", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "ranks_far + (term" => "ranks_near + (term", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "four_of_dy(rows2 + at)" => "four_of_dy(rows1 + at)", lora::gradients;
         MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
         MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;

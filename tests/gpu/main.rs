@@ -17,6 +17,7 @@ mod matmul;
 mod neftune;
 mod property;
 mod pull;
+mod read_back;
 mod rmsnorm;
 mod rope;
 mod select;

@@ -5,7 +5,7 @@
 
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{
-    AdamW, Dora, Draw, FinishStep, KvAppend, LoraGroups, Matmul, Select, Slices, TopK, Variant,
+    AdamW, Dora, Draw, FinishStep, KvAppend, LoraGroups, Matmul, Select, Share, TopK, Variant,
 };
 use proptest::prelude::*;
 use proptest::sample::select as any_of;
@@ -186,8 +186,8 @@ fn lora_products() {
 #[test]
 fn lora_gradients() {
     check((stack(), length(140)), |gpu, (op, m)| {
-        for slices in [Slices::ONE, Slices::MANY] {
-            lora::gradients_at(gpu, slices, op, m);
+        for share in Share::ALL {
+            lora::gradients_at(gpu, share, op, m);
         }
     });
 }

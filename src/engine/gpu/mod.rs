@@ -135,8 +135,7 @@ impl GpuModel {
                 let weights = Self::trained_buffer(&**gpu, &self.layout)?;
                 self.copy_weights(&weights);
                 let start = if optimizer.pull > 0.0 { Some(self.unpacked()?) } else { None };
-                let trainer =
-                    Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed, start)?;
+                let trainer = Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed, start)?;
                 (weights, None, trainer)
             }
             Tuning::Lora { lora, start } => {

@@ -5,12 +5,11 @@ use web_time::Instant;
 
 use super::median;
 use super::report::{Named, Rate};
-use crate::engine::Backend;
+use crate::engine::{Backend, step_products};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{Layout, LoraGroups, Matmul, Product};
+use crate::kernels::{Layout, Matmul, Product};
 use crate::model::config::LlamaConfig;
-use crate::model::layout::Stack;
 use crate::train::Lora;
 
 /// Side of the square product, for adapters that are programs and for hardware.
@@ -47,8 +46,8 @@ impl<'a> Peak<'a> {
     ) -> Result<Self> {
         let hardware = matches!(backend, Backend::Gpu(gpu) if !gpu.is_software());
         let (side, wanted) = (SIDES[usize::from(hardware)], FLOP[usize::from(hardware)]);
-        let mut products = step_products(config, tokens as u32, counted as u32, lora);
-        products.push(plain(Layout::Nt, side, side, side));
+        let mut products = step_products(config, tokens, counted, lora);
+        products.push(Product { matmul: Matmul::new(Layout::Nt, side, side, side), lora: None });
         if matches!(backend, Backend::Cpu) {
             products.retain(|p| p.lora.is_none()); // candle has no product with LoRA's part
         }
@@ -105,32 +104,6 @@ impl Runner {
         }
         Ok(())
     }
-}
-
-fn plain(layout: Layout, m: u32, n: u32, k: u32) -> Product {
-    Product { matmul: Matmul::new(layout, m, n, k), lora: None }
-}
-
-/// The products of training steps of both methods, small ones of LoRA aside.
-fn step_products(c: &LlamaConfig, rows: u32, counted: u32, lora: &Lora) -> Vec<Product> {
-    let mut products = Vec::new();
-    for stack in Stack::ALL {
-        let (input, output) = (stack.inputs(c) as u32, stack.outputs(c) as u32);
-        let groups = stack.members().len() as u32;
-        // Where the groups end makes no difference to the time.
-        let bounds = std::array::from_fn(|g| output / groups * (g as u32 + 1));
-        let lora = LoraGroups { rank: lora.rank as u32, groups, bounds, scale: lora.scale() };
-        let forward = plain(Layout::Nt, rows, output, input);
-        let to_input = plain(Layout::Nn, rows, input, output);
-        products.extend([forward, Product { lora: Some(lora), ..forward }]);
-        products.extend([to_input, Product { lora: Some(lora), ..to_input }]);
-        products.push(plain(Layout::Tn, output, input, rows));
-    }
-    let (vocab, width) = (c.vocab_size as u32, c.hidden_size as u32);
-    products.push(plain(Layout::Nt, counted, vocab, width));
-    products.push(plain(Layout::Nn, counted, width, vocab));
-    products.push(plain(Layout::Tn, vocab, width, counted));
-    products
 }
 
 fn on_gpu(gpu: &Gpu, product: Product, repeats: usize) -> Result<(Runner, String)> {
