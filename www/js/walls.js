@@ -12,10 +12,12 @@ export class Walls {
   /**
    * @param {import("./store.js").Store} store
    * @param {() => {question: string, answer: string}[] | null} instructionRows rows of the shown run's set, if known
+   * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
    */
-  constructor(store, instructionRows) {
+  constructor(store, instructionRows, checks) {
     this.store = store;
     this.instructionRows = instructionRows;
+    this.checks = checks;
     /** Fact chosen by a click or a key, and the one under the pointer. */
     this.chosen = -1;
     this.hovered = -1;
@@ -89,7 +91,7 @@ export class Walls {
     this.run = run;
     for (const canvas of this.canvases) this.writeCounts(canvas, run);
     this.writeCaption();
-    drawFact(find("#fact"), this.store, this.fact, this.instructionRows());
+    drawFact(find("#fact"), this.store, this.fact, this.instructionRows(), this.checks);
   }
 
   /** @private */
