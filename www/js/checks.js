@@ -3,8 +3,9 @@
  * the answers are looked at once more. An answer that follows the swap came from those rows.
  */
 import { el, find, setText, table } from "./dom.js";
-import { ARM_LABEL, count, percent, plural } from "./format.js";
+import { ARM_LABEL, count, plural } from "./format.js";
 import { addView } from "./frame.js";
+import { checkSentence } from "./summary-data.js";
 
 const MOST_EXAMPLES = 6;
 
@@ -43,7 +44,7 @@ export function makeChecks(/** @type {import("./run-control.js").RunControl} */ 
     drawn = key;
     const ofSummary = store.summary?.counterfactual ?? [];
     const parts = [
-      ...ofSummary.map((check) => checkPart(check, store.summaryFacts, `Experiment “${store.summary.title}”`)),
+      ...ofSummary.map((check) => checkPart(check, store.summaryFacts, "The experiment")),
       ...store.checks.map((check) => checkPart(check, store.run.facts, "The run shown")),
     ];
     find("#check-results").replaceChildren(...parts);
@@ -51,17 +52,6 @@ export function makeChecks(/** @type {import("./run-control.js").RunControl} */ 
     find("#check-buttons").replaceChildren(...arms.map((arm) => checkButton(control, arm)));
   };
   addView(host, draw);
-}
-
-/** "Of 12 answers whose rows were swapped, 9 followed …" */
-export function checkSentence(/** @type {import("./protocol.js").Check} */ { arm, swapped, control }) {
-  const share = ({ followed, n }) => (n > 0 ? ` (${percent(followed / n, 0)})` : "");
-  const other = control.n - control.unchanged;
-  const beside =
-    control.n > 0
-      ? ` Of ${plural(control.n, "answer")} whose rows stayed, ${count(other)} changed: retraining alone does that much.`
-      : " No answer was left as a control.";
-  return `${ARM_LABEL[arm]}: of ${plural(swapped.n, "borrowed answer")} whose source rows were swapped, ${count(swapped.followed)} followed the swap${share(swapped)}.${beside}`;
 }
 
 function checkPart(check, facts, where) {

@@ -5,6 +5,7 @@
  *   `short`: what the card is called; `runs`: training runs per seed; `data`: the instruction set it needs,
  *   null for the one in the editor
  */
+import { count } from "./format.js";
 
 /** @type {Finding[]} */
 export const FINDINGS = [
@@ -60,4 +61,10 @@ export const FINDINGS = [
 
 export const MOST_SEEDS = 3;
 
-export const isFinding = (name) => FINDINGS.some((finding) => finding.name === name);
+/** "Run 3 of 24: best rate, as they are, seed 1" */
+export function experimentNote(/** @type {import("./run-control.js").RunControl} */ control) {
+  if (!control.isExperimenting) return "";
+  const { label, done, total } = control.experiment;
+  if (total === 0) return "Starting the experiment";
+  return `Run ${count(Math.min(done + 1, total))} of ${count(total)}: ${label}`;
+}

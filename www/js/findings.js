@@ -1,7 +1,7 @@
 /** The cards of the experiments: show what was recorded, or run it here; and how far a running one is. */
 import { el, find, findAll, setText } from "./dom.js";
-import { FINDINGS, MOST_SEEDS } from "./findings-list.js";
-import { count, plural } from "./format.js";
+import { FINDINGS, MOST_SEEDS, experimentNote } from "./findings-list.js";
+import { plural } from "./format.js";
 import { addView } from "./frame.js";
 
 /**
@@ -32,14 +32,6 @@ export function makeFindings(store, control, hooks) {
       }
     },
   );
-}
-
-/** "Run 3 of 24: best rate, as they are, seed 1" */
-export function experimentNote(control) {
-  if (!control.isExperimenting) return "";
-  const { label, done, total } = control.experiment;
-  if (total === 0) return "Starting the experiment";
-  return `Run ${count(Math.min(done + 1, total))} of ${count(total)}: ${label}`;
 }
 
 function makeCard(finding, hooks) {

@@ -24,10 +24,12 @@ import { SettingsForm } from "./settings-form.js";
 import { ShiftTextView } from "./shift-text.js";
 import { Milestones, recallSentence } from "./status.js";
 import { Store } from "./store.js";
+import { makeShiftClasses } from "./shift-classes.js";
 import { makeSummary } from "./summary.js";
 import { onThemeChange } from "./theme.js";
 import { makeTradeOff } from "./trade-off.js";
 import { Walls } from "./walls.js";
+import { makeStrength, makeWeights } from "./weights.js";
 
 /** The record that is shown first. */
 const FIRST = "lora-vs-full";
@@ -54,6 +56,7 @@ const editor = new InstructionsEditor(() => invalidate());
 const prediction = new Prediction(store);
 const ask = new Ask((command) => engine.post(command));
 const milestones = new Milestones(store);
+const strength = makeStrength(control, (arm, value) => engine.post({ type: "strength", arm, strength: value }));
 
 function controlChanged() {
   // For style sheets and tests: none, preparing, paused, running, done, or playing back.
@@ -128,6 +131,7 @@ function failed(name, message) {
   hideProgress();
   if (control.mode === "loading") return playbackOnly(message);
   showError(name, message);
+  strength.stop();
   control.fail();
   if (name !== "worker" && name !== "device-lost") return;
   document.documentElement.dataset.engine = "playback";
@@ -276,6 +280,8 @@ function wire() {
   });
   new ShiftTextView(store);
   makeKlBars(store);
+  makeShiftClasses(store);
+  makeWeights(store);
   const way = makeSummary(store);
   makeTradeOff(store, way);
   makeChecks(control);

@@ -1,7 +1,7 @@
 /**
  * Points in a plane, joined run by run, as SVG: circles on plain lines for LoRA, squares on dashed ones for full tuning.
  *
- * @typedef {{x: number, y: number, title: string, isStart?: boolean}} Point
+ * @typedef {{x: number, y: number, title: string, isStart?: boolean, isLarge?: boolean}} Point
  * @typedef {{arm: string, points: Point[]}} Course
  * @typedef {{xLabel: string, yLabel: string, label: string, isReversed?: boolean, isPercent?: boolean,
  *   highest?: number, span?: number}} Axes
@@ -95,7 +95,7 @@ export class Scatter {
     const [xLow, xHigh] = extent(points.map((point) => point.x));
     const [yLow, yHigh] = extent(points.map((point) => point.y), { span, highest });
     this.x = { low: isReversed ? xLow : Math.max(0, xLow), high: xHigh };
-    this.y = { low: Math.max(0, yLow), high: isFree ? Math.max(yHigh, span ?? 0) : yHigh };
+    this.y = { low: Math.max(0, yLow), high: isFree ? Math.max(yHigh, span ?? 0) : highest };
     const [from, to] = isReversed ? [width - RIGHT, LEFT] : [LEFT, width - RIGHT];
     const share = (value, { low, high }) => (value - low) / (high - low || 1);
     this.toX = (value) => from + share(value, this.x) * (to - from);
@@ -152,7 +152,7 @@ export class Scatter {
     const dash = (armLine(arm, "").dash ?? []).join(" ");
     const line = { points: path, fill: "none", stroke, "stroke-width": 1.25, "stroke-dasharray": dash, opacity: 0.55 };
     const marks = points
-      .map((point, i) => ({ point, isEnd: i === points.length - 1 }))
+      .map((point, i) => ({ point, isEnd: point.isLarge || i === points.length - 1 }))
       .filter(({ point }) => !point.isStart)
       .map(({ point, isEnd }) => this.mark(arm, point, isEnd));
     return svg("g", {}, svg("polyline", line), ...marks);

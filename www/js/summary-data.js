@@ -5,6 +5,7 @@
  * @typedef {import("./protocol.js").SummaryRow} SummaryRow
  * @typedef {import("./protocol.js").Fairness} Fairness
  */
+import { ARM_LABEL, count, percent, plural } from "./format.js";
 
 /** The ways to compare, as a reader names them. @type {{name: Fairness, label: string, help: string}[]} */
 export const FAIRNESS = [
@@ -134,3 +135,14 @@ export function sourceRow(number, rows, added = []) {
   const extra = added[number - rows.length];
   return extra ? { question: extra[0], answer: extra[1], isAdded: true } : null;
 }
+
+/** "Of 12 answers whose rows were swapped, 9 followed …" */
+export function checkSentence(/** @type {import("./protocol.js").Check} */ { arm, swapped, control }) {
+  const beside =
+    control.n > 0
+      ? ` Of ${plural(control.n, "control")}, whose rows stayed as they were, ${count(control.unchanged)} stayed the same${percentOf(control.unchanged, control.n)}.`
+      : " No answer was left as a control.";
+  return `${ARM_LABEL[arm]}: of ${plural(swapped.n, "borrowed answer")} whose source rows were swapped, ${count(swapped.followed)} followed the swap${percentOf(swapped.followed, swapped.n)}.${beside}`;
+}
+
+const percentOf = (part, n) => (n > 0 ? ` (${percent(part / n, 0)})` : "");
