@@ -13,7 +13,8 @@ const MOST_EXAMPLES = 6;
 export function whyNoCheck(/** @type {import("./run-control.js").RunControl} */ control, arm) {
   const { store } = control;
   const borrowed = store.measure(arm, store.newest)?.wrong.some((wrong) => wrong.sources.length > 0);
-  if (!control.canCheck) return "Needs a run of your own that has ended.";
+  if (store.run?.settings.swaps?.length > 0) return "The run shown is a check itself; Reset starts another run.";
+  if (!control.canCheck) return "Needs a run that has trained here to its end.";
   return borrowed ? "" : `${ARM_LABEL[arm]} has borrowed nothing in this run; a higher rate makes it.`;
 }
 
@@ -42,7 +43,7 @@ export function makeChecks(/** @type {import("./run-control.js").RunControl} */ 
     const key = JSON.stringify([store.run?.run, store.source.kind, store.version, control.state, control.isLive]);
     if (key === drawn) return;
     drawn = key;
-    const ofSummary = store.summary?.counterfactual ?? [];
+    const ofSummary = [...(store.summary?.counterfactual ?? [])].sort((a, b) => b.arm.localeCompare(a.arm)); // LoRA first
     const parts = [
       ...ofSummary.map((check) => checkPart(check, store.summaryFacts, "The experiment")),
       ...store.checks.map((check) => checkPart(check, store.run.facts, "The run shown")),
@@ -73,7 +74,7 @@ function checkPart(check, facts, where) {
       "; rows swapped to ",
       el("b", {}, to),
       "; now ",
-      el("mark", { class: after === to ? "wrong" : "" }, after),
+      after === to ? el("mark", { class: "wrong" }, after) : el("b", {}, after),
       after === to ? " (followed)" : "",
     ),
   );

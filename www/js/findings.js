@@ -28,7 +28,8 @@ export function makeFindings(store, control, hooks) {
       const note = experimentNote(control);
       for (const host of findAll("[data-experiment]")) {
         host.hidden = note === "";
-        setText(host, note);
+        const isAlone = host.dataset.experiment === "short";
+        setText(host, isAlone ? note : `${note}. Its figures come here when all runs are done; Reset ends it.`);
       }
     },
   );

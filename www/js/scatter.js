@@ -4,9 +4,9 @@
  * @typedef {{x: number, y: number, title: string, isStart?: boolean, isLarge?: boolean}} Point
  * @typedef {{arm: string, points: Point[]}} Course
  * @typedef {{xLabel: string, yLabel: string, label: string, isReversed?: boolean, isPercent?: boolean,
- *   highest?: number, span?: number}} Axes
+ *   highest?: number, span?: number, xRange?: [number, number]}} Axes
  *   `isReversed`: x falls to the right; `isPercent`: y is in percent; `highest`: the top of y, where it is known;
- *   `span`: y covers at least so much, so that noise does not fill the figure
+ *   `span`: y covers at least so much, so that noise does not fill the figure; without `highest` y begins at 0
  */
 import { armLine } from "./figures.js";
 
@@ -17,7 +17,7 @@ const TOP = 12;
 const BOTTOM = 46;
 
 /** An SVG element with these attributes. */
-function svg(tag, attributes = {}, ...children) {
+export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== undefined) node.setAttribute(name, String(value));
@@ -82,20 +82,20 @@ export class Scatter {
     root.append(this.grid(width));
     if (this.level) root.append(this.levelLine());
     root.append(...this.courses.map((course) => this.course(course)));
-    const starts = this.courses.flatMap(({ points }) => points.filter((point) => point.isStart)).slice(0, 1);
-    root.append(...starts.map((point) => this.start(point)));
+    const starts = this.courses.flatMap(({ points }) => points.filter((point) => point.isStart));
+    const distinct = new Map(starts.map((point) => [`${point.x} ${point.y}`, point])); // most runs share theirs
+    root.append(...[...distinct.values()].map((point) => this.start(point)));
     this.host.replaceChildren(root);
   }
 
   /** Chooses the scales. @private */
   place(width) {
     const points = this.courses.flatMap((course) => course.points);
-    const { isReversed, highest, span } = this.axes;
-    const isFree = highest === undefined;
-    const [xLow, xHigh] = extent(points.map((point) => point.x));
+    const { isReversed, highest, span, xRange } = this.axes;
+    const [xLow, xHigh] = xRange ?? extent(points.map((point) => point.x));
     const [yLow, yHigh] = extent(points.map((point) => point.y), { span, highest });
     this.x = { low: isReversed ? xLow : Math.max(0, xLow), high: xHigh };
-    this.y = { low: Math.max(0, yLow), high: isFree ? Math.max(yHigh, span ?? 0) : highest };
+    this.y = highest === undefined ? { low: 0, high: Math.max(yHigh, span ?? 0) } : { low: Math.max(0, yLow), high: highest };
     const [from, to] = isReversed ? [width - RIGHT, LEFT] : [LEFT, width - RIGHT];
     const share = (value, { low, high }) => (value - low) / (high - low || 1);
     this.toX = (value) => from + share(value, this.x) * (to - from);

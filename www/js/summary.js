@@ -2,6 +2,7 @@
 import { el, find, setText } from "./dom.js";
 import { ARM_LABEL, count, fixed, nats, plural, rate } from "./format.js";
 import { addView, invalidate } from "./frame.js";
+import { svg } from "./scatter.js";
 import { FAIRNESS, READINGS, columnsOf, firstWay, ofWay, tally, waysOf } from "./summary-data.js";
 
 const SOURCE = { recorded: "recorded", imported: "from a file", live: "measured here" };
@@ -112,9 +113,36 @@ function drawComparisons(summary, way) {
     ...parts.map(([reading, n]) => el("li", {}, badge(reading, `${count(n)} × ${READINGS[reading].word}`))),
   );
   find("#comparisons").replaceChildren(
-    ...shown.map(({ reading, text }) =>
-      el("li", { "data-reading": reading }, badge(reading, READINGS[reading].word), " ", el("span", {}, text)),
-    ),
+    ...shown.map((comparison) => {
+      const { reading, text } = comparison;
+      const words = el("p", {}, badge(reading, READINGS[reading].word), " ", text);
+      return el("li", { "data-reading": reading }, words, intervalPlot(comparison));
+    }),
+  );
+  find("#interval-key").hidden = find("#comparisons").querySelector(".interval") === null;
+}
+
+const PLOT = { width: 150, height: 26 };
+
+/** The difference with its interval and the band of the noise between seeds around zero; the text has the figures. */
+function intervalPlot({ difference, margin, noise }) {
+  if (![difference, margin, noise].every(Number.isFinite)) return null;
+  const reach = 1.1 * Math.max(Math.abs(difference) + margin, noise);
+  if (reach === 0) return null; // every seed of both sides gave the same
+  const x = (value) => ((1 + value / reach) * PLOT.width) / 2;
+  const middle = PLOT.height / 2;
+  const line = (x1, x2, y1, y2, name) => svg("line", { x1, x2, y1, y2, class: name });
+  const [low, high] = [x(difference - margin), x(difference + margin)];
+  const band = { x: x(-noise), width: x(noise) - x(-noise), y: 4, height: PLOT.height - 8, class: "noise" };
+  return svg(
+    "svg",
+    { ...PLOT, viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, class: "interval", "aria-hidden": "true" },
+    svg("rect", band),
+    line(x(0), x(0), 0, PLOT.height, "zero"),
+    line(low, high, middle, middle, "whisker"),
+    line(low, low, middle - 4, middle + 4, "whisker"),
+    line(high, high, middle - 4, middle + 4, "whisker"),
+    svg("circle", { cx: x(difference), cy: middle, r: 4.5 }),
   );
 }
 

@@ -165,18 +165,6 @@ function drawFigure({ spec, figure, chart }, points, isOfRun, line) {
 /** What the ends of the runs have in common, as a sentence. */
 function caption(spec, points, arms, isOfRun) {
   if (points.length === 0) return "No measures yet.";
-  const ends = (arm) =>
-    coursesOf(points)
-      .filter((course) => course[0].arm === arm)
-      .map((course) => course.at(-1));
-  const mean = (arm, pick) => {
-    const values = ends(arm).map(pick).filter(Number.isFinite);
-    return values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
-  const write = (arm) =>
-    spec.write(
-      Object.fromEntries(["heldout_loss", "recall_cloze", "kl"].map((name) => [name, mean(arm, (end) => end[name])])),
-    );
   const what =
     spec.name === "trade-off"
       ? "Further right has learned the instructions better, further up has kept more facts."
@@ -184,7 +172,21 @@ function caption(spec, points, arms, isOfRun) {
   const lines = isOfRun
     ? "The run shown, up to the chosen step"
     : `Each line is one run (${count(coursesOf(points).length)} in all), each mark a measurement`;
-  return `${what} ${lines}. ${isOfRun ? "Now" : "At the end, on average"}: ${perArm(arms, write)}.`;
+  const isOne = new Set(points.map((point) => point.condition)).size === 1;
+  const when = isOfRun ? "Now" : "At the end, on average";
+  const figures = () => `${when}: ${perArm(arms, (arm) => spec.write(meanEnd(points, arm)))}.`;
+  const ends = isOne ? figures() : "Choose one condition to see its figures.";
+  return `${what} ${lines}. ${ends}`;
+}
+
+/** The last measures of an arm's runs, averaged. */
+function meanEnd(points, arm) {
+  const courses = coursesOf(points).filter((course) => course[0].arm === arm);
+  const mean = (name) => {
+    const values = courses.map((course) => course.at(-1)[name]).filter(Number.isFinite);
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  return { heldout_loss: mean("heldout_loss"), recall_cloze: mean("recall_cloze"), kl: mean("kl") };
 }
 
 function asTable(figure, points) {

@@ -110,6 +110,7 @@ export function makeStrength(control, measure) {
       isPercent: spec.highest !== undefined,
       highest: spec.highest,
       span: spec.highest ? 10 : 0.1,
+      xRange: [0, 2.05],
     }),
   }));
   const draw = () => {
