@@ -37,7 +37,7 @@ export function makeFindings(store, control, hooks) {
 
 function makeCard(finding, hooks) {
   const { name, short, title, claim, runs } = finding;
-  const of = () => el("span", { class: "hidden" }, `: ${short}`);
+  const of = () => el("span", { class: "hidden" }, ` ${short}`);
   const amount = el("span", { class: "soft" });
   const options = Array.from({ length: MOST_SEEDS }, (_, i) => el("option", { value: i + 1 }, plural(i + 1, "seed")));
   const writeAmount = () => setText(amount, plural(runs * Number(seeds.value), "run"));

@@ -206,7 +206,7 @@ const EVENTS = {
           recall_cloze: real,
           kl: real,
         }),
-        100_000,
+        20_000,
       ),
     ),
     counterfactual: optional(list(object(counterfactual), 4)),

@@ -118,7 +118,9 @@ export function coursesOf(checkpoints) {
   const courses = new Map();
   for (const point of checkpoints) {
     const key = [point.condition, point.fairness, point.arm, point.lr, point.seed].join("|");
-    courses.set(key, [...(courses.get(key) ?? []), point]);
+    const course = courses.get(key);
+    if (course) course.push(point);
+    else courses.set(key, [point]);
   }
   return [...courses.values()].map((points) => points.toSorted((a, b) => a.step - b.step));
 }

@@ -6,7 +6,6 @@ import { svg } from "./scatter.js";
 import { FAIRNESS, READINGS, columnsOf, firstWay, ofWay, tally, waysOf } from "./summary-data.js";
 
 const SOURCE = { recorded: "recorded", imported: "from a file", live: "measured here" };
-const WAY_WORD = { same_rate: "same rate", best_rate: "best rate", equal_loss: "equal loss" };
 
 /** "82.5 ± 3.1": both with the decimals of the mean; shares in percent, whose sign the column has. */
 function spread({ mean, sd }, isShare, seeds) {
@@ -152,10 +151,8 @@ function badge(reading, words) {
 }
 
 function asTable(summary, rows, metrics) {
-  const hasWays = rows.some((row) => row.fairness);
   const head = [
     "Condition",
-    ...(hasWays ? ["Compared at"] : []),
     "Arm",
     "Rate",
     "Seeds",
@@ -166,7 +163,6 @@ function asTable(summary, rows, metrics) {
       "tr",
       { class: row.arm },
       el("th", { scope: "row" }, row.condition),
-      hasWays ? el("td", { class: "way" }, WAY_WORD[row.fairness] ?? "–") : null,
       el("td", { class: "arm" }, ARM_LABEL[row.arm]),
       el("td", {}, row.arm === "base" ? "–" : rate(row.lr)),
       el("td", {}, row.arm === "base" ? "–" : count(row.seeds)),
