@@ -43,7 +43,9 @@ export function makeChecks(/** @type {import("./run-control.js").RunControl} */ 
     const key = JSON.stringify([store.run?.run, store.source.kind, store.version, control.state, control.isLive]);
     if (key === drawn) return;
     drawn = key;
-    const ofSummary = [...(store.summary?.counterfactual ?? [])].sort((a, b) => b.arm.localeCompare(a.arm)); // LoRA first
+    const ofSummary = ["lora", "full"].flatMap((arm) =>
+      (store.summary?.counterfactual ?? []).filter((check) => check.arm === arm),
+    );
     const parts = [
       ...ofSummary.map((check) => checkPart(check, store.summaryFacts, "The experiment")),
       ...store.checks.map((check) => checkPart(check, store.run.facts, "The run shown")),
@@ -64,20 +66,22 @@ function checkPart(check, facts, where) {
     count(right),
     count(other),
   ];
-  const examples = check.examples.slice(0, MOST_EXAMPLES).map(({ cell, from, to, after }) =>
-    el(
-      "li",
-      {},
-      el("span", { class: "cloze" }, facts[cell]?.cloze ?? "(this file does not hold the fact)"),
-      " ",
-      el("mark", { class: "wrong" }, from),
-      "; rows swapped to ",
-      el("b", {}, to),
-      "; now ",
-      after === to ? el("mark", { class: "wrong" }, after) : el("b", {}, after),
-      after === to ? " (followed)" : "",
-    ),
-  );
+  const examples = check.examples
+    .slice(0, MOST_EXAMPLES)
+    .map(({ cell, from, to, after }) =>
+      el(
+        "li",
+        {},
+        el("span", { class: "cloze" }, facts[cell]?.cloze ?? "(this file does not hold the fact)"),
+        " ",
+        el("mark", { class: "wrong" }, from),
+        "; rows swapped to ",
+        el("b", {}, to),
+        "; now ",
+        after === to ? el("mark", { class: "wrong" }, after) : el("b", {}, after),
+        after === to ? " (followed)" : "",
+      ),
+    );
   return el(
     "article",
     { class: check.arm, "data-check-of": check.arm },

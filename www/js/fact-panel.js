@@ -21,7 +21,14 @@ const MOST_SOURCES = 3;
 export function drawFact(host, store, index, rows, checks) {
   const fact = store.run?.facts[index];
   const measures = store.armNames.map((arm) => store.measure(arm));
-  const key = JSON.stringify([store.run?.run, store.source.kind, index, measures.map((m) => m?.step), rows === null, checks.key()]);
+  const key = JSON.stringify([
+    store.run?.run,
+    store.source.kind,
+    index,
+    measures.map((m) => m?.step),
+    rows === null,
+    checks.key(),
+  ]);
   if (host.dataset.key === key) return;
   host.dataset.key = key;
   if (!fact) {

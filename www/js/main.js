@@ -25,6 +25,7 @@ import { ShiftTextView } from "./shift-text.js";
 import { Milestones, recallSentence } from "./status.js";
 import { Store } from "./store.js";
 import { makeShiftClasses } from "./shift-classes.js";
+import { checkSentence } from "./summary-data.js";
 import { makeSummary } from "./summary.js";
 import { onThemeChange } from "./theme.js";
 import { makeTradeOff } from "./trade-off.js";
@@ -79,7 +80,9 @@ function settingsChanged() {
 
 function finished() {
   prediction.reveal();
-  if (control.experiment?.isOver) return say(`The experiment has ended. ${store.summary?.verdict ?? ""}`);
+  const { experiment } = control;
+  if (experiment?.name === "check") return say(`The check has ended. ${store.checks.map(checkSentence).join(" ")}`);
+  if (experiment) return say(`The experiment has ended. ${store.summary?.verdict ?? ""}`);
   say(`The run has ended. ${recallSentence(store, store.newest)}`);
 }
 

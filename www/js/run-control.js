@@ -136,14 +136,19 @@ export class RunControl {
     return differences(plan.settings, running.settings).length > 0 || plan.instructions !== running.instructions;
   }
 
-  /** Starts all runs of a preset. */
-  experimentWith(/** @type {string} */ preset, /** @type {number} */ seeds, /** @type {{instructions: string, heldout: string}} */ texts) {
+  /**
+   * Starts all runs of a preset.
+   * @param {string} preset
+   * @param {number} seeds
+   * @param {{instructions: string, heldout: string}} texts
+   */
+  experimentWith(preset, seeds, texts) {
     this.beginExperiment(preset, texts);
     this.hooks.post({ type: "experiment", preset, seeds, ...texts });
     this.hooks.changed();
   }
 
-  /** Whether the borrowed answers of the shown run can be checked: it trained here, to its end, on the set's own rows. */
+  /** Whether the borrowed answers of the shown run can be checked: it trained here to its end, and is no check itself. */
   get canCheck() {
     const { run } = this.store;
     return this.isLive && this.state === "done" && run !== null && !(run.settings.swaps?.length > 0);

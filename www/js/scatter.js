@@ -1,5 +1,6 @@
 /**
- * Points in a plane, joined run by run, as SVG: circles on plain lines for LoRA, squares on dashed ones for full tuning.
+ * Points in a plane, joined run by run, as SVG: circles on plain lines for LoRA, squares on dashed ones for full
+ * tuning.
  *
  * @typedef {{x: number, y: number, title: string, isStart?: boolean, isLarge?: boolean}} Point
  * @typedef {{arm: string, points: Point[]}} Course
@@ -77,7 +78,13 @@ export class Scatter {
     if (width === this.width) return;
     this.width = width;
     this.place(width);
-    const root = svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", class: "scatter" });
+    const root = svg("svg", {
+      width,
+      height: HEIGHT,
+      viewBox: `0 0 ${width} ${HEIGHT}`,
+      role: "img",
+      class: "scatter",
+    });
     root.setAttribute("aria-label", this.axes.label);
     root.append(this.grid(width));
     if (this.level) root.append(this.levelLine());
@@ -93,9 +100,13 @@ export class Scatter {
     const points = this.courses.flatMap((course) => course.points);
     const { isReversed, highest, span, xRange } = this.axes;
     const [xLow, xHigh] = xRange ?? extent(points.map((point) => point.x));
-    const [yLow, yHigh] = extent(points.map((point) => point.y), { span, highest });
+    const [yLow, yHigh] = extent(
+      points.map((point) => point.y),
+      { span, highest },
+    );
     this.x = { low: isReversed ? xLow : Math.max(0, xLow), high: xHigh };
-    this.y = highest === undefined ? { low: 0, high: Math.max(yHigh, span ?? 0) } : { low: Math.max(0, yLow), high: highest };
+    const isFree = highest === undefined;
+    this.y = isFree ? { low: 0, high: Math.max(yHigh, span ?? 0) } : { low: Math.max(0, yLow), high: highest };
     const [from, to] = isReversed ? [width - RIGHT, LEFT] : [LEFT, width - RIGHT];
     const share = (value, { low, high }) => (value - low) / (high - low || 1);
     this.toX = (value) => from + share(value, this.x) * (to - from);

@@ -92,5 +92,10 @@ function writeConversation(store) {
     });
   const note = find("#conversation");
   note.hidden = parts.length === 0;
-  setText(note, parts.length === 0 ? "" : `Held-out questions on facts after ${count(store.measuredStep)} steps: ${parts.join("; ")}.`);
+  setText(
+    note,
+    parts.length === 0
+      ? ""
+      : `Held-out questions on facts after ${count(store.measuredStep)} steps: ${parts.join("; ")}.`,
+  );
 }

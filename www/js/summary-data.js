@@ -9,7 +9,11 @@ import { ARM_LABEL, count, percent, plural } from "./format.js";
 
 /** The ways to compare, as a reader names them. @type {{name: Fairness, label: string, help: string}[]} */
 export const FAIRNESS = [
-  { name: "same_rate", label: "same learning rate", help: "Both arms train at one rate, whether it suits them or not." },
+  {
+    name: "same_rate",
+    label: "same learning rate",
+    help: "Both arms train at one rate, whether it suits them or not.",
+  },
   {
     name: "best_rate",
     label: "each arm's best rate",

@@ -77,8 +77,9 @@ function writeHead(summary, store) {
   setText(find("#summary-claim"), summary.claim ? `The paper's claim: “${summary.claim}”` : "");
   setText(find("#summary-verdict"), summary.verdict);
   const what = store.summaryKind === "live" ? "Measured here, on" : "Recorded on";
-  const rest = "The table has mean ± sample standard deviation over the seeds; point at a figure for its 95 % interval.";
-  setText(find("#summary-engine"), `${what}: ${store.summaryEngine}. ${rest}`);
+  const figures =
+    "The table has mean ± sample standard deviation over the seeds; point at a figure for its 95 % interval";
+  setText(find("#summary-engine"), `${what}: ${store.summaryEngine}. ${figures}.`);
 }
 
 /** The ways to compare, as radio buttons that everyone sees; those that an experiment lacks cannot be chosen. */

@@ -23,7 +23,11 @@ export function byLayer(event) {
     const layer = Number(/\blayers\.(\d+)\./.exec(name)?.[1] ?? NaN);
     const column = MATRICES.findIndex((matrix) => name.endsWith(matrix.name));
     if (!Number.isInteger(layer) || column < 0) continue;
-    if (!layers.has(layer)) layers.set(layer, MATRICES.map(() => null));
+    if (!layers.has(layer))
+      layers.set(
+        layer,
+        MATRICES.map(() => null),
+      );
     layers.get(layer)[column] = change;
   }
   return [...layers].sort(([a], [b]) => a - b).map(([layer, changes]) => ({ layer, changes }));

@@ -74,7 +74,12 @@ function asTable(event, top) {
 }
 
 const FIGURES = [
-  { name: "strength-recall", label: "Recall of kept facts by strength", pick: (m) => 100 * m.recall_cloze, highest: 101 },
+  {
+    name: "strength-recall",
+    label: "Recall of kept facts by strength",
+    pick: (m) => 100 * m.recall_cloze,
+    highest: 101,
+  },
   { name: "strength-kl", label: "KL to the base by strength", pick: (m) => m.kl },
 ];
 
@@ -156,7 +161,12 @@ function drawDoses(charts, doses) {
         arm,
         points: doses
           .filter((dose) => dose.arm === arm)
-          .map((dose) => ({ x: dose.strength, y: spec.pick(dose), title: `${ARM_LABEL[arm]}, strength ${fixed(dose.strength, 1)}`, isLarge: true })),
+          .map((dose) => ({
+            x: dose.strength,
+            y: spec.pick(dose),
+            title: `${ARM_LABEL[arm]}, strength ${fixed(dose.strength, 1)}: ${percent(dose.recall_cloze)}, KL ${nats(dose.kl)}`,
+            isLarge: true,
+          })),
       })),
     );
   }
