@@ -50,7 +50,10 @@ export class Walls {
     canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.hover(factAt(event)));
     canvas.addEventListener("pointerleave", () => this.hover(-1));
     canvas.addEventListener("click", (event) => this.choose(factAt(event)));
-    canvas.addEventListener("focus", () => this.chosen < 0 && this.choose(this.layouts.get(arm)?.cells[0]?.fact ?? -1));
+    canvas.addEventListener("focus", () => {
+      if (!this.layouts.has(arm)) this.draw(); // a key may come here before the wall was in sight
+      if (this.chosen < 0) this.choose(this.layouts.get(arm)?.cells[0]?.fact ?? -1);
+    });
     canvas.addEventListener("keydown", (event) => {
       const layout = this.layouts.get(arm);
       if (!layout || !KEYS.includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
