@@ -76,7 +76,7 @@ function writeHead(summary, store) {
   find("#summary-claim").hidden = !summary.claim;
   setText(find("#summary-claim"), summary.claim ? `The paper's claim: “${summary.claim}”` : "");
   setText(find("#summary-verdict"), summary.verdict);
-  const what = store.summaryKind === "live" ? "Measured here, on" : "Recorded on";
+  const what = store.summaryKind === "live" ? "Measured here, engine" : "Recorded on";
   const figures =
     "The table has mean ± sample standard deviation over the seeds; point at a figure for its 95 % interval";
   setText(find("#summary-engine"), `${what}: ${store.summaryEngine}. ${figures}.`);
