@@ -14,6 +14,43 @@ test("fits a window of 360 pixels", async ({ page, site }) => {
   expect(await horizontalOverflow(page, 360)).toBe(0);
 });
 
+test("a recorded finding shows its comparisons, and the switch filters them", async ({ page, site }, testInfo) => {
+  await openPage(page, site);
+  await waitForEngine(page);
+  await expect(page.locator("#finding-cards > li")).toHaveCount(6);
+  await page.getByRole("button", { name: /Show recorded\s+F1/ }).click();
+  await expect(page.locator("#summary-source")).toHaveText("recorded");
+  await expect(page.locator('[data-finding="f1"]')).toHaveClass(/is-shown/);
+  const sentences = page.locator("#comparisons > li");
+  const rows = page.locator("#summary-table tbody tr");
+  const shown = [];
+  for (const [label, sentence] of [
+    ["same learning rate", /^At same rate/],
+    ["each arm's best rate", /^At best rate/],
+    ["equal held-out loss", /^At equal held-out loss/],
+  ]) {
+    await page.getByRole("radio", { name: label }).check({ force: true }); // it lies under its label
+    await expect(sentences.first()).toBeVisible();
+    for (const item of await sentences.all()) {
+      await expect(item.locator(".reading")).toHaveText(/claim|no difference|one seed/);
+      const words = await item.locator("p").evaluate((node) => node.lastChild.textContent.trim());
+      expect(words).toMatch(sentence);
+      shown.push(words);
+    }
+    await expect(rows).toHaveCount(3); // the base and both arms
+  }
+  expect(new Set(shown).size, "each way has sentences of its own").toBe(shown.length);
+  for (const name of ["trade-off", "drift"]) {
+    const figure = page.locator(`[data-figure="${name}"]`);
+    expect(await figure.locator("svg circle").count(), "LoRA's marks").toBeGreaterThan(1);
+    expect(await figure.locator("svg rect").count(), "full tuning's marks").toBeGreaterThan(1);
+    await figure.locator("summary").click();
+    await expect(figure.locator("tbody tr").first()).toBeVisible();
+  }
+  expect(await horizontalOverflow(page, 360)).toBe(0);
+  await screenshots(page, testInfo, "finding");
+});
+
 test("the browser has WebGPU @webgpu", async ({ page, site }) => {
   await openPage(page, site);
   expect(await page.evaluate(async () => Boolean(await navigator.gpu?.requestAdapter()))).toBe(true);

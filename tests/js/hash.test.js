@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { readHash, writeHash } from "../../www/js/hash.js";
-import { FIELDS, SWITCHES, clamp, defaults, differences } from "../../www/js/settings.js";
+import { CHOICES, FIELDS, SWITCHES, clamp, defaults, differences } from "../../www/js/settings.js";
 
 test("only what differs is written, and it is read back", () => {
   assert.equal(writeHash(defaults()), "");
@@ -19,6 +19,14 @@ test("only what differs is written, and it is read back", () => {
   assert.equal(hash, "#v=1&arms=lora&rank=4&dora=true&targets=q_proj,v_proj&lr_lora=0.003&schedule=cosine&engine=cpu");
   const read = readHash(hash);
   assert.deepEqual(read, { settings, backend: "cpu", ignored: [] });
+});
+
+test("the data's and the method's variants are in the address, the swaps of a check are not", () => {
+  const changed = { filter: "longest", simplified: true, new_facts: 16, replay: 2, neftune: 5, pull: 30 };
+  const settings = { ...defaults(), ...changed };
+  const hash = writeHash({ ...settings, swaps: [{ row: 1, from: "a", to: "b" }] });
+  assert.deepEqual(readHash(hash), { settings, backend: "auto", ignored: [] });
+  assert.equal(readHash("#v=1&new_facts=65&replay=-1&neftune=1e9").settings.new_facts, 64);
 });
 
 test("every value is clamped", () => {
@@ -45,6 +53,8 @@ test("a hostile hash gives the defaults", () => {
     "#v=1&&&=&=5",
     "#v=1&rank=NaN&steps=0x",
     "#v=1&dora=1&rslora=yes",
+    "#v=1&filter=longest,&simplified=1&schedule=",
+    "#v=1&swaps=0&swaps=[object Object]",
   ];
   for (const hash of hostile) assert.deepEqual(readHash(hash).settings, defaults(), hash);
   assert.deepEqual(readHash("#v=1&nonsense=1").ignored, ["nonsense"]);
@@ -69,4 +79,5 @@ test("names and defaults are those of the engine", () => {
   assert.deepEqual(Object.keys(ours).sort(), [...Object.keys(engine), ...("arms" in engine ? [] : ["arms"])].sort());
   for (const { name } of FIELDS) assert.equal(ours[name], Number(engine[name]), name);
   for (const { name } of SWITCHES) assert.equal(String(ours[name]), engine[name], name);
+  for (const { name } of CHOICES) assert.equal(ours[name], engine[name].split("::")[1].toLowerCase(), name);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
 import { RecordError, checkRecord, parseRecord, writeCsv, writeRecord } from "../../www/js/record.js";
 import { Store } from "../../www/js/store.js";
 import * as sample from "./sample.js";
@@ -79,4 +80,72 @@ test("the CSV has a row for each arm and step", () => {
   const [head, ...rows] = writeCsv(store).trimEnd().split("\n");
   assert.equal(rows.length, 8);
   assert.ok(rows.every((row) => row.split(",").length === head.split(",").length));
+});
+
+test("a record with all that newer ones have passes, and its damage is named", () => {
+  const make = () => {
+    const record = sample.record();
+    const [run, measure] = record.events;
+    run.added = [["question", "answer"]];
+    measure.conversation = { format: 1, right: 2, both: 1, n: 3 };
+    const tokens = { n: 1, kl: 0.1, unshifted: 1, marginal: 0, shifted: 0 };
+    measure.shift.classes = { opener: tokens, fact: tokens, style: tokens };
+    record.events.splice(-1, 1, ...sample.weightEvents(), sample.counterfactual(), sample.experiment());
+    return record;
+  };
+  assert.ok(checkRecord(make()));
+  const damaged = (change) => {
+    const record = make();
+    change(record.events, record.events.at(-1));
+    return record;
+  };
+  refused(
+    damaged((events) => (events[0].added = [["question"]])),
+    /added\[0\] should be a question and an answer/,
+  );
+  refused(
+    damaged((events) => (events[1].shift.classes.fact = null)),
+    /classes\.fact should be an object/,
+  );
+  refused(
+    damaged((events) => (events[1].conversation.n = "3")),
+    /conversation\.n should be a whole number/,
+  );
+  refused(
+    damaged((_, summary) => (summary.comparisons[0].reading = "proved")),
+    /reading should be one of/,
+  );
+  refused(
+    damaged((_, summary) => (summary.rows[1].fairness = "fair")),
+    /fairness should be one of/,
+  );
+  refused(
+    damaged((_, summary) => (summary.rows[1].kl = 3)),
+    /rows\[1\]\.kl should be an object/,
+  );
+  refused(
+    damaged((events) => (events.find(({ type }) => type === "weights").matrices[0].of = null)),
+    /matrices\[0\]\.of should be a whole number/,
+  );
+});
+
+test("the store keeps checks, weights and doses, and the summary goes into the file", () => {
+  const store = new Store();
+  const record = sample.record();
+  record.events.splice(-1, 1, ...sample.weightEvents(), sample.counterfactual(), sample.experiment());
+  store.open(record, "recorded");
+  assert.equal(store.weights("lora").step, 2);
+  assert.equal(store.weights("lora", 1), null);
+  assert.equal(store.arms.get("lora").strengths.length, 1);
+  assert.equal(store.checks.length, 1);
+  assert.equal(store.summaryKind, "recorded");
+  assert.deepEqual(parseRecord(writeRecord(store)).events.at(-1), sample.experiment());
+  store.startLive(sample.run(8), "cpu", "rows");
+  assert.equal(store.checks.length, 0);
+  assert.ok(!writeRecord(store).includes("summary")); // that of the record is not this run's
+});
+
+test("the recorded runs of the page open", () => {
+  const content = readFileSync(new URL("../../examples/lora-vs-full.json", import.meta.url), "utf8");
+  assert.ok(parseRecord(content).events.length > 0);
 });

@@ -76,6 +76,61 @@ export function summary() {
   return { type: "summary", title: "Sample", rows: [row], verdict: "None." };
 }
 
+export function counterfactual() {
+  const swapped = { n: 3, followed: 2, unchanged: 1, right: 0, other: 0 };
+  const control = { n: 2, followed: 0, unchanged: 1, right: 1, other: 0 };
+  const examples = [{ cell: 0, from: "a", to: "b", after: "b" }];
+  return { type: "counterfactual", arm: "full", runs: 1, swapped, control, examples };
+}
+
+/** A summary of an experiment: three ways to compare, each with a comparison. */
+export function experiment() {
+  const spread = (mean) => ({ mean, sd: 0.01, ci: 0.02 });
+  const rows = [{ condition: "before tuning", fairness: null, arm: "base", lr: 0, seeds: 1, kl: spread(0) }];
+  const comparisons = [];
+  const checkpoints = [];
+  const ways = { same_rate: [1e-3, 1e-3], best_rate: [3e-4, 3e-5], equal_loss: [3e-4, 3e-5] };
+  const readings = ["supports", "contradicts", "no_difference"];
+  for (const [fairness, rates] of Object.entries(ways)) {
+    const sides = ["lora", "full"].map((arm, i) => {
+      const condition = "as they are";
+      const figures = { heldout_loss: spread(0.8), recall_cloze: spread(0.9), kl: spread(0.2 + i / 10) };
+      Object.assign(figures, { shifted_fact: spread(0.1), right: spread(0.5) });
+      rows.push({ condition, fairness, arm, lr: rates[i], seeds: 2, ...figures });
+      const point = { condition, fairness, arm, lr: rates[i], seed: 1 };
+      if (fairness !== "equal_loss") {
+        for (const step of [0, 200])
+          checkpoints.push({ ...point, step, heldout_loss: 1 - step / 800, recall_cloze: 0.9, kl: step / 1000 });
+      }
+      return { condition, arm, metric: i === 0 ? "kl" : "shifted_fact", n: 2, spread: spread(0.2) };
+    });
+    const figures = { difference: 0.1, margin: 0.05, noise: 0.01, reading: readings.shift() };
+    comparisons.push({ fairness, a: sides[0], b: sides[1], ...figures, text: `At ${fairness}.` });
+  }
+  const { type, ...check } = counterfactual();
+  return {
+    type: "summary",
+    preset: "f1",
+    title: "An experiment",
+    claim: "A claim.",
+    rows,
+    comparisons,
+    verdict: "Of 3 comparisons 1 agrees.",
+    checkpoints,
+    counterfactual: [check],
+  };
+}
+
+/** Events on the weights of run 7. */
+export function weightEvents() {
+  const matrices = [{ name: "model.layers.0.self_attn.q_proj", relative: 0.1, rank90: 3, of: 128 }];
+  const figures = { heldout_loss: 1, kl: 0.1, unshifted: 0.9, recall_cloze: 0.8 };
+  return [
+    { type: "weights", run: 7, arm: "lora", step: 2, matrices },
+    { type: "strength", run: 7, arm: "lora", step: 2, strength: 0.5, ...figures },
+  ];
+}
+
 export function record() {
   const both = (make) => ["lora", "full"].map(make);
   const events = [run(), ...both((arm) => measure(arm, 0)), ...both((arm) => text(arm, 0))];

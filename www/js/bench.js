@@ -25,7 +25,8 @@ async function measure(backend, /** @type {BenchSettings} */ settings, begunAt) 
       let postedAt = 0;
       const onMessage = (message) => {
         if (message.type === "error") reject(message);
-        if (message.type === "progress") say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
+        if (message.type === "progress")
+          say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
         if (message.type === "ready") {
           postedAt = performance.now();
           engine.post({ type: "bench", settings });

@@ -31,7 +31,8 @@ export function makeControlBar(store, control, form) {
     setText(find(".label", play), isRunning ? "Pause" : "Play");
     play.dataset.state = isRunning ? "running" : "paused";
     const isOver = control.isLive && control.state === "done";
-    for (const name of ["#step", "#step-ten"]) find(name).disabled = isOver || control.isBusy;
+    for (const name of ["#step", "#step-ten"])
+      find(name).disabled = isOver || control.isBusy || control.isExperimenting;
     for (const input of findAll('[name="arms"]')) input.checked = input.value === form.arms().join();
     drawSlider(store, slider);
     drawCounters(store);

@@ -125,6 +125,11 @@ export async function fetchData() {
   return { facts: decode(files.facts), instructions: decode(files.instructions), heldout: decode(files.heldout) };
 }
 
+/** One more text of the page's data. */
+export async function fetchText(path) {
+  return decode(await fetchBytes(path, () => {}));
+}
+
 /**
  * The files of the model.
  * @param {(done: number, total: number) => void} onProgress bytes of all files; total 0 while unknown

@@ -1,6 +1,7 @@
 /** The fact chosen on the walls: what it is, and what each arm makes of it at the chosen step. */
 import { el } from "./dom.js";
 import { ARM_LABEL, probability, words } from "./format.js";
+import { sourceRow } from "./summary-data.js";
 import { stateOf } from "./wall-layout.js";
 
 const SPLIT_TEXT = {
@@ -15,11 +16,19 @@ const MOST_SOURCES = 3;
  * @param {import("./store.js").Store} store
  * @param {number} index of the fact, -1 for none
  * @param {{question: string, answer: string}[] | null} rows the instruction set of the shown run, if known
+ * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
  */
-export function drawFact(host, store, index, rows) {
+export function drawFact(host, store, index, rows, checks) {
   const fact = store.run?.facts[index];
   const measures = store.armNames.map((arm) => store.measure(arm));
-  const key = JSON.stringify([store.run?.run, store.source.kind, index, measures.map((m) => m?.step)]);
+  const key = JSON.stringify([
+    store.run?.run,
+    store.source.kind,
+    index,
+    measures.map((m) => m?.step),
+    rows === null,
+    checks.key(),
+  ]);
   if (host.dataset.key === key) return;
   host.dataset.key = key;
   if (!fact) {
@@ -43,12 +52,12 @@ export function drawFact(host, store, index, rows) {
     el(
       "div",
       { class: "fact-arms" },
-      store.armNames.map((arm) => answerOf(store, arm, index, fact, rows)),
+      store.armNames.map((arm) => answerOf(store, arm, index, fact, rows, checks)),
     ),
   );
 }
 
-function answerOf(store, arm, index, fact, rows) {
+function answerOf(store, arm, index, fact, rows, checks) {
   const measure = store.measure(arm);
   if (!measure) return null;
   const state = stateOf(measure.cells[index]);
@@ -71,18 +80,19 @@ function answerOf(store, arm, index, fact, rows) {
       { class: "soft" },
       `Probability of “${fact.object}”: ${probability(measure.logprobs[index])}; before training ${probability(start)}.`,
     ),
-    state.letter === "b" && wrong ? sources(wrong, rows) : null,
+    state.letter === "b" && wrong ? sources(wrong, rows, store.run.added) : null,
+    state.letter === "b" && wrong?.sources.length > 0 ? checks.button(arm) : null,
   );
 }
 
 /** The rows of the instruction set that say this of another subject. */
-function sources(wrong, rows) {
+function sources(wrong, rows, added) {
   const shown = wrong.sources.slice(0, MOST_SOURCES).map((number) => {
-    const row = rows?.[number];
+    const row = sourceRow(number, rows, added);
     return el(
       "li",
       {},
-      `Row ${number + 1}`,
+      row?.isAdded ? `Row ${number + 1}, added by the settings` : `Row ${number + 1}`,
       row ? el("span", {}, `: ${row.question} → ${row.answer}`) : " (this file does not hold the text)",
     );
   });

@@ -7,7 +7,7 @@ const MARKER = { lora: "circle", full: "square" };
 const BASE_DASH = [2, 4];
 export const CLASSES = ["unshifted", "marginal", "shifted"];
 
-const armLine = (arm, label) => ({ label, color: arm, dash: DASH[arm], marker: MARKER[arm], width: 2.25 });
+export const armLine = (arm, label) => ({ label, color: arm, dash: DASH[arm], marker: MARKER[arm], width: 2.25 });
 const trainLine = (arm) => ({
   label: `${ARM_LABEL[arm]}, training batch`,
   color: arm,
@@ -15,7 +15,7 @@ const trainLine = (arm) => ({
   width: 1,
   alpha: 0.45,
 });
-const baseLine = { label: "Base", color: "base", dash: BASE_DASH, width: 1.5 };
+export const baseLine = { label: "Base", color: "base", dash: BASE_DASH, width: 1.5 };
 
 /** A value for each x: `pick` of the entry at that step, or null. */
 function column(x, entries, pick) {

@@ -2,7 +2,7 @@
  * Settings in the address: `#v=1&rank=4&targets=q_proj,v_proj`. Only what differs from the default is written,
  * every value is clamped when read, and whatever cannot be read is left out.
  */
-import { ARMS, FIELDS, SCHEDULES, SWITCHES, TARGETS, clamp, defaults, differences, pick } from "./settings.js";
+import { ARMS, CHOICES, FIELDS, SWITCHES, TARGETS, clamp, defaults, differences, pick } from "./settings.js";
 
 export const VERSION = 1;
 const BACKENDS = ["auto", "webgpu", "cpu"];
@@ -49,8 +49,10 @@ function readEntry(result, name, value) {
     if (chosen) settings[name] = chosen;
     return chosen !== null;
   }
-  if (name === "schedule" && SCHEDULES.includes(value)) {
-    settings.schedule = value;
+  const choice = CHOICES.find((candidate) => candidate.name === name);
+  if (choice) {
+    if (!choice.options.includes(value)) return false;
+    settings[name] = value;
     return true;
   }
   if (name === "engine" && BACKENDS.includes(value)) {
@@ -62,7 +64,8 @@ function readEntry(result, name, value) {
 
 /** The hash for these settings, "" when all are defaults. */
 export function writeHash(settings, backend = "auto") {
-  const entries = differences(settings, defaults()).map((name) => `${name}=${settings[name]}`);
+  const changed = differences(settings, defaults()).filter((name) => name !== "swaps"); // of one run only
+  const entries = changed.map((name) => `${name}=${settings[name]}`);
   if (backend !== "auto") entries.push(`engine=${backend}`);
   return entries.length > 0 ? `#v=${VERSION}&${entries.join("&")}` : "";
 }

@@ -2,9 +2,12 @@
 import { say, showError } from "./alerts.js";
 import { Ask } from "./ask.js";
 import { makeCharts } from "./charts.js";
+import { checkButton, makeChecks } from "./checks.js";
 import { makeControlBar } from "./control-bar.js";
 import { download, find, findAll, setText } from "./dom.js";
-import { Engine, fetchData, fetchModel } from "./engine.js";
+import { Engine, fetchData, fetchModel, fetchText } from "./engine.js";
+import { FINDINGS } from "./findings-list.js";
+import { makeFindings } from "./findings.js";
 import { enableFileTools, makeFileTools } from "./files.js";
 import { bytes, count } from "./format.js";
 import { addView, invalidate } from "./frame.js";
@@ -21,11 +24,16 @@ import { SettingsForm } from "./settings-form.js";
 import { ShiftTextView } from "./shift-text.js";
 import { Milestones, recallSentence } from "./status.js";
 import { Store } from "./store.js";
+import { makeShiftClasses } from "./shift-classes.js";
+import { checkSentence } from "./summary-data.js";
 import { makeSummary } from "./summary.js";
 import { onThemeChange } from "./theme.js";
+import { makeTradeOff } from "./trade-off.js";
 import { Walls } from "./walls.js";
+import { makeStrength, makeWeights } from "./weights.js";
 
-const RECORDED = "examples/lora-vs-full.json";
+/** The record that is shown first. */
+const FIRST = "lora-vs-full";
 
 const store = new Store();
 const start = readHash(location.hash);
@@ -49,6 +57,7 @@ const editor = new InstructionsEditor(() => invalidate());
 const prediction = new Prediction(store);
 const ask = new Ask((command) => engine.post(command));
 const milestones = new Milestones(store);
+const strength = makeStrength(control, (arm, value) => engine.post({ type: "strength", arm, strength: value }));
 
 function controlChanged() {
   // For style sheets and tests: none, preparing, paused, running, done, or playing back.
@@ -71,6 +80,9 @@ function settingsChanged() {
 
 function finished() {
   prediction.reveal();
+  const { experiment } = control;
+  if (experiment?.name === "check") return say(`The check has ended. ${store.checks.map(checkSentence).join(" ")}`);
+  if (experiment) return say(`The experiment has ended. ${store.summary?.verdict ?? ""}`);
   say(`The run has ended. ${recallSentence(store, store.newest)}`);
 }
 
@@ -122,6 +134,7 @@ function failed(name, message) {
   hideProgress();
   if (control.mode === "loading") return playbackOnly(message);
   showError(name, message);
+  strength.stop();
   control.fail();
   if (name !== "worker" && name !== "device-lost") return;
   document.documentElement.dataset.engine = "playback";
@@ -168,15 +181,50 @@ function hideProgress() {
   find("#progress-row").hidden = true;
 }
 
+/** A record of the page's own. */
+async function fetchRecord(name) {
+  const response = await fetch(new URL(`examples/${name}.json`, document.baseURI));
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return parseRecord(await response.text());
+}
+
 /** At the start, unless something else is shown by then, or when it is `isWanted` again. */
 async function showRecorded(isWanted = false) {
   try {
-    const response = await fetch(new URL(RECORDED, document.baseURI));
-    if (!response.ok) throw new Error(`the server answered ${response.status}`);
-    const record = parseRecord(await response.text());
+    const record = await fetchRecord(FIRST);
     if (store.source.kind === "none" || isWanted) store.open(record, "recorded");
   } catch (error) {
     setText(find("#recorded-note"), `The recorded run could not be shown (${error.message}).`);
+  }
+}
+
+/** Shows the record of an experiment: its run and its summary. */
+async function showFinding(name) {
+  const { title } = FINDINGS.find((finding) => finding.name === name);
+  const note = find("#finding-error");
+  note.hidden = true;
+  try {
+    const record = await fetchRecord(name);
+    control.leave();
+    store.open(record, "recorded");
+    say(`Recorded: ${title}`);
+    find("#summary-title").focus();
+  } catch (error) {
+    note.hidden = false;
+    setText(note, `“${title}” could not be shown (${error.message}).`);
+  }
+}
+
+/** Starts an experiment in the engine. */
+async function runFinding(finding, seeds) {
+  const wanted = plan();
+  if (!wanted) return showError("instructions", editor.error || "the data is not loaded yet");
+  try {
+    const instructions = finding.data ? await fetchText(finding.data) : wanted.instructions;
+    control.experimentWith(finding.name, seeds, { instructions, heldout: wanted.heldout });
+    say(`The experiment starts: ${finding.title}`);
+  } catch (error) {
+    showError("download", error.message);
   }
 }
 
@@ -229,10 +277,18 @@ function headline() {
 
 function wire() {
   const charts = makeCharts(store);
-  new Walls(store, instructionRows);
+  new Walls(store, instructionRows, {
+    key: () => [control.canCheck],
+    button: (arm) => checkButton(control, arm),
+  });
   new ShiftTextView(store);
   makeKlBars(store);
-  makeSummary(store);
+  makeShiftClasses(store);
+  makeWeights(store);
+  const way = makeSummary(store);
+  makeTradeOff(store, way);
+  makeChecks(control);
+  makeFindings(store, control, { showRecorded: showFinding, run: runFinding });
   makeArmTable(store, () => parameters);
   makeFileTools(store, {
     onImport: () => control.leave(),

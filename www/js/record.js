@@ -3,6 +3,8 @@
  * The shapes are those of protocol.js. Floats may be null: that is how JSON writes a loss that is not a number.
  */
 
+import { METRICS } from "./summary-data.js";
+
 export const FORMAT = "driftscope-run";
 export const VERSION = 1;
 
@@ -39,6 +41,13 @@ const object = (fields) => (value, path) => {
 
 /** A field that older records lack. */
 const optional = (check) => (value, path) => value === undefined || check(value, path);
+/** What JSON writes for "none". */
+const nullable = (check) => (value, path) => value === undefined || value === null || check(value, path);
+const fairness = nullable(oneOf("same_rate", "best_rate", "equal_loss"));
+const question = (value, path) => {
+  if (!Array.isArray(value) || value.length !== 2) fail(path, "a question and an answer");
+  value.forEach((part, i) => text(part, `${path}[${i}]`));
+};
 const arm = oneOf("base", "lora", "full");
 const split = oneOf("kept", "seen", "new");
 const names = list(text, 16);
@@ -62,6 +71,13 @@ const settings = object({
   weight_decay: real,
   clip: real,
   examples: whole,
+  filter: optional(text),
+  simplified: optional(flag),
+  new_facts: optional(whole),
+  replay: optional(whole),
+  neftune: optional(real),
+  pull: optional(real),
+  swaps: optional(list(object({ row: whole, from: text, to: text }), 10_000)),
   measure_every: whole,
   probes: whole,
   asked: whole,
@@ -77,7 +93,22 @@ const token = object({
   top: list(pair, 100),
   base_top: list(pair, 100),
 });
-const spread = object({ mean: real, sd: real });
+const spread = object({ mean: real, sd: real, ci: optional(real) });
+const side = object({
+  condition: text,
+  arm,
+  metric: oneOf(...METRICS.map(({ name }) => name)),
+  n: whole,
+  spread,
+});
+const fates = object({ n: whole, followed: whole, unchanged: whole, right: whole, other: whole });
+const counterfactual = {
+  arm,
+  runs: whole,
+  swapped: fates,
+  control: fates,
+  examples: list(object({ cell: whole, from: text, to: text, after: text }), 1000),
+};
 
 const EVENTS = {
   run: object({
@@ -91,6 +122,7 @@ const EVENTS = {
       4,
     ),
     facts: list(object({ subject: text, relation: text, object: text, cloze: text, split }), 20_000),
+    added: optional(list(question, 20_000)),
   }),
   step: object({ run: whole, arm, step: whole, loss: real, lr: real, grad_norm: real, tokens: whole, ms: real }),
   measure: object({
@@ -101,33 +133,83 @@ const EVENTS = {
     cells: text,
     logprobs: list(real),
     ms: real,
-    shift: object({ ...shares, positions: list(object(shares), 4096) }),
+    shift: object({
+      ...shares,
+      positions: list(object(shares), 4096),
+      classes: optional(object({ opener: object(shares), fact: object(shares), style: object(shares) })),
+    }),
     recall: list(object({ split, form: oneOf("cloze", "asked"), correct: whole, n: whole }), 100),
     errors: object({ borrowed: whole, other: whole, malformed: whole, n: whole, borrowed_by_chance: real }),
     wrong: list(object({ cell: whole, answer: text, sources: list(whole) })),
+    conversation: optional(object({ format: whole, right: whole, both: whole, n: whole })),
   }),
   text: object({ run: whole, arm, step: whole, question: text, tokens: list(token, 4096) }),
   done: object({ run: whole, seconds: real }),
+  counterfactual: object(counterfactual),
+  weights: object({
+    run: whole,
+    arm,
+    step: whole,
+    matrices: list(object({ name: text, relative: real, rank90: whole, of: whole }), 10_000),
+  }),
+  strength: object({
+    run: whole,
+    arm,
+    step: whole,
+    strength: real,
+    heldout_loss: real,
+    kl: real,
+    unshifted: real,
+    recall_cloze: real,
+  }),
   summary: object({
+    preset: optional(text),
     title: text,
+    claim: optional(text),
     verdict: text,
     rows: list(
       object({
         condition: text,
+        fairness,
         arm,
         lr: real,
         seeds: whole,
-        heldout_loss: spread,
-        recall_cloze: spread,
-        recall_asked: spread,
-        borrowed: spread,
-        unshifted: spread,
-        marginal: spread,
-        shifted: spread,
-        kl: spread,
+        ...Object.fromEntries(METRICS.map(({ name }) => [name, optional(spread)])),
       }),
       1000,
     ),
+    comparisons: optional(
+      list(
+        object({
+          fairness,
+          a: side,
+          b: side,
+          difference: real,
+          margin: nullable(real),
+          noise: nullable(real),
+          reading: oneOf("supports", "contradicts", "no_difference", "one_seed"),
+          text,
+        }),
+        1000,
+      ),
+    ),
+    checkpoints: optional(
+      list(
+        object({
+          condition: text,
+          fairness,
+          arm,
+          lr: real,
+          seed: whole,
+          step: whole,
+          heldout_loss: real,
+          recall_cloze: real,
+          kl: real,
+        }),
+        20_000,
+      ),
+    ),
+    counterfactual: optional(list(object(counterfactual), 4)),
   }),
 };
 
@@ -151,9 +233,9 @@ export function checkRecord(value) {
   let facts = 0;
   value.events.forEach((event, i) => {
     const path = `events[${i}]`;
-    const check = Object.hasOwn(EVENTS, event?.type) ? EVENTS[event.type] : null;
-    if (!check) fail(`${path}.type`, `one of ${Object.keys(EVENTS).join(", ")}`);
-    check(event, path);
+    const checkEvent = Object.hasOwn(EVENTS, event?.type) ? EVENTS[event.type] : null;
+    if (!checkEvent) fail(`${path}.type`, `one of ${Object.keys(EVENTS).join(", ")}`);
+    checkEvent(event, path);
     if (event.type === "run") facts = event.facts.length;
     if (event.type === "measure" && (event.cells.length !== facts || event.logprobs.length !== facts)) {
       fail(`${path}.cells`, `one letter and one log-probability for each of the ${facts} facts`);
@@ -178,8 +260,10 @@ export function parseRecord(content) {
 
 /** The shown run as the text of a file. */
 export function writeRecord(/** @type {import("./store.js").Store} */ store) {
-  const { engine, instructions } = store.source;
-  const record = { format: FORMAT, version: VERSION, engine, events: store.events };
+  const { kind, engine, instructions } = store.source;
+  const isOfRun = store.summary !== null && store.summaryKind === kind; // else it came with another file
+  const events = isOfRun ? [...store.events, store.summary] : store.events;
+  const record = { format: FORMAT, version: VERSION, engine, events };
   if (instructions !== null) record.instructions = instructions;
   return JSON.stringify(record);
 }

@@ -4,6 +4,8 @@
  *
  * @typedef {"loading" | "live" | "playback"} Mode
  * @typedef {import("./protocol.js").Message} Message
+ * @typedef {{name: string, label: string, done: number, total: number, isOver: boolean}} Experiment
+ *   `name`: the preset, or "check" for the counterfactual check of one arm
  */
 import { Playback } from "./playback.js";
 import { differences } from "./settings.js";
@@ -33,6 +35,8 @@ export class RunControl {
     this.current = null;
     /** @type {ReturnType<RunControl["hooks"]["plan"]>} What the run that is being prepared was started with. */
     this.pending = null;
+    /** @type {Experiment | null} What the engine's run is part of. */
+    this.experiment = null;
     this.engine = "";
     this.playback = new Playback(store, (isPlaying, isAtEnd) => {
       if (isAtEnd) hooks.finished();
@@ -88,6 +92,7 @@ export class RunControl {
 
   /** Trains `count` steps of all arms, or moves the slider that far in a recorded run. */
   step(count, arm = null) {
+    if (this.isExperimenting) return;
     this.pause();
     if (!this.usesEngine) return this.store.pin(this.store.step + count);
     if (this.isLive && this.state === "done") return;
@@ -109,13 +114,18 @@ export class RunControl {
     this.pause();
     this.isLive = false;
     this.isAwaitingRun = false;
-    this.current = this.pending = null;
+    this.current = this.pending = this.experiment = null;
     this.hooks.changed();
   }
 
-  /** What the live run was made with, or null. */
+  /** What the live run was made with; null without one, and in an experiment, which has settings of its own. */
   get running() {
-    return this.isLive ? (this.pending ?? this.current) : null;
+    return this.isLive && !this.experiment ? (this.pending ?? this.current) : null;
+  }
+
+  /** Whether an experiment goes on, or waits to. */
+  get isExperimenting() {
+    return this.isLive && this.experiment !== null && !this.experiment.isOver;
   }
 
   /** Whether the form asks for another run than the one that is shown live. */
@@ -126,6 +136,45 @@ export class RunControl {
     return differences(plan.settings, running.settings).length > 0 || plan.instructions !== running.instructions;
   }
 
+  /**
+   * Starts all runs of a preset.
+   * @param {string} preset
+   * @param {number} seeds
+   * @param {{instructions: string, heldout: string}} texts
+   */
+  experimentWith(preset, seeds, texts) {
+    this.beginExperiment(preset, texts);
+    this.hooks.post({ type: "experiment", preset, seeds, ...texts });
+    this.hooks.changed();
+  }
+
+  /** Whether the borrowed answers of the shown run can be checked: it trained here to its end, and is no check itself. */
+  get canCheck() {
+    const { run } = this.store;
+    return this.isLive && this.state === "done" && run !== null && !(run.settings.swaps?.length > 0);
+  }
+
+  /** Trains an arm again with other objects in the source rows of its borrowed answers. */
+  check(/** @type {import("./protocol.js").ArmName} */ arm) {
+    if (!this.canCheck) return;
+    this.beginExperiment("check", this.current);
+    this.hooks.post({ type: "counterfactual", arm });
+    this.hooks.changed();
+  }
+
+  /** @private */
+  beginExperiment(name, { instructions, heldout }) {
+    this.playback.pause();
+    this.store.pin(null);
+    this.pending = { settings: this.store.run?.settings ?? null, instructions, heldout };
+    this.experiment = { name, label: "", done: 0, total: 0, isOver: false };
+    this.isLive = true;
+    this.isAwaitingRun = true;
+    this.isWanted = true;
+    this.isConfirmed = false;
+    this.state = "preparing";
+  }
+
   /** Starts a run in the engine. @private */
   begin() {
     const plan = this.hooks.plan();
@@ -134,6 +183,7 @@ export class RunControl {
       return false;
     }
     this.pending = { ...plan };
+    this.experiment = null;
     this.isLive = true;
     this.isConfirmed = false;
     this.isAwaitingRun = true;
@@ -147,6 +197,14 @@ export class RunControl {
   receive(/** @type {Message} */ message) {
     if (message.type === "state" && this.isLive) this.takeState(message.state);
     if (message.type === "event" && this.isLive) this.takeEvent(message.event);
+    if (message.type === "experiment" && this.isExperimenting) this.takeExperiment(message);
+  }
+
+  /** @private */
+  takeExperiment({ label, done, total }) {
+    const isOver = label === "" && done === total;
+    this.experiment = { ...this.experiment, label, done, total, isOver };
+    this.hooks.changed();
   }
 
   /** @private */
@@ -178,6 +236,7 @@ export class RunControl {
     this.isAwaitingRun = false;
     this.isWanted = false;
     this.pending = null;
+    if (this.experiment) this.experiment.isOver = true;
     this.state = this.store.source.kind === "live" ? "paused" : "none";
     this.isLive = this.state === "paused";
     this.hooks.changed();

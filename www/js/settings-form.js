@@ -1,6 +1,6 @@
 /** The settings as a form. What differs from the running run is marked "applies on restart". */
 import { el, find, findAll, setText } from "./dom.js";
-import { FIELDS, SCHEDULES, SWITCHES, TARGETS, clamp, defaults, differences } from "./settings.js";
+import { CHOICES, FIELDS, SWITCHES, TARGETS, clamp, defaults, differences } from "./settings.js";
 
 export class SettingsForm {
   /**
@@ -15,7 +15,7 @@ export class SettingsForm {
     const main = find("#settings-main");
     const more = find("#settings-more");
     for (const field of FIELDS) (field.isMain ? main : more).append(this.numberRow(field));
-    more.append(this.scheduleRow());
+    for (const choice of CHOICES) more.append(this.choiceRow(choice));
     for (const choice of SWITCHES) more.append(this.switchRow(choice));
     find("#settings-targets").append(this.targetsRow());
     find("#settings-default").addEventListener("click", () => this.set({ ...defaults(), arms: this.settings.arms }));
@@ -72,25 +72,19 @@ export class SettingsForm {
   }
 
   /** @private */
-  scheduleRow() {
-    const options = SCHEDULES.map((name) => el("option", { value: name }, name));
+  choiceRow({ name, label, hint, options }) {
+    const id = `set-${name}`;
     const select = el(
       "select",
       {
-        id: "set-schedule",
-        "data-setting": "schedule",
-        "aria-describedby": "set-schedule-hint",
-        onchange: () => this.change("schedule", select.value),
+        id,
+        "data-setting": name,
+        "aria-describedby": `${id}-hint`,
+        onchange: () => this.change(name, select.value),
       },
-      options,
+      options.map((option) => el("option", { value: option }, option)),
     );
-    return this.row(
-      "schedule",
-      el("label", { for: "set-schedule" }, "Schedule"),
-      select,
-      "set-schedule-hint",
-      "What the rate does after the warm-up.",
-    );
+    return this.row(name, el("label", { for: id }, label), select, `${id}-hint`, hint);
   }
 
   /** @private */
@@ -158,7 +152,7 @@ export class SettingsForm {
   /** @private */
   write() {
     for (const { name } of FIELDS) find("input", this.rows.get(name)).value = String(this.settings[name]);
-    find("select", this.rows.get("schedule")).value = this.settings.schedule;
+    for (const { name } of CHOICES) find("select", this.rows.get(name)).value = this.settings[name];
     for (const { name } of SWITCHES) find("input", this.rows.get(name)).checked = this.settings[name];
     for (const box of findAll("input", this.rows.get("targets")))
       box.checked = this.settings.targets.includes(box.value);

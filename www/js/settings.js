@@ -4,12 +4,30 @@
  * @typedef {{arms: string[], seed: number, steps: number, batch: number, max_len: number, rank: number, alpha: number,
  *   targets: string[], lr_lora: number, lr_full: number, warmup: number, schedule: string, weight_decay: number,
  *   clip: number, examples: number, measure_every: number, probes: number, asked: number, shift_prompts: number,
- *   answer_len: number, accumulate: number, rslora: boolean, dora: boolean}} Settings
+ *   answer_len: number, accumulate: number, rslora: boolean, dora: boolean, filter: string, simplified: boolean,
+ *   new_facts: number, replay: number, neftune: number, pull: number,
+ *   swaps: {row: number, from: string, to: string}[]}} Settings
+ *   `swaps` are the counterfactual check's; the form does not offer them and the address does not hold them
  */
 
 export const ARMS = ["lora", "full"];
 export const TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-export const SCHEDULES = ["constant", "linear", "cosine"];
+
+/** The choices of one out of a few. */
+export const CHOICES = [
+  {
+    name: "schedule",
+    label: "Schedule",
+    hint: "What the rate does after the warm-up.",
+    options: ["constant", "linear", "cosine"],
+  },
+  {
+    name: "filter",
+    label: "Which examples",
+    hint: "Where not all are in use: the first ones, those with the shortest or longest answers, or those whose answers the base finds likeliest.",
+    options: ["first", "shortest", "longest", "confident"],
+  },
+];
 
 /**
  * The number fields. `low` and `high` are what the page lets through; the engine's own limits are wider or equal.
@@ -162,12 +180,49 @@ export const FIELDS = [
     high: 1024,
   },
   { name: "answer_len", label: "Longest answer", hint: "Tokens.", kind: "whole", low: 1, high: 512 },
+  {
+    name: "new_facts",
+    label: "New facts",
+    hint: "Facts on invented countries that the base cannot know; each replaces two examples.",
+    kind: "whole",
+    low: 0,
+    high: 64,
+  },
+  {
+    name: "replay",
+    label: "Replayed rows",
+    hint: "Rows of pre-training text in each batch beside its examples.",
+    kind: "whole",
+    low: 0,
+    high: 256,
+  },
+  {
+    name: "neftune",
+    label: "NEFTune alpha",
+    hint: "Noise on the embeddings while training; 0 adds none, 5 is usual.",
+    kind: "real",
+    low: 0,
+    high: 1000,
+  },
+  {
+    name: "pull",
+    label: "Pull to the base",
+    hint: "Full tuning decays towards the base's weights (L2-SP), in multiples of the rate; 0 does not.",
+    kind: "real",
+    low: 0,
+    high: 10000,
+  },
 ];
 
 /** The choices that are on or off. */
 export const SWITCHES = [
   { name: "rslora", label: "rsLoRA", hint: "The update is scaled by alpha / sqrt(rank)." },
   { name: "dora", label: "DoRA", hint: "The lengths of the adapted matrices' rows are trained too." },
+  {
+    name: "simplified",
+    label: "Simplified answers",
+    hint: "The set's answers without openers and closers, one sentence long.",
+  },
 ];
 
 /** The defaults of src/lab/settings.rs. */
@@ -191,6 +246,13 @@ export function defaults() {
     weight_decay: 0,
     clip: 1,
     examples: 0,
+    filter: "first",
+    simplified: false,
+    new_facts: 0,
+    replay: 0,
+    neftune: 0,
+    pull: 0,
+    swaps: [],
     measure_every: 10,
     probes: 240,
     asked: 48,

@@ -6,8 +6,9 @@
  * @typedef {import("./protocol.js").RunRecord} RunRecord
  * @typedef {import("./protocol.js").Measure} Measure
  * @typedef {import("./protocol.js").ShiftText} ShiftText
- * @typedef {{steps: import("./protocol.js").StepEvent[], tokens: number[], measures: Measure[], texts: ShiftText[]}} ArmLog
- *   `tokens[i]`: response tokens up to and with `steps[i]`
+ * @typedef {{steps: import("./protocol.js").StepEvent[], tokens: number[], measures: Measure[], texts: ShiftText[],
+ *   weights: import("./protocol.js").WeightsEvent[], strengths: import("./protocol.js").Strength[]}} ArmLog
+ *   `tokens[i]`: response tokens up to and with `steps[i]`; weights and strengths as their events came
  * @typedef {{kind: "none" | "recorded" | "live" | "imported", engine: string, instructions: string | null}} Source
  */
 
@@ -28,6 +29,9 @@ export function lastUpTo(entries, step) {
   return entries[countUpTo(entries, step) - 1] ?? null;
 }
 
+/** @returns {ArmLog} */
+const emptyLog = () => ({ steps: [], tokens: [], measures: [], texts: [], weights: [], strengths: [] });
+
 export class Store {
   constructor() {
     /** @type {Source} */
@@ -38,6 +42,10 @@ export class Store {
     this.summary = null;
     /** Where the summary comes from; it outlives the run it came with. */
     this.summaryEngine = "";
+    /** @type {Source["kind"]} */
+    this.summaryKind = "none";
+    /** The facts that its counterfactual checks refer to. @type {import("./protocol.js").WallFact[]} */
+    this.summaryFacts = [];
     this.listeners = new Set();
     this.clear();
   }
@@ -49,6 +57,8 @@ export class Store {
     this.arms = new Map();
     /** @type {RunEvent[]} Everything of this run, for export. */
     this.events = [];
+    /** @type {import("./protocol.js").Counterfactual[]} Checks of the shown run's borrowed answers, one per arm. */
+    this.checks = [];
     this.isDone = false;
     this.seconds = NaN;
     this.newest = 0;
@@ -73,7 +83,7 @@ export class Store {
       this.clear();
       this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
     }
-    for (const event of record.events) this.take(event, record.engine);
+    for (const event of record.events) this.take(event, record.engine, kind);
     this.version += 1;
     this.changed();
   }
@@ -86,22 +96,30 @@ export class Store {
 
   /** Adds one event. */
   apply(/** @type {RunEvent} */ event) {
-    this.take(event, this.source.engine);
+    this.take(event, this.source.engine, this.source.kind);
     this.version += 1;
     this.changed();
   }
 
   /** @private */
-  take(/** @type {RunEvent} */ event, engine) {
+  take(/** @type {RunEvent} */ event, engine, kind) {
     if (event.type === "summary") {
       this.summary = event;
       this.summaryEngine = engine;
+      this.summaryKind = kind;
+      this.summaryFacts = this.run?.facts ?? [];
       return;
     }
     if (event.type === "run") {
       this.clear();
       this.run = event;
-      for (const { arm } of event.arms) this.arms.set(arm, { steps: [], tokens: [], measures: [], texts: [] });
+      for (const { arm } of event.arms) this.arms.set(arm, emptyLog());
+    }
+    if (event.type === "counterfactual") {
+      if (!this.run) return;
+      this.checks = [...this.checks.filter((check) => check.arm !== event.arm), event];
+      this.events.push(event);
+      return;
     }
     // Late events of a run that has been replaced.
     if (!this.run || event.run !== this.run.run) return;
@@ -118,6 +136,8 @@ export class Store {
     }
     if (event.type === "measure") log.measures.push(event);
     if (event.type === "text") log.texts.push(event);
+    if (event.type === "weights") log.weights.push(event);
+    if (event.type === "strength") log.strengths.push(event);
     this.newest = Math.max(this.newest, event.step);
   }
 
@@ -153,6 +173,11 @@ export class Store {
   /** The newest measure of an arm at the chosen step. */
   measure(arm, step = this.step) {
     return lastUpTo(this.arms.get(arm)?.measures ?? [], step);
+  }
+
+  /** How an arm's weights differ from the base's at the chosen step. */
+  weights(arm, step = this.step) {
+    return lastUpTo(this.arms.get(arm)?.weights ?? [], step);
   }
 
   /** The step of the measures that are shown. */

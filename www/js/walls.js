@@ -12,10 +12,12 @@ export class Walls {
   /**
    * @param {import("./store.js").Store} store
    * @param {() => {question: string, answer: string}[] | null} instructionRows rows of the shown run's set, if known
+   * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
    */
-  constructor(store, instructionRows) {
+  constructor(store, instructionRows, checks) {
     this.store = store;
     this.instructionRows = instructionRows;
+    this.checks = checks;
     /** Fact chosen by a click or a key, and the one under the pointer. */
     this.chosen = -1;
     this.hovered = -1;
@@ -48,7 +50,10 @@ export class Walls {
     canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.hover(factAt(event)));
     canvas.addEventListener("pointerleave", () => this.hover(-1));
     canvas.addEventListener("click", (event) => this.choose(factAt(event)));
-    canvas.addEventListener("focus", () => this.chosen < 0 && this.choose(this.layouts.get(arm)?.cells[0]?.fact ?? -1));
+    canvas.addEventListener("focus", () => {
+      if (!this.layouts.has(arm)) this.draw(); // a key may come here before the wall was in sight
+      if (this.chosen < 0) this.choose(this.layouts.get(arm)?.cells[0]?.fact ?? -1);
+    });
     canvas.addEventListener("keydown", (event) => {
       const layout = this.layouts.get(arm);
       if (!layout || !KEYS.includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -89,7 +94,7 @@ export class Walls {
     this.run = run;
     for (const canvas of this.canvases) this.writeCounts(canvas, run);
     this.writeCaption();
-    drawFact(find("#fact"), this.store, this.fact, this.instructionRows());
+    drawFact(find("#fact"), this.store, this.fact, this.instructionRows(), this.checks);
   }
 
   /** @private */

@@ -1,0 +1,207 @@
+/**
+ * Learning against forgetting, and drift against forgetting: every measure of an experiment's runs, or of the run
+ * that is shown.
+ */
+import { el, find, setText, table } from "./dom.js";
+import { armLine } from "./figures.js";
+import { ARM_LABEL, count, nats, percent, perArm, rate } from "./format.js";
+import { addView, invalidate } from "./frame.js";
+import { swatch } from "./line-chart.js";
+import { Scatter } from "./scatter.js";
+import { Store } from "./store.js";
+import { checkpointsOf, coursesOf } from "./summary-data.js";
+
+/** Recall covers at least so many percent, so that the spread of a few facts does not fill the figure. */
+const SPAN = 10;
+
+const FIGURES = [
+  {
+    name: "trade-off",
+    axes: {
+      xLabel: "held-out loss, nats (lower is better learned) →",
+      yLabel: "",
+      label: "Recall of kept facts against held-out loss; the table below has the figures",
+      isReversed: true,
+      isPercent: true,
+      highest: 101,
+      span: SPAN,
+    },
+    x: (point) => point.heldout_loss,
+    y: (point) => 100 * point.recall_cloze,
+    write: (point) => `held-out loss ${nats(point.heldout_loss)}, ${percent(point.recall_cloze)} of the kept facts`,
+  },
+  {
+    name: "drift",
+    axes: {
+      xLabel: "KL to the base, nats per token →",
+      yLabel: "",
+      label: "Kept facts lost against KL to the base; the table below has the figures",
+      isPercent: true,
+      span: SPAN,
+    },
+    x: (point) => point.kl,
+    y: (point) => 100 - 100 * point.recall_cloze,
+    write: (point) => `KL ${nats(point.kl)}, ${percent(1 - point.recall_cloze)} of the kept facts lost`,
+  },
+];
+
+/** The measures of the shown run up to the chosen step, as checkpoints. */
+export function liveCheckpoints(/** @type {Store} */ store) {
+  return store.armNames.flatMap((arm) => {
+    const { lr } = store.run.arms.find((info) => info.arm === arm);
+    const measures = store.arms.get(arm).measures.filter((measure) => measure.step <= store.step);
+    return measures.map((measure) => {
+      const recall = Store.recall(measure, "kept", "cloze");
+      return {
+        condition: "the run shown",
+        fairness: null,
+        arm,
+        lr,
+        seed: store.run.settings.seed,
+        step: measure.step,
+        heldout_loss: measure.heldout_loss,
+        recall_cloze: recall ? recall.correct / recall.n : NaN,
+        kl: measure.shift.kl,
+      };
+    });
+  });
+}
+
+/**
+ * Prepares both figures.
+ * @param {Store} store
+ * @param {() => import("./protocol.js").Fairness | null} way how the arms are compared
+ */
+export function makeTradeOff(store, way) {
+  const host = find("#trade-offs");
+  const choice = { points: /** @type {"auto" | "summary" | "run"} */ ("auto"), condition: "" };
+  const charts = FIGURES.map((spec) => {
+    const figure = find(`[data-figure="${spec.name}"]`);
+    find("details", figure).addEventListener("toggle", () => invalidate(host));
+    return { spec, figure, chart: new Scatter(find(".plot", figure), spec.axes) };
+  });
+  const redraw = () => ((drawn = ""), invalidate(host));
+  makeChoices(choice, redraw);
+  let drawn = "";
+  const draw = () => {
+    const isOfRun = showsRun(store, choice.points);
+    const all = isOfRun ? (store.run ? liveCheckpoints(store) : []) : checkpointsOf(store.summary, way());
+    const conditions = [...new Set(all.map((point) => point.condition))];
+    if (!conditions.includes(choice.condition)) choice.condition = "";
+    const points = all.filter((point) => choice.condition === "" || point.condition === choice.condition);
+    const opened = charts.map(({ figure }) => find("details", figure).open);
+    const key = JSON.stringify([store.version, isOfRun ? store.step : way(), choice, opened]);
+    if (key === drawn) return;
+    drawn = key;
+    writeChoices(store, choice, isOfRun, conditions);
+    for (const chart of charts) drawFigure(chart, points, isOfRun, isOfRun ? null : level(store, way()));
+  };
+  addView(host, draw);
+}
+
+/** The run is shown while it trains here; an experiment's summary otherwise, where there is one. */
+function showsRun(store, points) {
+  const hasSummary = (store.summary?.checkpoints?.length ?? 0) > 0;
+  if (!hasSummary) return true;
+  if (points !== "auto") return points === "run";
+  return store.source.kind !== "none" && store.source.kind !== store.summaryKind;
+}
+
+/** The held-out loss at which the arms are compared, if that is how they are. */
+function level(store, way) {
+  if (way !== "equal_loss") return null;
+  const rows = store.summary.rows.filter((row) => row.fairness === way && row.heldout_loss);
+  if (rows.length === 0) return null;
+  return { x: rows.reduce((sum, row) => sum + row.heldout_loss.mean, 0) / rows.length, label: "compared here" };
+}
+
+function makeChoices(choice, redraw) {
+  for (const input of document.querySelectorAll('[name="points"]'))
+    input.addEventListener("change", () => ((choice.points = input.value), redraw()));
+  const select = find("#points-condition");
+  select.addEventListener("change", () => ((choice.condition = select.value), redraw()));
+}
+
+function writeChoices(store, choice, isOfRun, conditions) {
+  find("#points-of").hidden = !(store.summary?.checkpoints?.length > 0);
+  for (const input of document.querySelectorAll('[name="points"]')) {
+    input.checked = (input.value === "run") === isOfRun;
+  }
+  const select = find("#points-condition");
+  select.parentElement.hidden = conditions.length < 2;
+  const key = conditions.join("|");
+  if (select.dataset.key !== key) {
+    select.dataset.key = key;
+    const options = conditions.map((condition) => el("option", { value: condition }, condition));
+    select.replaceChildren(el("option", { value: "" }, "all conditions"), ...options);
+  }
+  select.value = choice.condition;
+}
+
+const nameOf = (point) =>
+  `${point.step === 0 ? "Base" : ARM_LABEL[point.arm]}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, step ${count(point.step)}`;
+
+function drawFigure({ spec, figure, chart }, points, isOfRun, line) {
+  const courses = coursesOf(points).map((course) => ({
+    arm: course[0].arm,
+    points: course.map((point) => ({
+      x: spec.x(point),
+      y: spec.y(point),
+      title: `${nameOf(point)}: ${spec.write(point)}`,
+      isStart: point.step === 0,
+    })),
+  }));
+  chart.draw(courses, spec.name === "trade-off" ? line : null);
+  const arms = ["lora", "full"].filter((arm) => points.some((point) => point.arm === arm));
+  find(".legend", figure).replaceChildren(
+    ...arms.map((arm) => el("span", {}, swatch(armLine(arm, "")), ARM_LABEL[arm])),
+    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), "Base"),
+  );
+  setText(find("figcaption", figure), caption(spec, points, arms, isOfRun));
+  const details = find("details", figure);
+  if (details.open) find(".table", details).replaceChildren(asTable(figure, points));
+}
+
+/** What the ends of the runs have in common, as a sentence. */
+function caption(spec, points, arms, isOfRun) {
+  if (points.length === 0) return "No measures yet.";
+  const what =
+    spec.name === "trade-off"
+      ? "Further right has learned the instructions better, further up has kept more facts."
+      : "Further right has drifted further from the base, further up has lost more facts.";
+  const lines = isOfRun
+    ? "The run shown, up to the chosen step"
+    : `Each line is one run (${count(coursesOf(points).length)} in all), each mark a measurement`;
+  const isOne = new Set(points.map((point) => point.condition)).size === 1;
+  const when = isOfRun ? "Now" : "At the end, on average";
+  const figures = () => `${when}: ${perArm(arms, (arm) => spec.write(meanEnd(points, arm)))}.`;
+  const ends = isOne ? figures() : "Choose one condition to see its figures.";
+  return `${what} ${lines}. ${ends}`;
+}
+
+/** The last measures of an arm's runs, averaged. */
+function meanEnd(points, arm) {
+  const courses = coursesOf(points).filter((course) => course[0].arm === arm);
+  const mean = (name) => {
+    const values = courses.map((course) => course.at(-1)[name]).filter(Number.isFinite);
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  return { heldout_loss: mean("heldout_loss"), recall_cloze: mean("recall_cloze"), kl: mean("kl") };
+}
+
+function asTable(figure, points) {
+  return table(
+    find("h3", figure).textContent,
+    ["Condition", "Arm", "Rate", "Seed", "Step", "Held-out loss", "Recall, cloze", "KL"],
+    points.map((p) => [
+      p.condition,
+      ARM_LABEL[p.arm],
+      rate(p.lr),
+      String(p.seed),
+      count(p.step),
+      nats(p.heldout_loss),
+      percent(p.recall_cloze),
+      nats(p.kl),
+    ]),
+  );
+}
