@@ -66,6 +66,8 @@ fn cases() -> Vec<Case> {
         case(&k::MATMUL_REGISTER, product()),
         case(&k::MATMUL_SKINNY, product()),
         case(&k::MATMUL_TILED, product()),
+        case(&k::NEFTUNE, layout!(Neftune { batch, time, width, alpha })),
+        case(&k::PULL, layout!(Pull { len, strength })),
         case(&k::RMSNORM_BACKWARD, rmsnorm()),
         case(&k::RMSNORM_BACKWARD_WEIGHT, rmsnorm()),
         case(&k::RMSNORM_FORWARD, rmsnorm()),

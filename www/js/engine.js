@@ -4,6 +4,8 @@
  * @typedef {import("./protocol.js").Message} Message
  */
 
+import { recall, remember } from "./remembered.js";
+
 const WORKER = "./worker_loader.js?v=__BUILD_VERSION__";
 const MODEL = "models/atlas/";
 /** How long the WebAssembly may take to arrive and compile. */
@@ -54,7 +56,10 @@ export class Engine {
 
   /** @private */
   listen() {
-    this.worker.onmessage = ({ data }) => this.onMessage(data);
+    this.worker.onmessage = ({ data }) => {
+      if (data?.type === "products") remember("products", data.json);
+      else this.onMessage(data);
+    };
     this.worker.onerror = (event) => {
       event.preventDefault();
       this.onMessage({ type: "error", name: "worker", message: event.message || "the engine stopped" });
@@ -131,7 +136,7 @@ export async function fetchText(path) {
 }
 
 /**
- * The files of the model.
+ * The files of the model, and which product kernels the engine found fastest here before.
  * @param {(done: number, total: number) => void} onProgress bytes of all files; total 0 while unknown
  */
 export async function fetchModel(onProgress) {
@@ -144,6 +149,7 @@ export async function fetchModel(onProgress) {
   const paths = Object.fromEntries(Object.entries(names).map(([name, file]) => [name, MODEL + file]));
   const files = await fetchAll(paths, onProgress);
   return {
+    products: await recall("products"),
     name: "Atlas",
     config: decode(files.config),
     tokenizer: decode(files.tokenizer),
