@@ -271,13 +271,10 @@ fn f3() -> Preset {
         });
     }
     for fairness in [same_rate, best_rate] {
-        questions.push(Question {
-            metric: Metric::RecallNew,
-            a: at(64, fairness, ArmName::Lora),
-            b: at(64, fairness, ArmName::Full),
-            other: None,
-            expect: Expect::Higher,
-        });
+        for metric in [Metric::RecallNew, Metric::RecallNewCloze] {
+            let [a, b] = [ArmName::Lora, ArmName::Full].map(|arm| at(64, fairness, arm));
+            questions.push(Question { metric, a, b, other: None, expect: Expect::Higher });
+        }
     }
     for arm in [ArmName::Lora, ArmName::Full] {
         questions.push(Question {
