@@ -85,7 +85,7 @@ fn store_block(at: vec4u, d: u32, v: mat4x4f, count: u32) {
 
 fn column(score: vec4f, lse: vec4f, i: u32, j: u32) -> vec4f {
     let queries = vec4u(i, i + 1u, i + 2u, i + 3u);
-    return select(vec4f(), exp(score * u.scale - lse), queries >= vec4u(j) & queries < vec4u(u.time));
+    return select(vec4f(), exp(score * u.scale - lse), (queries >= vec4u(j)) & (queries < vec4u(u.time)));
 }
 
 // Of scores of four keys from j on, a column each, and four queries from i on.

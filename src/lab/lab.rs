@@ -49,7 +49,7 @@ pub(super) struct Run {
     pub heldout: Vec<Sequence>,
     /// Held-out questions and their prompts, whose answers are compared with the base.
     pub questions: Vec<(String, Vec<u32>)>,
-    /// Held-out questions on facts, for [`Conversation`].
+    /// Held-out questions on facts, for [`Conversation`]; as many as are asked of the wall at most.
     pub conversation: Vec<Question>,
     pub style: Style,
     pub rows: Rows,
@@ -117,6 +117,8 @@ impl Lab {
         }
         let question = |e: &Example| Ok((e.question().to_string(), self.tokenizer.prompt(&e.prompt)?));
         let rows = Rows::new(&data.examples, &self.facts);
+        let mut talk = conversation::questions(held, &self.facts, &self.tokenizer)?;
+        talk.truncate(settings.asked as usize);
         let probes = Probes::draw(&self.facts, &data.new_facts, &rows, &settings, &self.tokenizer)?;
         let arms = settings.arms.iter().map(|&name| self.arm(name, &settings)).collect::<Result<_>>()?;
         let feed = Feed::new(train, settings.batch, settings.accumulate, Some(u64::from(settings.seed)));
@@ -130,7 +132,7 @@ impl Lab {
                 .take(settings.shift_prompts as usize)
                 .map(question)
                 .collect::<Result<_>>()?,
-            conversation: conversation::questions(held, &self.facts, &self.tokenizer)?,
+            conversation: talk,
             style: data.style,
             rows,
             set_rows: data.total as u32,

@@ -137,7 +137,7 @@ pub struct Settings {
     pub measure_every: u32,
     /// Facts on the knowledge walls, most of them *kept*.
     pub probes: u32,
-    /// Facts asked in the chat template at each measurement.
+    /// Facts asked in the chat template at each measurement; also the most held-out questions of a conversation.
     pub asked: u32,
     /// Held-out prompts whose answers are compared with the base token by token.
     pub shift_prompts: u32,
