@@ -1,6 +1,7 @@
 //! The worker's loop: commands in, events out, and training in between.
 
 use js_sys::{Function, Promise, Reflect};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
@@ -48,9 +49,10 @@ fn scope() -> DedicatedWorkerGlobalScope {
 }
 
 fn post(message: &Message) {
-    let posted = serde_wasm_bindgen::to_value(message)
-        .map_err(JsValue::from)
-        .and_then(|value| scope().post_message(&value));
+    // Flattened structs are maps to serde; the page wants objects, as a record's JSON has them.
+    let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
+    let posted =
+        message.serialize(&serializer).map_err(JsValue::from).and_then(|value| scope().post_message(&value));
     if let Err(error) = posted {
         web_sys::console::error_1(&error);
     }

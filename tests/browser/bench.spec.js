@@ -23,6 +23,9 @@ test("the bench page measures the CPU engine", async ({ page, site }, testInfo) 
     "page_to_first_step_ms", "wasm_transfer_bytes", "wasm_bytes"]) {
     expect(report, "the report's fields").toHaveProperty(key);
   }
+  // Parts that Rust flattens are objects here too.
+  expect(report.generation).toMatchObject({ new_tokens: 16, ms: expect.any(Number) });
+  expect(report.products[0]).toMatchObject({ layout: "Nt", m: 64, variant: "candle" });
   for (const [path, value] of numbers(report)) {
     if (path.endsWith(".lora")) continue; // terms that LoRA adds to a product, none on this engine
     expect(Number.isFinite(value) && value > 0, `${path} is ${value}`).toBe(true);
