@@ -58,7 +58,7 @@ fn mistakes() -> Vec<Mistake> {
         ATTENTION_FORWARD "j <= position[0] + i" => "j < position[0] + i", attention::forward;
         ATTENTION_FORWARD "position[0] + i" => "i", attention::forward_from_cache;
         ATTENTION_FORWARD "max_score + log(sum)" => "log(sum)", attention::forward;
-        ATTENTION_TILES_BACKWARD_KV "& queries < vec4u(u.time)" => "", attention::backward;
+        ATTENTION_TILES_BACKWARD_KV "& (queries < vec4u(u.time))" => "", attention::backward;
         ATTENTION_TILES_BACKWARD_KV "if tile > 0u" => "if i > j", attention::backward;
         ATTENTION_TILES_BACKWARD_KV "y1 * near1" => "y0 * near1", attention::backward;
         ATTENTION_TILES_BACKWARD_Q "keys <= vec4u(seen)" => "keys < vec4u(seen)", attention::backward;
