@@ -38,8 +38,8 @@ pub struct Experiment {
     pub done: usize,
     pub total: usize,
     courses: Vec<Course>,
-    /// The last measure of each arm of the current run.
-    last: Vec<Measure>,
+    /// The last measure of a check's run, which has one arm.
+    last: Option<Measure>,
     base: Option<Values>,
     checks: Vec<Counterfactual>,
 }
@@ -73,7 +73,7 @@ impl Experiment {
             done: 0,
             total,
             courses: Vec::new(),
-            last: Vec::new(),
+            last: None,
             base: None,
             checks: Vec::new(),
         }
@@ -105,7 +105,7 @@ impl Experiment {
                     self.push_check(check, done.condition, done.seed);
                 }
             }
-            self.last.clear();
+            self.last = None;
         }
         self.current = self.waiting.pop_front();
         self.current.clone()
@@ -127,9 +127,9 @@ impl Experiment {
                     None => self.courses.push(Course { condition, seed, arm: m.arm, measures: vec![point] }),
                 }
             }
-            Event::Measure(m) => self.last.push(m.clone()),
+            Event::Measure(m) => self.last = Some(m.clone()),
             Event::Done { .. } => {
-                let found = current.check.as_ref()?.compare(self.last.last()?);
+                let found = current.check.as_ref()?.compare(self.last.as_ref()?);
                 match self.checks.iter_mut().find(|c| c.arm == found.arm) {
                     Some(sum) => sum.add(&found),
                     None => self.checks.push(found.clone()),

@@ -65,8 +65,7 @@ async fn shifted_answers(
     base: &mut Model,
     tokenizer: &Tokenizer,
 ) -> Result<(Vec<Sequence>, Vec<Vec<TokenShift>>)> {
-    let prompts: Vec<Vec<u32>> = run.questions.iter().map(|(_, p)| p.clone()).collect();
-    let max_new = run.settings.answer_len as usize;
+    let (prompts, max_new) = (run.prompts(), run.settings.answer_len as usize);
     shift::of_answers(&mut run.arms[index].model, base, &prompts, max_new, tokenizer.eos_id()).await
 }
 
@@ -94,15 +93,13 @@ async fn asked(run: &mut Run, index: usize, tokenizer: &Tokenizer) -> Result<Vec
 }
 
 impl Run {
-    /// Share of the kept facts that these answers, in the order of the wall, know.
-    pub fn recall_of_kept(&self, cloze: &[ClozeAnswer]) -> f32 {
-        let kept = cloze.iter().zip(&self.probes.splits).filter(|(_, split)| **split == Split::Kept);
-        let rights: Vec<bool> = kept.map(|(answer, _)| answer.kind == AnswerKind::Right).collect();
-        rights.iter().filter(|right| **right).count() as f32 / rights.len().max(1) as f32
+    /// The held-out questions as the models read them.
+    pub fn prompts(&self) -> Vec<Vec<u32>> {
+        self.questions.iter().map(|(_, prompt)| prompt.clone()).collect()
     }
 }
 
-fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
+pub(super) fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
     let splits = &run.probes.splits;
     let by_cloze = cloze.iter().map(|c| c.kind == AnswerKind::Right).zip(splits.iter().copied());
     let by_asked = asked.iter().copied().zip(run.probes.asked.iter().map(|&cell| splits[cell]));

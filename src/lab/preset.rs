@@ -164,7 +164,13 @@ impl Preset {
 impl Preset {
     /// No runs of its own: for a check of the lab's run.
     pub fn check() -> Self {
-        Self { conditions: Vec::new(), seeds: Vec::new(), title: "Counterfactual check", ..sweep() }
+        Self {
+            name: "check",
+            title: "Counterfactual check",
+            conditions: Vec::new(),
+            seeds: Vec::new(),
+            ..sweep()
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use super::event::{Event, Strength, WeightsEvent};
+use super::event::{Event, Split, Strength, WeightsEvent};
 use super::lab::Lab;
+use super::measuring::recall_table;
 use super::settings::ArmName;
 use crate::engine::Model;
 use crate::error::{Error, Result};
@@ -69,12 +70,12 @@ impl Lab {
     async fn measure_dose(&mut self, model: &mut Model) -> Result<Strength> {
         let (run, base, tokenizer) = self.current()?;
         let heldout_loss = loss::mean(model, &run.heldout).await?;
-        let prompts: Vec<Vec<u32>> = run.questions.iter().map(|(_, p)| p.clone()).collect();
         let (max_new, end) = (run.settings.answer_len as usize, tokenizer.eos_id());
-        let (_, shifts) = shift::of_answers(model, base, &prompts, max_new, end).await?;
+        let (_, shifts) = shift::of_answers(model, base, &run.prompts(), max_new, end).await?;
         let cloze = recall::cloze(model, &run.probes.wall, tokenizer).await?;
         let shift = shift::aggregate(&shifts);
-        let kept = run.recall_of_kept(&cloze);
+        let table = recall_table(run, &cloze, &[]);
+        let kept = table.iter().find(|row| row.split == Split::Kept);
         Ok(Strength {
             run: run.id,
             arm: ArmName::Base,
@@ -83,7 +84,7 @@ impl Lab {
             heldout_loss,
             kl: shift.kl,
             unshifted: shift.unshifted as f32 / shift.n.max(1) as f32,
-            recall_cloze: kept,
+            recall_cloze: kept.map_or(0.0, |row| row.correct as f32 / row.n as f32),
         })
     }
 }
