@@ -64,14 +64,14 @@ fn main() {
         println!();
     }
 
-    println!("{:28}{:>10}{:>10}  GFLOP/s", "", "rows", "tiles");
+    println!("{:28}{:>10}{:>10}  GFLOP/s", "", "threads", "tiles");
     for (n, _, groups) in weights {
         let op = lora(n, groups);
         let flops = 4.0 * f64::from(rows) * f64::from(n) * f64::from(op.rank);
         print!("{:28}", format!("LoRA backward_output {n}"));
-        for s in Share::ALL {
-            let record =
-                |plan: &mut PlanBuilder| op.backward_output_as(s, plan, rows, n, [a, b, p], [q, out]);
+        for share in Share::ALL {
+            gpu.share.set(share);
+            let record = |plan: &mut PlanBuilder| op.backward_output(plan, rows, n, a, b, p, q, out);
             print!("{:>10.2}", flops / seconds(&gpu, out, record) / 1e9);
         }
         println!();

@@ -3,11 +3,13 @@
 //
 // The version is a hash of all files. It replaces the word __BUILD_VERSION__ in the page's HTML and
 // JavaScript, so that caches and the service worker notice a new build; build.json holds it with the size of each file:
-//   { "version": "0123456789ab", "files": { "index.html": 1234, ... } }
+//   { "version": "0123456789ab", "files": { "index.html": 1234, ... }, "wasm": { "bytes", "gzip", "brotli" } }
+// The bench page tells what the WebAssembly weighs; null but in a release, for compressing it takes 15 seconds.
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = process.env.TRUNK_STAGING_DIR;
@@ -48,4 +50,10 @@ for (const file of files.filter((file) => /\.(html|m?js|webmanifest)$/.test(file
   }
 }
 const sizes = Object.fromEntries(files.map((file) => [file, statSync(join(dist, file)).size]));
-writeFileSync(join(dist, "build.json"), JSON.stringify({ version, files: sizes }, null, 1) + "\n");
+writeFileSync(join(dist, "build.json"), JSON.stringify({ version, files: sizes, wasm: wasmSize() }, null, 1) + "\n");
+
+function wasmSize() {
+  if (process.env.TRUNK_PROFILE !== "release") return null;
+  const wasm = readFileSync(join(dist, "worker_bg.wasm"));
+  return { bytes: wasm.length, gzip: gzipSync(wasm).length, brotli: brotliCompressSync(wasm).length };
+}

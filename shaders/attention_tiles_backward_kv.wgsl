@@ -1,14 +1,12 @@
 // attention_backward_kv.wgsl in tiles of 8 keys by 8 queries; attention_tiles_forward.wgsl says why.
 // One thread per (b,kv head) and 8 j's: each element has one writer, no atomics.
 
-override head_dim: u32; // D <= 128
-
 struct Uniforms {
     batch: u32,
     time: u32,
     heads: u32,
     kv_heads: u32,
-    head_dim: u32,
+    head_dim: u32, // a multiple of 4
     q_stride: u32,
     kv_stride: u32,
     k_offset: u32,
@@ -21,66 +19,38 @@ const THREADS = 8u;
 const SIDE = 8u; // queries and keys of a tile
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> qkv: array<f32>;
-@group(0) @binding(2) var<storage, read> dout: array<f32>;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dout: array<vec4f>;
 @group(0) @binding(3) var<storage, read> lse: array<f32>;
 @group(0) @binding(4) var<storage, read> delta: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dqkv: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
 
 // Four rows from the n-th on, those past the last being the last again.
 fn rows(n: u32, last: u32) -> vec4u {
     return min(vec4u(n, n + 1u, n + 2u, n + 3u), vec4u(last));
 }
 
-fn four_of_qkv(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(qkv[i], qkv[i + 1u], qkv[i + 2u], qkv[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = qkv[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_qkv(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_qkv(at.x, d), four_of_qkv(at.y, d), four_of_qkv(at.z, d), four_of_qkv(at.w, d));
+    return mat4x4f(qkv[at.x + d], qkv[at.y + d], qkv[at.z + d], qkv[at.w + d]);
 }
 
-fn four_of_dout(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(dout[i], dout[i + 1u], dout[i + 2u], dout[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = dout[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_dout(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_dout(at.x, d), four_of_dout(at.y, d), four_of_dout(at.z, d), four_of_dout(at.w, d));
+    return mat4x4f(dout[at.x + d], dout[at.y + d], dout[at.z + d], dout[at.w + d]);
 }
 
-fn four_of_dqkv(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(dqkv[i], dqkv[i + 1u], dqkv[i + 2u], dqkv[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = dqkv[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_dqkv(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_dqkv(at.x, d), four_of_dqkv(at.y, d), four_of_dqkv(at.z, d), four_of_dqkv(at.w, d));
-}
-
-fn store(at: u32, d: u32, v: vec4f) {
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { dqkv[at + d + e] = v[e]; }
+    return mat4x4f(dqkv[at.x + d], dqkv[at.y + d], dqkv[at.z + d], dqkv[at.w + d]);
 }
 
 // Of `count` rows at most.
 fn store_block(at: vec4u, d: u32, v: mat4x4f, count: u32) {
-    if count > 0u { store(at.x, d, v[0]); }
-    if count > 1u { store(at.y, d, v[1]); }
-    if count > 2u { store(at.z, d, v[2]); }
-    if count > 3u { store(at.w, d, v[3]); }
+    if count > 0u { dqkv[at.x + d] = v[0]; }
+    if count > 1u { dqkv[at.y + d] = v[1]; }
+    if count > 2u { dqkv[at.z + d] = v[2]; }
+    if count > 3u { dqkv[at.w + d] = v[3]; }
 }
 
 fn column(score: vec4f, lse: vec4f, i: u32, j: u32) -> vec4f {
@@ -109,6 +79,9 @@ fn gradients(p: mat4x4f, dp: mat4x4f, delta: vec4f) -> mat4x4f {
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let quads = u.head_dim / 4u; // of a head
+    let to_k = u.k_offset / 4u;
+    let to_v = u.v_offset / 4u;
     let index = gid.x + gid.y * groups.x * THREADS;
     let tiles = (u.time + SIDE - 1u) / SIDE;
     if index >= u.batch * u.kv_heads * tiles { return; }
@@ -118,8 +91,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let group = u.heads / u.kv_heads;
 
     let last = u.time - 1u;
-    let k0 = (rows(j, last) + b * u.time) * u.kv_stride + kv_head * head_dim;
-    let k1 = (rows(j + 4u, last) + b * u.time) * u.kv_stride + kv_head * head_dim;
+    let k0 = (rows(j, last) + b * u.time) * (u.kv_stride / 4u) + kv_head * quads;
+    let k1 = (rows(j + 4u, last) + b * u.time) * (u.kv_stride / 4u) + kv_head * quads;
     let stored = min(SIDE, u.time - j);
     let stored1 = max(stored, 4u) - 4u;
     // Each query head and tile of queries by one counter: a loop less.
@@ -129,8 +102,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         let i = j + tile % down * SIDE;
         let n0 = rows(i, last) + b * u.time;
         let n1 = rows(i + 4u, last) + b * u.time;
-        let q0 = n0 * u.q_stride + h * head_dim;
-        let q1 = n1 * u.q_stride + h * head_dim;
+        let q0 = n0 * (u.q_stride / 4u) + h * quads;
+        let q1 = n1 * (u.q_stride / 4u) + h * quads;
         let at0 = n0 * u.heads + h;
         let at1 = n1 * u.heads + h;
         var near0 = mat4x4f(); // of the first four queries and keys, of the second four queries and so on
@@ -141,21 +114,21 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         var ds_near1 = mat4x4f();
         var ds_far0 = mat4x4f();
         var ds_far1 = mat4x4f();
-        for (var d = 0u; d < u.head_dim; d += 4u) {
+        for (var d = 0u; d < quads; d++) {
             let x0 = transpose(block_of_qkv(q0, d));
             let x1 = transpose(block_of_qkv(q1, d));
-            let k_near = block_of_qkv(k0 + u.k_offset, d);
+            let k_near = block_of_qkv(k0 + to_k, d);
             near0 += x0 * k_near;
             near1 += x1 * k_near;
-            let k_far = block_of_qkv(k1 + u.k_offset, d);
+            let k_far = block_of_qkv(k1 + to_k, d);
             far0 += x0 * k_far;
             far1 += x1 * k_far;
-            let y0 = transpose(block_of_dout(at0 * head_dim, d));
-            let y1 = transpose(block_of_dout(at1 * head_dim, d));
-            let v_near = block_of_qkv(k0 + u.v_offset, d);
+            let y0 = transpose(block_of_dout(at0 * quads, d));
+            let y1 = transpose(block_of_dout(at1 * quads, d));
+            let v_near = block_of_qkv(k0 + to_v, d);
             ds_near0 += y0 * v_near;
             ds_near1 += y1 * v_near;
-            let v_far = block_of_qkv(k1 + u.v_offset, d);
+            let v_far = block_of_qkv(k1 + to_v, d);
             ds_far0 += y0 * v_far;
             ds_far1 += y1 * v_far;
         }
@@ -171,25 +144,25 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         ds_near1 = gradients(near1, ds_near1, delta1);
         ds_far0 = gradients(far0, ds_far0, delta0);
         ds_far1 = gradients(far1, ds_far1, delta1);
-        for (var d = 0u; d < u.head_dim; d += 4u) {
+        for (var d = 0u; d < quads; d++) {
             let x0 = block_of_qkv(q0, d);
             let x1 = block_of_qkv(q1, d);
-            let y0 = block_of_dout(at0 * head_dim, d);
-            let y1 = block_of_dout(at1 * head_dim, d);
+            let y0 = block_of_dout(at0 * quads, d);
+            let y1 = block_of_dout(at1 * quads, d);
             var dk_near = x0 * ds_near0 + x1 * ds_near1;
             var dk_far = x0 * ds_far0 + x1 * ds_far1;
             var dv_near = y0 * near0 + y1 * near1;
             var dv_far = y0 * far0 + y1 * far1;
             if tile > 0u {
-                dk_near += block_of_dqkv(k0 + u.k_offset, d);
-                dk_far += block_of_dqkv(k1 + u.k_offset, d);
-                dv_near += block_of_dqkv(k0 + u.v_offset, d);
-                dv_far += block_of_dqkv(k1 + u.v_offset, d);
+                dk_near += block_of_dqkv(k0 + to_k, d);
+                dk_far += block_of_dqkv(k1 + to_k, d);
+                dv_near += block_of_dqkv(k0 + to_v, d);
+                dv_far += block_of_dqkv(k1 + to_v, d);
             }
-            store_block(k0 + u.k_offset, d, dk_near, stored);
-            store_block(k1 + u.k_offset, d, dk_far, stored1);
-            store_block(k0 + u.v_offset, d, dv_near, stored);
-            store_block(k1 + u.v_offset, d, dv_far, stored1);
+            store_block(k0 + to_k, d, dk_near, stored);
+            store_block(k1 + to_k, d, dk_far, stored1);
+            store_block(k0 + to_v, d, dv_near, stored);
+            store_block(k1 + to_v, d, dv_far, stored1);
         }
     }
 }

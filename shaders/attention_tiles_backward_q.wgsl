@@ -1,14 +1,12 @@
 // attention_backward_q.wgsl in tiles of 8 queries by 8 keys; attention_tiles_forward.wgsl says why.
 // One thread per (b,h) and 8 i's.
 
-override head_dim: u32; // D <= 128
-
 struct Uniforms {
     batch: u32,
     time: u32,
     heads: u32,
     kv_heads: u32,
-    head_dim: u32,
+    head_dim: u32, // a multiple of 4
     q_stride: u32,
     kv_stride: u32,
     k_offset: u32,
@@ -21,11 +19,11 @@ const THREADS = 8u;
 const SIDE = 8u; // queries and keys of a tile
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> qkv: array<f32>;
-@group(0) @binding(2) var<storage, read> out: array<f32>;
-@group(0) @binding(3) var<storage, read> dout: array<f32>;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(2) var<storage, read> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read> dout: array<vec4f>;
 @group(0) @binding(4) var<storage, read> lse: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dqkv: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
 
 // Four rows from the n-th on, those past the last being the last again.
@@ -33,68 +31,32 @@ fn rows(n: u32, last: u32) -> vec4u {
     return min(vec4u(n, n + 1u, n + 2u, n + 3u), vec4u(last));
 }
 
-fn four_of_qkv(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(qkv[i], qkv[i + 1u], qkv[i + 2u], qkv[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = qkv[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_qkv(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_qkv(at.x, d), four_of_qkv(at.y, d), four_of_qkv(at.z, d), four_of_qkv(at.w, d));
+    return mat4x4f(qkv[at.x + d], qkv[at.y + d], qkv[at.z + d], qkv[at.w + d]);
 }
 
-fn four_of_out(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(out[i], out[i + 1u], out[i + 2u], out[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = out[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_out(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_out(at.x, d), four_of_out(at.y, d), four_of_out(at.z, d), four_of_out(at.w, d));
+    return mat4x4f(out[at.x + d], out[at.y + d], out[at.z + d], out[at.w + d]);
 }
 
-fn four_of_dout(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(dout[i], dout[i + 1u], dout[i + 2u], dout[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = dout[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_dout(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_dout(at.x, d), four_of_dout(at.y, d), four_of_dout(at.z, d), four_of_dout(at.w, d));
+    return mat4x4f(dout[at.x + d], dout[at.y + d], dout[at.z + d], dout[at.w + d]);
 }
 
-fn four_of_dqkv(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(dqkv[i], dqkv[i + 1u], dqkv[i + 2u], dqkv[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = dqkv[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_dqkv(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_dqkv(at.x, d), four_of_dqkv(at.y, d), four_of_dqkv(at.z, d), four_of_dqkv(at.w, d));
-}
-
-fn store(at: u32, d: u32, v: vec4f) {
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { dqkv[at + d + e] = v[e]; }
+    return mat4x4f(dqkv[at.x + d], dqkv[at.y + d], dqkv[at.z + d], dqkv[at.w + d]);
 }
 
 // Of `count` rows at most.
 fn store_block(at: vec4u, d: u32, v: mat4x4f, count: u32) {
-    if count > 0u { store(at.x, d, v[0]); }
-    if count > 1u { store(at.y, d, v[1]); }
-    if count > 2u { store(at.z, d, v[2]); }
-    if count > 3u { store(at.w, d, v[3]); }
+    if count > 0u { dqkv[at.x + d] = v[0]; }
+    if count > 1u { dqkv[at.y + d] = v[1]; }
+    if count > 2u { dqkv[at.z + d] = v[2]; }
+    if count > 3u { dqkv[at.w + d] = v[3]; }
 }
 
 // dot products of the columns
@@ -127,18 +89,21 @@ fn gradients(s: mat4x4f, dp: mat4x4f, j: u32, q: Queries) -> mat4x4f {
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let quads = u.head_dim / 4u; // of a head
+    let to_k = u.k_offset / 4u;
+    let to_v = u.v_offset / 4u;
     let index = gid.x + gid.y * groups.x * THREADS;
     let tiles = (u.time + SIDE - 1u) / SIDE;
     if index >= u.batch * u.heads * tiles { return; }
     let i = index % tiles * SIDE;
     let h = index / tiles % u.heads;
     let b = index / (tiles * u.heads);
-    let kv_head = h / (u.heads / u.kv_heads) * head_dim;
+    let kv_head = h / (u.heads / u.kv_heads) * quads;
 
     let n0 = rows(i, u.time - 1u) + b * u.time;
     let n1 = rows(i + 4u, u.time - 1u) + b * u.time;
-    let q0 = n0 * u.q_stride + h * head_dim;
-    let q1 = n1 * u.q_stride + h * head_dim;
+    let q0 = n0 * (u.q_stride / 4u) + h * quads;
+    let q1 = n1 * (u.q_stride / 4u) + h * quads;
     let at0 = n0 * u.heads + h;
     let at1 = n1 * u.heads + h;
     let stored = min(SIDE, u.time - i);
@@ -146,9 +111,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 
     var own0 = vec4f();
     var own1 = vec4f();
-    for (var d = 0u; d < u.head_dim; d += 4u) {
-        own0 += dots(block_of_dout(at0 * head_dim, d), block_of_out(at0 * head_dim, d));
-        own1 += dots(block_of_dout(at1 * head_dim, d), block_of_out(at1 * head_dim, d));
+    for (var d = 0u; d < quads; d++) {
+        own0 += dots(block_of_dout(at0 * quads, d), block_of_out(at0 * quads, d));
+        own1 += dots(block_of_dout(at1 * quads, d), block_of_out(at1 * quads, d));
     }
     // Rows past the last are the last again, and of the same value.
     for (var r = 0u; r < 4u; r++) {
@@ -160,8 +125,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let queries1 = Queries(vec4f(lse[at1.x], lse[at1.y], lse[at1.z], lse[at1.w]), own1, seen + 4u);
 
     for (var j = 0u; j < i + stored; j += SIDE) {
-        let k0 = (rows(j, u.time - 1u) + b * u.time) * u.kv_stride + kv_head;
-        let k1 = (rows(j + 4u, u.time - 1u) + b * u.time) * u.kv_stride + kv_head;
+        let k0 = (rows(j, u.time - 1u) + b * u.time) * (u.kv_stride / 4u) + kv_head;
+        let k1 = (rows(j + 4u, u.time - 1u) + b * u.time) * (u.kv_stride / 4u) + kv_head;
         var near0 = mat4x4f(); // scores of the first four queries and keys, of the second four queries and so on
         var near1 = mat4x4f();
         var far0 = mat4x4f();
@@ -170,21 +135,21 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         var dp_near1 = mat4x4f();
         var dp_far0 = mat4x4f();
         var dp_far1 = mat4x4f();
-        for (var d = 0u; d < u.head_dim; d += 4u) {
+        for (var d = 0u; d < quads; d++) {
             let x0 = block_of_qkv(q0, d);
             let x1 = block_of_qkv(q1, d);
-            let k_near = transpose(block_of_qkv(k0 + u.k_offset, d));
+            let k_near = transpose(block_of_qkv(k0 + to_k, d));
             near0 += k_near * x0;
             near1 += k_near * x1;
-            let k_far = transpose(block_of_qkv(k1 + u.k_offset, d));
+            let k_far = transpose(block_of_qkv(k1 + to_k, d));
             far0 += k_far * x0;
             far1 += k_far * x1;
-            let y0 = block_of_dout(at0 * head_dim, d);
-            let y1 = block_of_dout(at1 * head_dim, d);
-            let v_near = transpose(block_of_qkv(k0 + u.v_offset, d));
+            let y0 = block_of_dout(at0 * quads, d);
+            let y1 = block_of_dout(at1 * quads, d);
+            let v_near = transpose(block_of_qkv(k0 + to_v, d));
             dp_near0 += v_near * y0;
             dp_near1 += v_near * y1;
-            let v_far = transpose(block_of_qkv(k1 + u.v_offset, d));
+            let v_far = transpose(block_of_qkv(k1 + to_v, d));
             dp_far0 += v_far * y0;
             dp_far1 += v_far * y1;
         }
@@ -192,9 +157,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         near1 = gradients(near1, dp_near1, j, queries1);
         far0 = gradients(far0, dp_far0, j + 4u, queries0);
         far1 = gradients(far1, dp_far1, j + 4u, queries1);
-        for (var d = 0u; d < u.head_dim; d += 4u) {
-            let k_near = block_of_qkv(k0 + u.k_offset, d);
-            let k_far = block_of_qkv(k1 + u.k_offset, d);
+        for (var d = 0u; d < quads; d++) {
+            let k_near = block_of_qkv(k0 + to_k, d);
+            let k_far = block_of_qkv(k1 + to_k, d);
             var dq0 = k_near * near0 + k_far * far0;
             var dq1 = k_near * near1 + k_far * far1;
             if j > 0u {

@@ -1,16 +1,14 @@
 // attention_forward.wgsl in tiles of 8 queries by 8 keys, for software adapters, which pay for every word that a thread
 // loads and little for arithmetic: a word of a query serves 8 keys and a word of a key 8 queries.
 // One thread per (b,h) and 8 i's. No sums in private arrays, which compile slowly there: a tile's share of the
-// output is added to what lies in out.
-
-override head_dim: u32; // D <= 128
+// output is added to what lies in out. All in quads, of four components of a head.
 
 struct Uniforms {
     batch: u32,
     time: u32,
     heads: u32,
     kv_heads: u32,
-    head_dim: u32,
+    head_dim: u32, // a multiple of 4
     q_stride: u32,
     kv_stride: u32,
     k_offset: u32,
@@ -23,10 +21,10 @@ const THREADS = 8u;
 const SIDE = 8u; // queries and keys of a tile
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> q: array<f32>;
-@group(0) @binding(2) var<storage, read> kv: array<f32>;
+@group(0) @binding(1) var<storage, read> q: array<vec4f>;
+@group(0) @binding(2) var<storage, read> kv: array<vec4f>;
 @group(0) @binding(3) var<storage, read> position: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 
 // Four rows from the n-th on, those past the last being the last again.
@@ -34,55 +32,27 @@ fn rows(n: u32, last: u32) -> vec4u {
     return min(vec4u(n, n + 1u, n + 2u, n + 3u), vec4u(last));
 }
 
-fn four_of_q(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(q[i], q[i + 1u], q[i + 2u], q[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = q[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_q(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_q(at.x, d), four_of_q(at.y, d), four_of_q(at.z, d), four_of_q(at.w, d));
+    return mat4x4f(q[at.x + d], q[at.y + d], q[at.z + d], q[at.w + d]);
 }
 
-fn four_of_kv(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(kv[i], kv[i + 1u], kv[i + 2u], kv[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = kv[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_kv(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_kv(at.x, d), four_of_kv(at.y, d), four_of_kv(at.z, d), four_of_kv(at.w, d));
+    return mat4x4f(kv[at.x + d], kv[at.y + d], kv[at.z + d], kv[at.w + d]);
 }
 
-fn four_of_out(at: u32, d: u32) -> vec4f {
-    let i = at + d;
-    if head_dim % 4u == 0u { return vec4f(out[i], out[i + 1u], out[i + 2u], out[i + 3u]); }
-    var r = vec4f();
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { r[e] = out[i + e]; }
-    return r;
-}
-
-// Four components, from the d-th on, of the four heads that start at these words, a column each; 0 beyond D.
+// Four components, from the 4d-th on, of the four heads that start at these quads, a column each.
 fn block_of_out(at: vec4u, d: u32) -> mat4x4f {
-    return mat4x4f(four_of_out(at.x, d), four_of_out(at.y, d), four_of_out(at.z, d), four_of_out(at.w, d));
-}
-
-fn store(at: u32, d: u32, v: vec4f) {
-    for (var e = 0u; e < min(4u, head_dim - d); e++) { out[at + d + e] = v[e]; }
+    return mat4x4f(out[at.x + d], out[at.y + d], out[at.z + d], out[at.w + d]);
 }
 
 // Of `count` rows at most.
 fn store_block(at: vec4u, d: u32, v: mat4x4f, count: u32) {
-    if count > 0u { store(at.x, d, v[0]); }
-    if count > 1u { store(at.y, d, v[1]); }
-    if count > 2u { store(at.z, d, v[2]); }
-    if count > 3u { store(at.w, d, v[3]); }
+    if count > 0u { out[at.x + d] = v[0]; }
+    if count > 1u { out[at.y + d] = v[1]; }
+    if count > 2u { out[at.z + d] = v[2]; }
+    if count > 3u { out[at.w + d] = v[3]; }
 }
 
 // Scores of four queries, a column each, and four keys from j on; the query in column c sees keys up to seen[c].
@@ -139,18 +109,21 @@ fn store_lse(at: vec4u, s: Soft, count: u32) {
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let quads = u.head_dim / 4u; // of a head
+    let to_k = u.k_offset / 4u;
+    let to_v = u.v_offset / 4u;
     let index = gid.x + gid.y * groups.x * THREADS;
     let tiles = (u.time + SIDE - 1u) / SIDE;
     if index >= u.batch * u.heads * tiles { return; }
     let i = index % tiles * SIDE;
     let h = index / tiles % u.heads;
     let b = index / (tiles * u.heads);
-    let kv_head = h / (u.heads / u.kv_heads) * head_dim;
+    let kv_head = h / (u.heads / u.kv_heads) * quads;
 
     let n0 = rows(i, u.time - 1u) + b * u.time;
     let n1 = rows(i + 4u, u.time - 1u) + b * u.time;
-    let q0 = n0 * u.q_stride + h * head_dim;
-    let q1 = n1 * u.q_stride + h * head_dim;
+    let q0 = n0 * (u.q_stride / 4u) + h * quads;
+    let q1 = n1 * (u.q_stride / 4u) + h * quads;
     let at0 = n0 * u.heads + h;
     let at1 = n1 * u.heads + h;
     let stored = min(SIDE, u.time - i);
@@ -161,19 +134,19 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     var s0 = Soft(mat4x4f(), mat4x4f(), vec4f(-1e30), vec4f(), vec4f());
     var s1 = s0;
     for (var j = 0u; j < end; j += SIDE) {
-        let k0 = (rows(j, end - 1u) + b * u.kv_time) * u.kv_stride + kv_head;
-        let k1 = (rows(j + 4u, end - 1u) + b * u.kv_time) * u.kv_stride + kv_head;
+        let k0 = (rows(j, end - 1u) + b * u.kv_time) * (u.kv_stride / 4u) + kv_head;
+        let k1 = (rows(j + 4u, end - 1u) + b * u.kv_time) * (u.kv_stride / 4u) + kv_head;
         s0.near = mat4x4f();
         s0.far = mat4x4f();
         s1.near = mat4x4f();
         s1.far = mat4x4f();
-        for (var d = 0u; d < u.head_dim; d += 4u) {
+        for (var d = 0u; d < quads; d++) {
             let queries0 = block_of_q(q0, d);
             let queries1 = block_of_q(q1, d);
-            let near = transpose(block_of_kv(k0 + u.k_offset, d));
+            let near = transpose(block_of_kv(k0 + to_k, d));
             s0.near += near * queries0;
             s1.near += near * queries1;
-            let far = transpose(block_of_kv(k1 + u.k_offset, d));
+            let far = transpose(block_of_kv(k1 + to_k, d));
             s0.far += far * queries0;
             s1.far += far * queries1;
         }
@@ -187,17 +160,17 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         let last = j + SIDE >= end;
         let by0 = select(vec4f(1.0), 1.0 / s0.sum, last);
         let by1 = select(vec4f(1.0), 1.0 / s1.sum, last);
-        for (var d = 0u; d < u.head_dim; d += 4u) {
-            let near = block_of_kv(k0 + u.v_offset, d);
-            let far = block_of_kv(k1 + u.v_offset, d);
+        for (var d = 0u; d < quads; d++) {
+            let near = block_of_kv(k0 + to_v, d);
+            let far = block_of_kv(k1 + to_v, d);
             var acc0 = near * s0.near + far * s0.far;
             var acc1 = near * s1.near + far * s1.far;
             if j > 0u {
-                acc0 += times(block_of_out(at0 * head_dim, d), s0.keep);
-                acc1 += times(block_of_out(at1 * head_dim, d), s1.keep);
+                acc0 += times(block_of_out(at0 * quads, d), s0.keep);
+                acc1 += times(block_of_out(at1 * quads, d), s1.keep);
             }
-            store_block(at0 * head_dim, d, times(acc0, by0), stored);
-            store_block(at1 * head_dim, d, times(acc1, by1), stored1);
+            store_block(at0 * quads, d, times(acc0, by0), stored);
+            store_block(at1 * quads, d, times(acc1, by1), stored1);
         }
     }
     store_lse(at0, s0, stored);

@@ -1,6 +1,9 @@
 // logits[n,v] = (softmax(logits[n])[v] - [v = target]) / targets that count: the gradient in the place of the logits
 // nll[n] as in cross_entropy_forward. Rows with target 0xffffffff become 0.
-// targets (N); logits (N,V) in place; nll (N), nats. One thread per row n; the row's maximum is subtracted.
+// targets (N); logits (N,V) in place; nll (N), nats. SLICES threads share a row n; the row's maximum is subtracted.
+
+override THREADS: u32 = 128u; // of a workgroup, at most 128
+override SLICES: u32 = 32u; // threads that share a row: a power of two
 
 struct Uniforms {
     rows: u32,
@@ -28,6 +31,40 @@ struct Step {
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(4) var<storage, read_write> nll: array<f32>;
 
+var<workgroup> partial: array<f32, 128>;
+
+// The sum of all threads that share a row; each gets it.
+fn row_sum(t: u32, mine: f32) -> f32 {
+    var all = mine;
+    if SLICES > 1u {
+        partial[t] = mine;
+        workgroupBarrier();
+        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
+            if t % SLICES < half { partial[t] += partial[t + half]; }
+            workgroupBarrier();
+        }
+        all = partial[t - t % SLICES];
+        workgroupBarrier();
+    }
+    return all;
+}
+
+// The largest of all threads that share a row; each gets it.
+fn row_max(t: u32, mine: f32) -> f32 {
+    var all = mine;
+    if SLICES > 1u {
+        partial[t] = mine;
+        workgroupBarrier();
+        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
+            if t % SLICES < half { partial[t] = max(partial[t], partial[t + half]); }
+            workgroupBarrier();
+        }
+        all = partial[t - t % SLICES];
+        workgroupBarrier();
+    }
+    return all;
+}
+
 // Four columns a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
 // Past the end the last logit again.
 fn four(row: u32, v: u32) -> vec4f {
@@ -35,18 +72,19 @@ fn four(row: u32, v: u32) -> vec4f {
     return vec4f(logits[at.x], logits[at.y], logits[at.z], logits[at.w]);
 }
 
-fn largest_of(row: u32) -> f32 {
+// Of the thread's share of a row of so many columns.
+fn largest_of(row: u32, slice: u32, columns: u32) -> f32 {
     var largest = vec4f(-1e30);
-    for (var v = 0u; v < u.vocab; v += 4u) {
+    for (var v = 4u * slice; v < columns; v += 4u * SLICES) {
         largest = max(largest, four(row, v));
     }
     return max(max(largest.x, largest.y), max(largest.z, largest.w));
 }
 
 // Σ exp(logit - largest)
-fn mass(row: u32, largest: f32) -> f32 {
+fn mass(row: u32, slice: u32, columns: u32, largest: f32) -> f32 {
     var sum = 0.0;
-    for (var v = 0u; v < u.vocab; v += 4u) {
+    for (var v = 4u * slice; v < columns; v += 4u * SLICES) {
         let is_there = vec4u(v, v + 1u, v + 2u, v + 3u) < vec4u(u.vocab);
         sum += dot(select(vec4f(), exp(four(row, v) - largest), is_there), vec4f(1.0));
     }
@@ -64,25 +102,24 @@ fn store_four(row: u32, v: u32, values: vec4f) {
     store(row, v + 3u, values.w);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let n = gid.x + gid.y * groups.x * 64u;
-    if n >= u.rows { return; }
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
+    let slice = t % SLICES; // neighbouring threads read neighbouring columns
+    let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+    let n = min(index, u.rows - 1u); // past the end the last row again, not stored
     let row = n * u.vocab;
     let target_id = targets[n];
-    if target_id == 0xffffffffu {
-        for (var v = 0u; v < u.vocab; v += 4u) {
-            store_four(row, v, vec4f());
-        }
-        nll[n] = 0.0;
-        return;
-    }
-    let largest = largest_of(row);
-    let sum = mass(row, largest);
-    nll[n] = log(sum) - (logits[row + target_id] - largest);
-    for (var v = 0u; v < u.vocab; v += 4u) {
+    let is_counted = target_id != 0xffffffffu;
+    let columns = select(0u, u.vocab, is_counted);
+    let own = logits[row + min(target_id, u.vocab - 1u)]; // read by all before any thread stores
+    let largest = row_max(t, largest_of(row, slice, columns));
+    let sum = row_sum(t, mass(row, slice, columns, largest));
+    if index >= u.rows { return; }
+    if slice == 0u { nll[n] = select(0.0, log(sum) - (own - largest), is_counted); }
+    for (var v = 4u * slice; v < u.vocab; v += 4u * SLICES) {
         let p = exp(four(row, v) - largest) / sum;
         let is_target = vec4u(v, v + 1u, v + 2u, v + 3u) == vec4u(target_id);
-        store_four(row, v, (p - select(vec4f(), vec4f(1.0), is_target)) * now.inv_targets);
+        let gradient = (p - select(vec4f(), vec4f(1.0), is_target)) * now.inv_targets;
+        store_four(row, v, select(vec4f(), gradient, is_counted));
     }
 }

@@ -1,7 +1,10 @@
 // Log-sum-exp of rows whose columns come chunk by chunk: after the last of them nll[n] as in cross_entropy_forward.
 // logits (S,W): the columns v = start .. start+W of (S,V); targets (S), 0xffffffff gives nll 0
 // state (S): largest logit so far, Σ exp(logit - largest) so far, the target's logit once seen, 0; nll (S), nats
-// start = 0 begins anew. One thread per row n.
+// start = 0 begins anew. SLICES threads share a row n.
+
+override THREADS: u32 = 128u; // of a workgroup, at most 128
+override SLICES: u32 = 32u; // threads that share a row: a power of two
 
 struct Uniforms {
     rows: u32,
@@ -15,6 +18,40 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read_write> state: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> nll: array<f32>;
 
+var<workgroup> partial: array<f32, 128>;
+
+// The sum of all threads that share a row; each gets it.
+fn row_sum(t: u32, mine: f32) -> f32 {
+    var all = mine;
+    if SLICES > 1u {
+        partial[t] = mine;
+        workgroupBarrier();
+        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
+            if t % SLICES < half { partial[t] += partial[t + half]; }
+            workgroupBarrier();
+        }
+        all = partial[t - t % SLICES];
+        workgroupBarrier();
+    }
+    return all;
+}
+
+// The largest of all threads that share a row; each gets it.
+fn row_max(t: u32, mine: f32) -> f32 {
+    var all = mine;
+    if SLICES > 1u {
+        partial[t] = mine;
+        workgroupBarrier();
+        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
+            if t % SLICES < half { partial[t] = max(partial[t], partial[t + half]); }
+            workgroupBarrier();
+        }
+        all = partial[t - t % SLICES];
+        workgroupBarrier();
+    }
+    return all;
+}
+
 // Four columns a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
 // Past the end the last logit again.
 fn four(row: u32, v: u32) -> vec4f {
@@ -22,39 +59,44 @@ fn four(row: u32, v: u32) -> vec4f {
     return vec4f(logits[at.x], logits[at.y], logits[at.z], logits[at.w]);
 }
 
-fn largest_of(row: u32) -> f32 {
+// Of the thread's share of a row of so many columns.
+fn largest_of(row: u32, slice: u32, columns: u32) -> f32 {
     var largest = vec4f(-1e30);
-    for (var v = 0u; v < u.width; v += 4u) {
+    for (var v = 4u * slice; v < columns; v += 4u * SLICES) {
         largest = max(largest, four(row, v));
     }
     return max(max(largest.x, largest.y), max(largest.z, largest.w));
 }
 
 // Σ exp(logit - largest)
-fn mass(row: u32, largest: f32) -> f32 {
+fn mass(row: u32, slice: u32, columns: u32, largest: f32) -> f32 {
     var sum = 0.0;
-    for (var v = 0u; v < u.width; v += 4u) {
+    for (var v = 4u * slice; v < columns; v += 4u * SLICES) {
         let is_there = vec4u(v, v + 1u, v + 2u, v + 3u) < vec4u(u.width);
         sum += dot(select(vec4f(), exp(four(row, v) - largest), is_there), vec4f(1.0));
     }
     return sum;
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let n = gid.x + gid.y * groups.x * 64u;
-    if n >= u.rows { return; }
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
+    let slice = t % SLICES; // neighbouring threads read neighbouring columns
+    let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+    let n = min(index, u.rows - 1u); // past the end the last row again, not stored
+    let row = n * u.width;
     let target_id = targets[n];
-    if target_id == 0xffffffffu {
+    let is_counted = target_id != 0xffffffffu;
+    let columns = select(0u, u.width, is_counted);
+    var before = vec4f(-1e30, 0.0, 0.0, 0.0);
+    if u.start > 0u { before = state[n]; } // read by all before one thread stores
+    let largest = max(before.x, row_max(t, largest_of(row, slice, columns)));
+    let sum = before.y * exp(before.x - largest) + row_sum(t, mass(row, slice, columns, largest));
+    if index >= u.rows || slice > 0u { return; }
+    if !is_counted {
         state[n] = vec4f(0.0, 1.0, 0.0, 0.0);
         nll[n] = 0.0;
         return;
     }
-    let row = n * u.width;
-    var before = vec4f(-1e30, 0.0, 0.0, 0.0);
-    if u.start > 0u { before = state[n]; }
-    let largest = max(before.x, largest_of(row));
-    let sum = before.y * exp(before.x - largest) + mass(row, largest);
     var own = before.z;
     if target_id >= u.start && target_id - u.start < u.width {
         own = logits[row + target_id - u.start];

@@ -1,7 +1,9 @@
 // dx[n,c] (+)= rstd[n] * (dy[n,c] w[c] - x[n,c] rstd[n]^2 mean_c(dy[n,c] w[c] x[n,c]))
-// dy, x, dx (N,C); w (C); rstd (N) from the forward pass. One thread per row n.
+// dy, x, dx (N,C); w (C); rstd (N) from the forward pass. SLICES threads share a row n.
 
 override accumulate: bool; // add to dx, or store
+override THREADS: u32 = 128u; // of a workgroup, at most 128
+override SLICES: u32 = 32u; // threads that share a row: a power of two
 
 struct Uniforms {
     rows: u32,
@@ -16,18 +18,38 @@ struct Uniforms {
 @group(0) @binding(4) var<storage, read> rstd: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let n = gid.x + gid.y * groups.x * 64u;
-    if n >= u.rows { return; }
+var<workgroup> partial: array<f32, 128>;
+
+// The sum of all threads that share a row; each gets it.
+fn row_sum(t: u32, mine: f32) -> f32 {
+    var all = mine;
+    if SLICES > 1u {
+        partial[t] = mine;
+        workgroupBarrier();
+        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
+            if t % SLICES < half { partial[t] += partial[t + half]; }
+            workgroupBarrier();
+        }
+        all = partial[t - t % SLICES];
+        workgroupBarrier();
+    }
+    return all;
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
+    let slice = t % SLICES; // neighbouring threads read neighbouring columns
+    let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+    let n = min(index, u.rows - 1u); // past the end the last row again, not stored
     let row = n * u.width;
     var dot = 0.0;
-    for (var c = 0u; c < u.width; c++) {
+    for (var c = slice; c < u.width; c += SLICES) {
         dot += dy[row + c] * w[c] * x[row + c];
     }
     let r = rstd[n];
-    let mean = dot * r * r / f32(u.width);
-    for (var c = 0u; c < u.width; c++) {
+    let mean = row_sum(t, dot) * r * r / f32(u.width);
+    if index >= u.rows { return; }
+    for (var c = slice; c < u.width; c += SLICES) {
         let d = r * (dy[row + c] * w[c] - x[row + c] * mean);
         if accumulate {
             dx[row + c] += d;

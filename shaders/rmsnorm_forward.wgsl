@@ -1,6 +1,9 @@
 // y[n,c] = x[n,c] * rstd[n] * w[c],  rstd[n] = 1 / sqrt(mean_c x[n,c]^2 + eps)
 // residual[n,c] = x[n,c]: the block behind the norm adds its output there, and x stays for the backward pass.
-// x, y, residual (N,C); w (C); rstd (N), also kept for the backward pass. One thread per row n.
+// x, y, residual (N,C); w (C); rstd (N), also kept for the backward pass. SLICES threads share a row n.
+
+override THREADS: u32 = 128u; // of a workgroup, at most 128
+override SLICES: u32 = 32u; // threads that share a row: a power of two
 
 struct Uniforms {
     rows: u32,
@@ -15,18 +18,38 @@ struct Uniforms {
 @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(5) var<storage, read_write> residual: array<f32>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let n = gid.x + gid.y * groups.x * 64u;
-    if n >= u.rows { return; }
-    let row = n * u.width;
-    var sum = 0.0;
-    for (var c = 0u; c < u.width; c++) {
-        sum += x[row + c] * x[row + c];
+var<workgroup> partial: array<f32, 128>;
+
+// The sum of all threads that share a row; each gets it.
+fn row_sum(t: u32, mine: f32) -> f32 {
+    var all = mine;
+    if SLICES > 1u {
+        partial[t] = mine;
+        workgroupBarrier();
+        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
+            if t % SLICES < half { partial[t] += partial[t + half]; }
+            workgroupBarrier();
+        }
+        all = partial[t - t % SLICES];
+        workgroupBarrier();
     }
-    let r = inverseSqrt(sum / f32(u.width) + u.eps);
-    rstd[n] = r;
-    for (var c = 0u; c < u.width; c++) {
+    return all;
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
+    let slice = t % SLICES; // neighbouring threads read neighbouring columns
+    let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+    let n = min(index, u.rows - 1u); // past the end the last row again, not stored
+    let row = n * u.width;
+    var squares = 0.0;
+    for (var c = slice; c < u.width; c += SLICES) {
+        squares += x[row + c] * x[row + c];
+    }
+    let r = inverseSqrt(row_sum(t, squares) / f32(u.width) + u.eps);
+    if index >= u.rows { return; }
+    if slice == 0u { rstd[n] = r; }
+    for (var c = slice; c < u.width; c += SLICES) {
         let v = x[row + c];
         y[row + c] = v * r * w[c];
         residual[row + c] = v;

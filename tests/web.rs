@@ -8,8 +8,9 @@
 #[path = "engine/common.rs"]
 mod common;
 
-use common::{assert_tensors_close, batch, configs, dora, gpu_in_browser, load, lora};
+use common::{assert_tensors_close, batch, configs, dora, gpu_in_browser, load, lora, use_kernels};
 use driftscope::engine::{Backend, Sampling, Tuning};
+use driftscope::kernels::Share;
 use driftscope::lab::Target;
 use driftscope::train::Optimizer;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -27,7 +28,10 @@ async fn browser_has_webgpu_in_a_worker() {
 async fn training_on_webgpu_equals_candle() {
     let gpu = gpu_in_browser().await;
     let (name, config) = configs().remove(0);
-    for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
+    let tunings = || [Tuning::Full, lora(4, &Target::ALL), dora(3)];
+    for (share, tuning) in Share::ALL.into_iter().flat_map(|share| tunings().map(|tuning| (share, tuning))) {
+        let name = format!("{name}, {share:?}");
+        use_kernels(&gpu, share, &config, 3 * 17);
         let mut on_gpu = load(&gpu, &config).tune(&tuning, Optimizer::default()).unwrap();
         let mut on_cpu = load(&Backend::Cpu, &config).tune(&tuning, Optimizer::default()).unwrap();
         for step in 0..2 {

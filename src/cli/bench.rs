@@ -1,17 +1,20 @@
 //! `driftscope bench`: how fast a model runs and trains here, beside the best the same machine does on matrix
 //! products alone.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use pollster::block_on;
+use serde::Deserialize;
 use web_time::Instant;
 
 use super::opened::{BackendName, WeightsName};
 use super::{model, remembered};
 use crate::lab::{
-    BenchReport, BenchSettings, BenchShape, Named, Settings, bench, keep_layers, random_weights,
+    BenchReport, BenchSettings, BenchShape, Named, RandomModel, Settings, WasmSize, bench, keep_layers,
 };
+use crate::model::bundle::Bundle;
 
 /// Measures forward passes, training steps of both methods, generation, and matrix products alone.
 ///
@@ -61,22 +64,16 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let begun = Instant::now();
-    let (name, mut config, read) = match args.shape {
-        Some(shape) => (format!("{shape:?} with random weights"), shape.config(), None),
+    let (name, config, weights) = match args.shape {
+        Some(shape) => RandomModel { shape, layers: args.layers }.build()?,
         None => {
-            let bundle = model::read(&args.model)?;
-            (args.model.display().to_string(), bundle.config, Some(bundle.weights))
-        }
-    };
-    if let Some(layers) = args.layers {
-        keep_layers(&mut config, layers)?;
-    }
-    let weights = match read {
-        None => random_weights(&config)?,
-        Some(mut weights) => {
-            let kept = config.tensors();
-            weights.retain(|name, _| kept.iter().any(|(kept, _)| kept == name));
-            weights
+            let Bundle { mut config, mut weights, .. } = model::read(&args.model)?;
+            if let Some(layers) = args.layers {
+                keep_layers(&mut config, layers)?;
+                let kept = config.tensors();
+                weights.retain(|name, _| kept.iter().any(|(kept, _)| kept == name));
+            }
+            (args.model.display().to_string(), config, weights)
         }
     };
     let (backend, _) = args.backend.open()?;
@@ -97,12 +94,23 @@ pub fn run(args: Args) -> Result<()> {
         repeat: args.repeat.max(1),
         profile: args.profile,
     };
-    let report = block_on(bench(&name, &backend, &mut base, settings, begun, async |_, _| {}))?;
+    let mut report = block_on(bench(&name, &backend, &mut base, settings, begun, async |_, _| {}))?;
+    report.wasm = built_wasm();
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print(&report),
     }
     Ok(())
+}
+
+/// Of the page in `dist`, if `scripts/serve --release` has built it.
+fn built_wasm() -> Option<WasmSize> {
+    #[derive(Deserialize)]
+    struct Build {
+        wasm: Option<WasmSize>,
+    }
+    let text = fs::read_to_string("dist/build.json").ok()?;
+    serde_json::from_str::<Build>(&text).ok()?.wasm
 }
 
 fn print(r: &BenchReport) {
@@ -146,6 +154,9 @@ fn print(r: &BenchReport) {
                 d.total, d.layer_forward, d.layer_backward, t.submits, t.written_bytes, t.read_bytes
             );
         }
+    }
+    if let Some(WasmSize { bytes, gzip, brotli }) = r.wasm {
+        println!("WebAssembly of the page: {bytes} bytes, {gzip} with gzip, {brotli} with brotli");
     }
     println!("products alone, best {:.2} GFLOP/s:", r.best_gflop_per_s);
     for p in &r.products {

@@ -8,7 +8,7 @@ use wgpu::util::DeviceExt;
 
 use super::memory::{HEAD_BYTES, allocation};
 use crate::error::{Error, Result};
-use crate::kernels::{Kernel, Variant};
+use crate::kernels::{Kernel, Share, Variant};
 
 /// Tensors start at multiples of this many bytes, so that each can be bound by itself
 /// (WebGPU's `minStorageBufferOffsetAlignment`).
@@ -70,6 +70,8 @@ pub struct Gpu {
     pub head_bytes: Cell<u64>,
     /// The fastest variant for kinds of products ([`crate::kernels::Matmul::kind`]); empty unless there was a trial.
     pub variants: RefCell<BTreeMap<String, Variant>>,
+    /// How the kernels other than products share out their work; from the start what suits the adapter.
+    pub share: Cell<Share>,
     /// Bytes of all storage buffers made so far, those dropped since included.
     allocated: Cell<u64>,
     pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
@@ -115,13 +117,14 @@ impl Gpu {
             .map_err(|e| Error::Gpu(format!("no device: {e}")))?;
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
-        Ok(Self {
+        let gpu = Self {
             device,
             queue,
             info: adapter.get_info(),
             limits,
             head_bytes: Cell::new(HEAD_BYTES),
             variants: RefCell::default(),
+            share: Cell::new(Share::Threads),
             allocated: Cell::new(0),
             pipelines: RefCell::default(),
             replaced: RefCell::default(),
@@ -130,7 +133,11 @@ impl Gpu {
             staging: RefCell::default(),
             staged: Cell::default(),
             failure,
-        })
+        };
+        if gpu.is_software() {
+            gpu.share.set(Share::Tiles);
+        }
+        Ok(gpu)
     }
 
     /// Whether the adapter is a program on the CPU (SwiftShader, lavapipe): barriers are slow there.

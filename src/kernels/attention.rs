@@ -46,12 +46,20 @@ pub struct Attention {
 }
 
 impl Attention {
-    fn overrides(&self) -> [(&'static str, f64); 1] {
-        [("head_dim", f64::from(self.head_dim))]
+    /// The kernels with a thread for each row hold a head in private arrays.
+    fn overrides(&self, share: Share) -> Vec<(&'static str, f64)> {
+        match share {
+            Share::Threads => vec![("head_dim", f64::from(self.head_dim))],
+            Share::Tiles => Vec::new(),
+        }
     }
 
+    /// Tiles read four components of a head at once; one query a sequence is less than a tile.
     fn share(self, gpu: &Gpu) -> Share {
-        if self.time == 1 { Share::Rows } else { Share::of(gpu) }
+        match self.time > 1 && self.head_dim.is_multiple_of(4) {
+            true => gpu.share.get(),
+            false => Share::Threads,
+        }
     }
 
     /// Operations of `products` products with D terms for each pair of a query and a key at or before it.
@@ -71,17 +79,13 @@ impl Attention {
         out: &Slice,
         lse: &Slice,
     ) {
-        self.forward_as(self.share(plan.gpu), plan, [q, kv, position], [out, lse]);
-    }
-
-    /// [`Self::forward`] shared out as told, from q, kv and position to out and lse.
-    pub fn forward_as(self, share: Share, plan: &mut PlanBuilder, inputs: [&Slice; 3], outputs: [&Slice; 2]) {
+        let share = self.share(plan.gpu);
         let kernel = match share {
-            Share::Rows => &ATTENTION_FORWARD,
+            Share::Threads => &ATTENTION_FORWARD,
             Share::Tiles => &ATTENTION_TILES_FORWARD,
         };
         let workgroups = workgroups(share, self.batch * self.heads, self.time);
-        plan.dispatch(kernel, &self.overrides(), &self, &inputs, &outputs, workgroups);
+        plan.dispatch(kernel, &self.overrides(share), &self, &[q, kv, position], &[out, lse], workgroups);
         plan.count_flop(self.flop(2)); // q·k and p·v
     }
 
@@ -99,23 +103,13 @@ impl Attention {
         delta: &Slice,
     ) {
         let share = self.share(plan.gpu);
-        self.backward_q_as(share, plan, [qkv, out, dout, lse], [dqkv, delta]);
-    }
-
-    /// [`Self::backward_q`] shared out as told, from qkv, out, dout and lse to dqkv and delta.
-    pub fn backward_q_as(
-        self,
-        share: Share,
-        plan: &mut PlanBuilder,
-        inputs: [&Slice; 4],
-        outputs: [&Slice; 2],
-    ) {
         let kernel = match share {
-            Share::Rows => &ATTENTION_BACKWARD_Q,
+            Share::Threads => &ATTENTION_BACKWARD_Q,
             Share::Tiles => &ATTENTION_TILES_BACKWARD_Q,
         };
         let workgroups = workgroups(share, self.batch * self.heads, self.time);
-        plan.dispatch(kernel, &self.overrides(), &self, &inputs, &outputs, workgroups);
+        let (inputs, outputs) = ([qkv, out, dout, lse], [dqkv, delta]);
+        plan.dispatch(kernel, &self.overrides(share), &self, &inputs, &outputs, workgroups);
         plan.count_flop(self.flop(3)); // q·k again, dout·v and ds·k
     }
 
@@ -129,17 +123,13 @@ impl Attention {
         delta: &Slice,
         dqkv: &Slice,
     ) {
-        self.backward_kv_as(self.share(plan.gpu), plan, [qkv, dout, lse, delta], dqkv);
-    }
-
-    /// [`Self::backward_kv`] shared out as told, from qkv, dout, lse and delta to dqkv.
-    pub fn backward_kv_as(self, share: Share, plan: &mut PlanBuilder, inputs: [&Slice; 4], dqkv: &Slice) {
+        let share = self.share(plan.gpu);
         let kernel = match share {
-            Share::Rows => &ATTENTION_BACKWARD_KV,
+            Share::Threads => &ATTENTION_BACKWARD_KV,
             Share::Tiles => &ATTENTION_TILES_BACKWARD_KV,
         };
         let workgroups = workgroups(share, self.batch * self.kv_heads, self.time);
-        plan.dispatch(kernel, &self.overrides(), &self, &inputs, &[dqkv], workgroups);
+        plan.dispatch(kernel, &self.overrides(share), &self, &[qkv, dout, lse, delta], &[dqkv], workgroups);
         plan.count_flop(self.flop(4)); // q·k and dout·v again, p·dout and ds·q
     }
 
@@ -255,7 +245,7 @@ impl Attention {
 /// threads of 8 rows each.
 fn workgroups(share: Share, sequences: u32, rows: u32) -> [u32; 3] {
     match share {
-        Share::Rows => grid(sequences * rows),
+        Share::Threads => grid(sequences * rows),
         Share::Tiles => {
             let groups = (sequences * rows.div_ceil(8)).div_ceil(8);
             let x = groups.min(32_768);

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{IGNORED, Step, grid, kernel};
+use super::{IGNORED, Slices, Step, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(CROSS_ENTROPY_FORWARD, "cross_entropy_forward", 2, 1);
@@ -22,7 +22,9 @@ impl CrossEntropy {
     /// `nll = -log softmax(logits)[target]` in nats, 0 where the target is [`IGNORED`];
     /// logits (N,V), targets (N) u32, nll (N).
     pub fn forward(self, plan: &mut PlanBuilder, logits: &Slice, targets: &Slice, nll: &Slice) {
-        plan.dispatch(&CROSS_ENTROPY_FORWARD, &[], &self, &[logits, targets], &[nll], grid(self.rows));
+        let slices = Slices::of(plan.gpu);
+        let (inputs, workgroups) = ([logits, targets], slices.grid(self.rows));
+        plan.dispatch(&CROSS_ENTROPY_FORWARD, &slices.overrides(), &self, &inputs, &[nll], workgroups);
     }
 
     /// CPU twin of `cross_entropy_forward.wgsl`: nll.
@@ -49,8 +51,9 @@ impl CrossEntropy {
         logits: &Slice,
         nll: &Slice,
     ) {
-        let (inputs, outputs) = ([targets, step], [logits, nll]);
-        plan.dispatch(&CROSS_ENTROPY_BACKWARD, &[], &self, &inputs, &outputs, grid(self.rows));
+        let slices = Slices::of(plan.gpu);
+        let (inputs, outputs, workgroups) = ([targets, step], [logits, nll], slices.grid(self.rows));
+        plan.dispatch(&CROSS_ENTROPY_BACKWARD, &slices.overrides(), &self, &inputs, &outputs, workgroups);
     }
 
     /// CPU twin of `cross_entropy_backward.wgsl`: nll.

@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{IGNORED, Step, grid, kernel};
+use super::{IGNORED, Slices, Step, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(CROSS_ENTROPY_CHUNK_FORWARD, "cross_entropy_chunk_forward", 2, 2);
@@ -35,8 +35,16 @@ impl CrossEntropyChunk {
         state: &Slice,
         nll: &Slice,
     ) {
-        let (inputs, outputs) = ([logits, targets], [state, nll]);
-        plan.dispatch(&CROSS_ENTROPY_CHUNK_FORWARD, &[], &self, &inputs, &outputs, grid(self.rows));
+        let slices = Slices::of(plan.gpu);
+        let (inputs, outputs, workgroups) = ([logits, targets], [state, nll], slices.grid(self.rows));
+        plan.dispatch(
+            &CROSS_ENTROPY_CHUNK_FORWARD,
+            &slices.overrides(),
+            &self,
+            &inputs,
+            &outputs,
+            workgroups,
+        );
     }
 
     /// CPU twin of `cross_entropy_chunk_forward.wgsl`.

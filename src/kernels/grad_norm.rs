@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Step, grid, kernel};
+use super::{Share, Step, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(SUM_SQUARES, "sum_squares", 1, 1);
@@ -12,9 +12,7 @@ kernel!(FINISH_STEP, "finish_step", 3, 2);
 /// the same norm.
 pub const PARTIALS: u32 = 1024;
 
-fn overrides() -> [(&'static str, f64); 1] {
-    [("partial_sums", f64::from(PARTIALS))]
-}
+const OVERRIDE: (&str, f64) = ("partial_sums", PARTIALS as f64);
 
 /// Uniforms of `sum_squares.wgsl`.
 #[repr(C)]
@@ -27,7 +25,7 @@ pub struct SumSquares {
 impl SumSquares {
     /// `partials[p] = Σ grads[i]^2` over `i = p mod PARTIALS`; grads (len), partials (PARTIALS).
     pub fn record(self, plan: &mut PlanBuilder, grads: &Slice, partials: &Slice) {
-        plan.dispatch(&SUM_SQUARES, &overrides(), &self, &[grads], &[partials], grid(PARTIALS));
+        plan.dispatch(&SUM_SQUARES, &[OVERRIDE], &self, &[grads], &[partials], grid(PARTIALS));
     }
 
     /// CPU twin of `sum_squares.wgsl`: partials.
@@ -64,7 +62,12 @@ impl FinishStep {
         metrics: &Slice,
     ) {
         let (inputs, outputs) = ([partials, nll, step], [scalars, metrics]);
-        plan.dispatch(&FINISH_STEP, &overrides(), &self, &inputs, &outputs, [1, 1, 1]);
+        let threads = match plan.gpu.share.get() {
+            Share::Threads => 128.0,
+            Share::Tiles => 1.0,
+        };
+        let overrides = [OVERRIDE, ("THREADS", threads)];
+        plan.dispatch(&FINISH_STEP, &overrides, &self, &inputs, &outputs, [1, 1, 1]);
     }
 
     /// CPU twin of `finish_step.wgsl`: scalars.

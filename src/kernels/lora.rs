@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Layout, Matmul, Share, kernel};
-use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(LORA_BACKWARD_OUTPUT, "lora_backward_output", 3, 2);
 kernel!(LORA_TILES_BACKWARD_OUTPUT, "lora_tiles_backward_output", 3, 2);
@@ -36,33 +36,6 @@ pub struct LoraUniforms {
     pub end_1: u32,
     /// Workgroups that compute dxa; the others compute db.
     pub down: u32,
-}
-
-/// Threads of a workgroup, and into how many slices they divide a sum (see the shaders).
-#[derive(Clone, Copy, Debug)]
-pub struct Slices {
-    pub threads: u32,
-    pub slices: u32,
-}
-
-impl Slices {
-    /// For real GPUs: short sums, added up through workgroup memory.
-    pub const MANY: Self = Self { threads: 128, slices: 32 };
-    /// For software adapters: no barrier.
-    pub const ONE: Self = Self { threads: 8, slices: 1 };
-
-    pub fn of(gpu: &Gpu) -> Self {
-        if gpu.is_software() { Self::ONE } else { Self::MANY }
-    }
-
-    /// Workgroups for `rows` rows, of which each thread takes 4.
-    pub(super) fn groups(self, rows: u32) -> u32 {
-        rows.div_ceil(4 * self.threads / self.slices)
-    }
-
-    pub(super) fn overrides(self) -> [(&'static str, f64); 2] {
-        [("THREADS", f64::from(self.threads)), ("SLICES", f64::from(self.slices))]
-    }
 }
 
 impl LoraGroups {
@@ -119,32 +92,19 @@ impl LoraGroups {
         dxa: &Slice,
         db: &Slice,
     ) {
-        self.backward_output_as(Share::of(plan.gpu), plan, m, n, [dy, b, xa], [dxa, db]);
-    }
-
-    /// [`Self::backward_output`] shared out as told, from dy, b and xa to dxa and db.
-    pub fn backward_output_as(
-        self,
-        share: Share,
-        plan: &mut PlanBuilder,
-        m: u32,
-        n: u32,
-        inputs: [&Slice; 3],
-        outputs: [&Slice; 2],
-    ) {
         let Self { rank, groups, scale, .. } = self;
         let [end_0, end_1] = self.ends();
         let [first, second] = [end_0, end_1].map(|end| end.min(n));
         let widest = first.max(second - first).max(n - second);
         // Rows and ranks of a workgroup; its threads divide the sums of the former kernel among them.
-        let (kernel, high, wide) = match share {
-            Share::Rows => (&LORA_BACKWARD_OUTPUT, 16, 4),
+        let (kernel, high, wide) = match plan.gpu.share.get() {
+            Share::Threads => (&LORA_BACKWARD_OUTPUT, 16, 4),
             Share::Tiles => (&LORA_TILES_BACKWARD_OUTPUT, 128, 8),
         };
         let down = m.div_ceil(high);
         let workgroups = [down + widest.div_ceil(high), rank.div_ceil(wide), groups];
         let u = LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down };
-        plan.dispatch(kernel, &[], &u, &inputs, &outputs, workgroups);
+        plan.dispatch(kernel, &[], &u, &[dy, b, xa], &[dxa, db], workgroups);
         plan.count_flop(4.0 * f64::from(m) * f64::from(n) * f64::from(rank));
     }
 

@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};
 
-use super::{Kernel, LoraGroups, THREADS, kernel};
+use super::{Kernel, LoraGroups, Share, THREADS, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice, Work};
 
 kernel!(MATMUL_REGISTER, "matmul_register", 4, 1);
@@ -152,7 +152,7 @@ impl Matmul {
         let found = || gpu.variants.borrow().get(&self.kind()).copied();
         let wanted = match self.force.or_else(found) {
             Some(variant) => variant,
-            None if gpu.is_software() => Variant::Register,
+            None if gpu.share.get() == Share::Tiles => Variant::Register,
             None if large_tiles >= 16 => Variant::Tiled,
             None => Variant::Sliced,
         };

@@ -79,20 +79,45 @@ pub const IGNORED: u32 = u32::MAX;
 /// Threads of a workgroup of the kernels that give each element or row to one thread.
 pub const THREADS: u32 = 64;
 
-/// Which of two shaders of one operation: how its work is shared out to threads.
+/// How an operation's work is shared out to threads; [`Gpu::share`] chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// Little work for each of many threads: real GPUs.
-    Rows,
-    /// Tiles of 8 or more by 8 for each thread: software adapters, which pay for every word that a thread loads.
+    /// Little work for each of many threads, which share a row where it is summed: real GPUs.
+    Threads,
+    /// Whole rows, or tiles of 8 or more by 8, for each thread: software adapters, which pay for every word that a
+    /// thread loads and for every barrier.
     Tiles,
 }
 
 impl Share {
-    pub const ALL: [Self; 2] = [Self::Rows, Self::Tiles];
+    pub const ALL: [Self; 2] = [Self::Threads, Self::Tiles];
+}
 
+/// Threads of a workgroup, and how many of them share a sum: a power of two (see the shaders).
+#[derive(Clone, Copy, Debug)]
+pub struct Slices {
+    pub threads: u32,
+    pub slices: u32,
+}
+
+impl Slices {
+    /// Short sums, added up through workgroup memory, or whole ones without a barrier.
     pub fn of(gpu: &Gpu) -> Self {
-        if gpu.is_software() { Self::Tiles } else { Self::Rows }
+        match gpu.share.get() {
+            Share::Threads => Self { threads: 128, slices: 32 },
+            Share::Tiles => Self { threads: 8, slices: 1 },
+        }
+    }
+
+    /// Workgroups for so many sums; a kernel's first sum is `(wid.x + wid.y * groups.x) * THREADS / SLICES`.
+    pub(crate) fn grid(self, sums: u32) -> [u32; 3] {
+        let groups = sums.div_ceil(self.threads / self.slices);
+        let x = groups.clamp(1, 32_768);
+        [x, groups.div_ceil(x), 1]
+    }
+
+    pub(crate) fn overrides(self) -> [(&'static str, f64); 2] {
+        [("THREADS", f64::from(self.threads)), ("SLICES", f64::from(self.slices))]
     }
 }
 

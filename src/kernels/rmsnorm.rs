@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{grid, kernel};
+use super::{Slices, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(RMSNORM_FORWARD, "rmsnorm_forward", 2, 3);
@@ -34,7 +34,16 @@ impl RmsNorm {
         rstd: &Slice,
         residual: &Slice,
     ) {
-        plan.dispatch(&RMSNORM_FORWARD, &[], &self, &[x, w], &[y, rstd, residual], grid(self.rows));
+        let slices = Slices::of(plan.gpu);
+        let outputs = [y, rstd, residual];
+        plan.dispatch(
+            &RMSNORM_FORWARD,
+            &slices.overrides(),
+            &self,
+            &[x, w],
+            &outputs,
+            slices.grid(self.rows),
+        );
     }
 
     /// CPU twin of `rmsnorm_forward.wgsl`: (y, rstd).
@@ -64,8 +73,11 @@ impl RmsNorm {
         dx: &Slice,
         accumulate: bool,
     ) {
-        let overrides = [("accumulate", f64::from(accumulate))];
-        plan.dispatch(&RMSNORM_BACKWARD, &overrides, &self, &[dy, x, w, rstd], &[dx], grid(self.rows));
+        let slices = Slices::of(plan.gpu);
+        let [threads, share] = slices.overrides();
+        let overrides = [("accumulate", f64::from(accumulate)), threads, share];
+        let inputs = [dy, x, w, rstd];
+        plan.dispatch(&RMSNORM_BACKWARD, &overrides, &self, &inputs, &[dx], slices.grid(self.rows));
     }
 
     /// CPU twin of `rmsnorm_backward.wgsl`: dx, to be stored or added.
@@ -88,7 +100,9 @@ impl RmsNorm {
 
     /// `dw[c] = Σ_n dy[n,c] * x[n,c] * rstd[n]`; dy, x (N,C), rstd (N), dw (C).
     pub fn backward_weight(self, plan: &mut PlanBuilder, dy: &Slice, x: &Slice, rstd: &Slice, dw: &Slice) {
-        plan.dispatch(&RMSNORM_BACKWARD_WEIGHT, &[], &self, &[dy, x, rstd], &[dw], grid(self.width));
+        let slices = Slices::of(plan.gpu);
+        let (inputs, workgroups) = ([dy, x, rstd], slices.grid(self.width));
+        plan.dispatch(&RMSNORM_BACKWARD_WEIGHT, &slices.overrides(), &self, &inputs, &[dw], workgroups);
     }
 
     /// CPU twin of `rmsnorm_backward_weight.wgsl`: dw.

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{IGNORED, Slices, kernel, pcg};
+use super::{IGNORED, Share, Slices, kernel, pcg};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(SELECT, "select", 4, 2);
@@ -61,10 +61,10 @@ impl Select {
     /// in sum (`LP_MAX_TGSI_LOOP_ITERATIONS`); a draw goes through its columns 29 times.
     pub fn slices(self, gpu: &Gpu) -> Slices {
         let needed = (29 * self.vocab).div_ceil(60_000).next_power_of_two();
-        match gpu.is_software() {
-            true if needed == 1 => Self::NARROW,
-            true => Slices { threads: needed.min(256), slices: needed.min(256) },
-            false => Self::WIDE,
+        match gpu.share.get() {
+            Share::Threads => Self::WIDE,
+            Share::Tiles if needed == 1 => Self::NARROW,
+            Share::Tiles => Slices { threads: needed.min(256), slices: needed.min(256) },
         }
     }
 
@@ -93,9 +93,7 @@ impl Select {
         inputs: [&Slice; 4],
         outputs: [&Slice; 2],
     ) {
-        let workgroups = self.batch.div_ceil(slices.threads / slices.slices);
-        let x = workgroups.clamp(1, 32_768);
-        let grid = [x, workgroups.div_ceil(x), 1];
+        let grid = slices.grid(self.batch);
         plan.dispatch(&SELECT, &slices.overrides(), &self, &inputs, &outputs, grid);
     }
 

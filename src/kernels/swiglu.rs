@@ -52,24 +52,12 @@ impl SwiGlu {
         h: &Slice,
         xa: &Slice,
     ) {
-        self.forward_lora_as(Slices::of(plan.gpu), plan, rank, [gate_up, a], [h, xa]);
-    }
-
-    /// [`Self::forward_lora`] with given slices, from gate_up and a to h and xa.
-    pub fn forward_lora_as(
-        self,
-        slices: Slices,
-        plan: &mut PlanBuilder,
-        rank: u32,
-        inputs: [&Slice; 2],
-        outputs: [&Slice; 2],
-    ) {
         let Self { rows, width } = self;
-        let groups = slices.groups(rows);
-        let x = groups.clamp(1, 32_768);
-        let workgroups = [x, rank.div_ceil(4), groups.div_ceil(x)];
+        let slices = Slices::of(plan.gpu);
+        let [x, z, _] = slices.grid(rows.div_ceil(4)); // a thread takes 4 rows
+        let workgroups = [x, rank.div_ceil(4), z];
         let u = SwiGluLora { rows, width, rank };
-        plan.dispatch(&SWIGLU_LORA_FORWARD, &slices.overrides(), &u, &inputs, &outputs, workgroups);
+        plan.dispatch(&SWIGLU_LORA_FORWARD, &slices.overrides(), &u, &[gate_up, a], &[h, xa], workgroups);
         plan.count_flop(2.0 * f64::from(rows) * f64::from(width) * f64::from(rank));
     }
 

@@ -12,8 +12,8 @@ use web_time::Instant;
 use self::cost::Cost;
 use self::peak::Peak;
 use self::report::{Adapter, FORMAT, ModelShape};
-pub use self::report::{BenchReport, Dispatches, Generation, Kind, Named, Rate, Speed, Traffic};
-pub use self::subject::{BenchShape, keep_layers, random_weights};
+pub use self::report::{BenchReport, Dispatches, Generation, Kind, Named, Rate, Speed, Traffic, WasmSize};
+pub use self::subject::{BenchShape, RandomModel, keep_layers};
 use super::settings::Settings;
 use crate::data::batch::{Batch, Sequence};
 use crate::engine::{Backend, Model, Sampling, Tuning};
@@ -207,6 +207,7 @@ pub async fn bench(
         best_gflop_per_s: best,
         products,
         profile: if profile { profiled(backend, &lora_arm).await? } else { Vec::new() },
+        wasm: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Sampling;
-use crate::lab::{ArmName, BenchReport, BenchSettings, Event, Settings, ShiftToken};
+use crate::lab::{ArmName, BenchReport, BenchSettings, Event, RandomModel, Settings, ShiftToken};
 
 /// Page to worker.
 #[derive(Debug, Deserialize)]
@@ -54,9 +54,11 @@ pub enum Command {
         arm: ArmName,
         strength: f32,
     },
-    /// Measures the loaded model's speed; answered by [`Message::Bench`].
+    /// Measures the speed of the loaded model, or of one with random weights; answered by [`Message::Bench`].
     Bench {
         settings: BenchSettings,
+        #[serde(default)]
+        random: Option<RandomModel>,
     },
 }
 
@@ -139,10 +141,6 @@ pub enum Message {
     },
     Bench {
         report: Box<BenchReport>,
-        /// Of the WebAssembly, as it came over the network; 0 when it was in the browser's cache.
-        wasm_transfer_bytes: f64,
-        /// Of the WebAssembly, unpacked.
-        wasm_bytes: f64,
     },
     /// `name` is stable (see `Error::name`).
     Error {

@@ -8,13 +8,14 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 use web_time::Instant;
 
 use super::inbox::Inbox;
-use super::machine::{open, wasm_bytes};
+use super::machine::open;
 use super::protocol::{Command, Files, Message, RunState};
 use crate::data::facts;
 use crate::engine::{Backend, Found, Sampling, step_products};
 use crate::error::{Error, Result};
-use crate::lab::{ArmName, BenchSettings, Event, Experiment, Lab, Preset, Settings, bench};
+use crate::lab::{ArmName, BenchSettings, Event, Experiment, Lab, Preset, RandomModel, Settings, bench};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
+use crate::model::config::LlamaConfig;
 
 /// Training goes on for about this long before messages are looked at.
 const SLICE_MS: f32 = 100.0;
@@ -152,7 +153,7 @@ impl Worker {
                 self.ask(id, &question, max_tokens, sampling).await
             }
             Command::Save { arm } => self.save(arm).await,
-            Command::Bench { settings } => self.bench(settings).await,
+            Command::Bench { settings, random } => self.bench(settings, random).await,
         }
     }
 
@@ -201,7 +202,8 @@ impl Worker {
     async fn begin(&mut self, settings: Settings) -> Result<()> {
         self.playing = false;
         post_state(RunState::Preparing);
-        self.tune(&settings).await?;
+        let config = self.lab()?.base.config().clone();
+        self.tune(&config, &settings).await?;
         let (instructions, heldout) = self.texts.clone();
         let lab = self.lab()?;
         let info = lab.start(settings, &instructions, &heldout).await?;
@@ -217,11 +219,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets the run's products use the fastest kernels of the adapter.
-    async fn tune(&mut self, settings: &Settings) -> Result<()> {
-        let Some(Lab { backend: Backend::Gpu(gpu), base, .. }) = &self.lab else { return Ok(()) };
+    /// Lets the products of a model's steps use the fastest kernels of the adapter.
+    async fn tune(&mut self, config: &LlamaConfig, settings: &Settings) -> Result<()> {
+        let Some(Lab { backend: Backend::Gpu(gpu), .. }) = &self.lab else { return Ok(()) };
         let tokens = (settings.batch * settings.max_len) as usize;
-        let products = step_products(base.config(), tokens, tokens, &settings.lora());
+        let products = step_products(config, tokens, tokens, &settings.lora());
         if self.found.tune(gpu, &products).await? {
             post(&Message::Products { json: self.found.json() });
         }
@@ -344,25 +346,34 @@ impl Worker {
         Ok(())
     }
 
-    async fn bench(&mut self, settings: BenchSettings) -> Result<()> {
+    async fn bench(&mut self, settings: BenchSettings, random: Option<RandomModel>) -> Result<()> {
         self.playing = false;
-        self.tune(&Settings {
-            batch: settings.batch as u32,
-            max_len: settings.time as u32,
-            rank: settings.rank,
-            ..Settings::default()
-        })
-        .await?;
+        let begun = Instant::now();
         let lab = self.lab()?;
         let backend = lab.backend.clone();
+        let mut built = match random {
+            None => None,
+            Some(random) => {
+                let (name, config, weights) = random.build()?;
+                Some((name, backend.load(&config, weights)?))
+            }
+        };
+        let config = built.as_ref().map_or(&lab.base, |(_, model)| model).config().clone();
+        let (batch, max_len) = (settings.batch as u32, settings.time as u32);
+        let run = Settings { batch, max_len, rank: settings.rank, ..Settings::default() };
+        self.tune(&config, &run).await?;
         let progress = async |done: usize, total: usize| {
             post(&Message::Progress { stage: "measuring".into(), done: done as u32, total: total as u32 });
             breathe().await;
         };
-        let begun = Instant::now();
-        let report = bench(&lab.title, &backend, &mut lab.base, settings, begun, progress).await?;
-        let (wasm_transfer_bytes, wasm_bytes) = wasm_bytes(&scope());
-        post(&Message::Bench { report: Box::new(report), wasm_transfer_bytes, wasm_bytes });
+        let report = match &mut built {
+            Some((name, model)) => bench(name, &backend, model, settings, begun, progress).await?,
+            None => {
+                let lab = self.lab()?;
+                bench(&lab.title, &backend, &mut lab.base, settings, begun, progress).await?
+            }
+        };
+        post(&Message::Bench { report: Box::new(report) });
         Ok(())
     }
 

@@ -20,7 +20,7 @@ test("the bench page measures the CPU engine", async ({ page, site }, testInfo) 
   expect(more).toEqual([]);
   expect(report).toMatchObject({ adapter: { backend: "cpu", software: true }, batch: 2, time: 32, rank: 8 });
   for (const key of ["forward", "lora_step", "full_step", "generation", "best_gflop_per_s", "products",
-    "page_to_first_step_ms", "wasm_transfer_bytes", "wasm_bytes"]) {
+    "to_first_step_ms", "wasm.bytes", "wasm.gzip", "wasm.brotli"]) {
     expect(report, "the report's fields").toHaveProperty(key);
   }
   // Parts that Rust flattens are objects here too.

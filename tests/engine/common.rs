@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use driftscope::data::batch::{Batch, Sequence};
-use driftscope::engine::{Backend, Model, Tensors, Tuning};
+use driftscope::engine::{Backend, Model, Tensors, Tuning, step_products};
 use driftscope::gpu::Gpu;
+use driftscope::kernels::{Share, Variant};
 use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::rope::Llama3Scaling;
@@ -75,6 +76,19 @@ pub fn gpu() -> Backend {
 
 pub async fn gpu_in_browser() -> Backend {
     Backend::Gpu(Rc::new(Gpu::new().await.expect("a WebGPU adapter")))
+}
+
+/// Lets the adapter run one kind of kernels for steps over so many tokens, whatever it is: those of hardware
+/// (shared rows, and products in large tiles where their shape allows it), or those of software.
+pub fn use_kernels(backend: &Backend, share: Share, config: &LlamaConfig, tokens: usize) {
+    let (Backend::Gpu(gpu), Tuning::Lora { lora, .. }) = (backend, lora(4, &Target::ALL)) else { return };
+    let variant = match share {
+        Share::Threads => Variant::Tiled,
+        Share::Tiles => Variant::Register,
+    };
+    gpu.share.set(share);
+    let products = step_products(config, tokens, tokens, &lora);
+    gpu.variants.replace(products.iter().map(|p| (p.matmul.kind(), variant)).collect());
 }
 
 pub fn load(backend: &Backend, config: &LlamaConfig) -> Model {

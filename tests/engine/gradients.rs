@@ -1,6 +1,7 @@
-use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora, weights};
+use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora, use_kernels, weights};
 use driftscope::data::batch::Batch;
 use driftscope::engine::{Backend, Tensors, Tuning};
+use driftscope::kernels::Share;
 use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::weights::Weights;
@@ -12,9 +13,16 @@ use rand_chacha::ChaCha8Rng;
 /// f32 sums in another order: a few 1e-6 relative over widths of up to 67 and two or three layers.
 const TOLERANCE: f64 = 1e-4;
 
+/// Every model with the kernels of hardware and with those of software.
+fn cases() -> impl Iterator<Item = (Share, (&'static str, LlamaConfig))> {
+    Share::ALL.into_iter().flat_map(|share| configs().into_iter().map(move |config| (share, config)))
+}
+
 fn compare(tuning: &Tuning) {
     let gpu = gpu();
-    for (name, config) in configs() {
+    for (share, (name, config)) in cases() {
+        let name = format!("{name}, {share:?}");
+        use_kernels(&gpu, share, &config, 3 * 17);
         let mut on_gpu = load(&gpu, &config).tune(tuning, Optimizer::default()).unwrap();
         let mut on_cpu = load(&Backend::Cpu, &config).tune(tuning, Optimizer::default()).unwrap();
         // Two steps: at the first, B is zero and so is the gradient of A.

@@ -1,13 +1,20 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, upload, values};
-use driftscope::gpu::{Gpu, PlanBuilder};
-use driftscope::kernels::{Attention, Share};
+use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, shared, upload, values};
+use driftscope::gpu::Gpu;
+use driftscope::kernels::Attention;
 
 /// batch, time, heads, kv_heads, head_dim
 pub type Shape = (u32, u32, u32, u32, u32);
 
-/// D below, at and above a multiple of 4, up to the limit; T beyond one workgroup; grouped heads.
-const SHAPES: [Shape; 5] =
-    [(1, 1, 1, 1, 1), (2, 5, 3, 1, 7), (1, 70, 4, 2, 48), (3, 17, 6, 2, 5), (1, 9, 2, 2, 128)];
+/// D below, at and above a multiple of 4, up to the limit; T beyond one workgroup and off the tiles; grouped heads.
+const SHAPES: [Shape; 7] = [
+    (1, 1, 1, 1, 1),
+    (2, 5, 3, 1, 7),
+    (2, 5, 3, 1, 8),
+    (1, 70, 4, 2, 48),
+    (3, 17, 6, 2, 5),
+    (3, 17, 6, 2, 4),
+    (1, 9, 2, 2, 128),
+];
 
 /// Queries, keys and values in the same rows, as in training.
 fn fused((batch, time, heads, kv_heads, head_dim): Shape) -> Attention {
@@ -39,43 +46,39 @@ pub fn forward_at(gpu: &Gpu, shape: Shape) {
     let qkv = scaled(1, qkv_len, 3.0);
     let (x, p) = (upload(gpu, &qkv), upload(gpu, &[0u32]));
     let (want_out, want_lse) = op.forward_cpu(&qkv, &qkv, 0);
-    for share in Share::ALL {
-        let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
-        let record = |plan: &mut PlanBuilder| op.forward_as(share, plan, [&x, &x, &p], [&out, &lse]);
-        let got = run(gpu, &[&out, &lse], record);
-        assert_close("out", &got[0], &want_out, 1e-5);
-        assert_close("lse", &got[1], &want_lse, 1e-5);
-    }
+    let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
+    let got = run(gpu, &[&out, &lse], |plan| op.forward(plan, &x, &x, &p, &out, &lse));
+    assert_close("out", &got[0], &want_out, 1e-5);
+    assert_close("lse", &got[1], &want_lse, 1e-5);
 }
 
 pub fn forward(gpu: &Gpu) {
-    for shape in SHAPES {
-        forward_at(gpu, shape);
-    }
+    shared(gpu, || SHAPES.into_iter().for_each(|shape| forward_at(gpu, shape)));
 }
 
-/// One query per sequence over a cache that is only filled up to `position`.
+/// Queries from `position` on over a cache that is only filled up to them.
 pub fn forward_from_cache(gpu: &Gpu) {
-    forward_from_cache_at(gpu, (3, 1, 4, 2, 5), 9, 6);
+    shared(gpu, || {
+        forward_from_cache_at(gpu, (3, 1, 4, 2, 5), 9, 6);
+        forward_from_cache_at(gpu, (3, 3, 4, 2, 8), 9, 5);
+    });
 }
 
 pub fn forward_from_cache_at(gpu: &Gpu, shape: Shape, kv_time: u32, position: u32) {
     let (batch, _, _, kv_heads, head_dim) = shape;
     let width = kv_heads * head_dim;
-    let cached = Attention { time: 1, kv_time, kv_stride: 2 * width, k_offset: 0, ..fused(shape) };
+    let cached = Attention { kv_time, kv_stride: 2 * width, k_offset: 0, ..fused(shape) };
     let op = Attention { v_offset: width, ..cached };
     let (qkv_len, out_len, lse_len) = lengths(op);
     let (q, cache) = (values(1, qkv_len), values(2, (batch * kv_time * op.kv_stride) as usize));
     let inputs = (upload(gpu, &q), upload(gpu, &cache), upload(gpu, &[position]));
     let (want_out, want_lse) = op.forward_cpu(&q, &cache, position);
-    for share in Share::ALL {
-        let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
-        let got = run(gpu, &[&out, &lse], |plan| {
-            op.forward_as(share, plan, [&inputs.0, &inputs.1, &inputs.2], [&out, &lse]);
-        });
-        assert_close("out", &got[0], &want_out, 1e-5);
-        assert_close("lse", &got[1], &want_lse, 1e-5);
-    }
+    let (out, lse) = (dirty(gpu, out_len), dirty(gpu, lse_len));
+    let got = run(gpu, &[&out, &lse], |plan| {
+        op.forward(plan, &inputs.0, &inputs.1, &inputs.2, &out, &lse);
+    });
+    assert_close("out", &got[0], &want_out, 1e-5);
+    assert_close("lse", &got[1], &want_lse, 1e-5);
 }
 
 /// As the forward pass; sums over up to 70 rows on top.
@@ -89,21 +92,17 @@ pub fn backward_at(gpu: &Gpu, shape: Shape) {
     op.backward_kv_cpu(&qkv, &dout, &lse, &want_delta, &mut want);
 
     let [x, o, d, l] = [&qkv, &out, &dout, &lse].map(|v| upload(gpu, v));
-    for share in Share::ALL {
-        let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
-        let got = run(gpu, &[&dqkv, &delta], |plan| {
-            op.backward_q_as(share, plan, [&x, &o, &d, &l], [&dqkv, &delta]);
-            op.backward_kv_as(share, plan, [&x, &d, &l, &delta], &dqkv);
-        });
-        assert_close("dqkv", &got[0], &want, 2e-5);
-        assert_close("delta", &got[1], &want_delta, 1e-5);
-    }
+    let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
+    let got = run(gpu, &[&dqkv, &delta], |plan| {
+        op.backward_q(plan, &x, &o, &d, &l, &dqkv, &delta);
+        op.backward_kv(plan, &x, &d, &l, &delta, &dqkv);
+    });
+    assert_close("dqkv", &got[0], &want, 2e-5);
+    assert_close("delta", &got[1], &want_delta, 1e-5);
 }
 
 pub fn backward(gpu: &Gpu) {
-    for shape in SHAPES {
-        backward_at(gpu, shape);
-    }
+    shared(gpu, || SHAPES.into_iter().for_each(|shape| backward_at(gpu, shape)));
 }
 
 #[test]

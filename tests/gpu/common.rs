@@ -1,7 +1,7 @@
 //! A device per test, seeded values, buffers, and the comparisons.
 
 use driftscope::gpu::{Gpu, PlanBuilder, Slice};
-use driftscope::kernels::{UnpackF16, pack_f16};
+use driftscope::kernels::{Share, UnpackF16, pack_f16};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -48,6 +48,14 @@ pub fn weights(gpu: &Gpu, seed: u64, n: u32, packed: bool) -> (Vec<f32>, Slice) 
 /// A buffer full of values that no kernel would leave behind: what it fails to write shows.
 pub fn dirty(gpu: &Gpu, n: usize) -> Slice {
     gpu.upload("output", &vec![-777.0f32; n]).unwrap()
+}
+
+/// Runs `test` for each way in which kernels share out their work.
+pub fn shared(gpu: &Gpu, test: impl Fn()) {
+    for share in Share::ALL {
+        gpu.share.set(share);
+        test();
+    }
 }
 
 /// Records a plan, runs it, and reads the outputs.

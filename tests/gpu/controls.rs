@@ -69,12 +69,14 @@ fn mistakes() -> Vec<Mistake> {
         ATTENTION_TILES_FORWARD "far * s1.far" => "far * s0.far", attention::forward;
         CROSS_ENTROPY_BACKWARD "* now.inv_targets" => "* now.lr", cross_entropy::backward;
         CROSS_ENTROPY_BACKWARD "log(sum) - (" => "log(sum) + (", cross_entropy::backward;
+        CROSS_ENTROPY_BACKWARD "4u * slice; v < u.vocab" => "4u * slice; v + 4u < u.vocab", cross_entropy::backward;
         CROSS_ENTROPY_CHUNK_BACKWARD "u.start + v" => "v", cross_entropy_chunk::backward;
         CROSS_ENTROPY_CHUNK_BACKWARD "logits[at] = 0.0" => "logits[at] = now.inv_targets", cross_entropy_chunk::backward;
         CROSS_ENTROPY_CHUNK_FORWARD "before.y * exp(before.x - largest)" => "before.y", cross_entropy_chunk::forward;
         CROSS_ENTROPY_CHUNK_FORWARD "var own = before.z" => "var own = before.w", cross_entropy_chunk::forward;
         CROSS_ENTROPY_CHUNK_FORWARD "if u.start > 0u" => "if u.start >= 0u", cross_entropy_chunk::forward;
-        CROSS_ENTROPY_FORWARD "v < u.vocab" => "v + 4u < u.vocab", cross_entropy::forward;
+        CROSS_ENTROPY_FORWARD "v < columns" => "v + 4u < columns", cross_entropy::forward;
+        CROSS_ENTROPY_FORWARD "max(partial[t], partial[t + half])" => "min(partial[t], partial[t + half])", cross_entropy::forward;
         CROSS_ENTROPY_FORWARD "exp(four(row, v) - largest), is_there" => "exp(four(row, v) - largest), vec4(true)", cross_entropy::forward;
         DORA_BACKWARD_MAGNITUDE "sum / norm[n]" => "sum", dora::magnitude;
         DORA_BACKWARD_MAGNITUDE "norm[n] == 0.0" => "norm[n] < 0.0", dora::magnitude;
@@ -92,7 +94,8 @@ fn mistakes() -> Vec<Mistake> {
         EMBEDDING_FORWARD "x[i] = 0.0" => "x[i] = 1.0", embedding::forward;
         FILL "i >= u.len" => "i > u.len", fill::record;
         FINISH_STEP "min(1.0," => "max(1.0,", grad_norm::finish_step;
-        FINISH_STEP "2u * slot] = loss" => "2u * slot] = total", grad_norm::finish_step;
+        FINISH_STEP "2u * slot] = loss" => "2u * slot] = sums.y", grad_norm::finish_step;
+        FINISH_STEP "partial[t] += partial" => "partial[t] = partial", grad_norm::finish_step;
         KV_APPEND "|| position[0] >= u.kv_time" => "", kv_cache::record;
         KV_APPEND "+ u.heads_width + c" => "+ c", kv_cache::record;
         LORA_BACKWARD_OUTPUT "m < u.m;" => "m < u.m - 1u;", lora::gradients;
@@ -120,8 +123,11 @@ fn mistakes() -> Vec<Mistake> {
         PULL "i >= u.len" => "i > u.len", pull::record;
         RMSNORM_BACKWARD "* mean" => "+ mean", rmsnorm::backward;
         RMSNORM_BACKWARD "dx[row + c] += d" => "dx[row + c] = d", rmsnorm::backward;
+        RMSNORM_BACKWARD "c += SLICES" => "c += SLICES + 1u", rmsnorm::backward;
+        RMSNORM_BACKWARD_WEIGHT "partial[t + half * columns]" => "partial[t + half]", rmsnorm::backward_weight;
         RMSNORM_BACKWARD_WEIGHT "rstd[n]" => "rstd[0]", rmsnorm::backward_weight;
         RMSNORM_FORWARD "u.width) + u.eps" => "u.width) - u.eps", rmsnorm::forward;
+        RMSNORM_FORWARD "partial[t] += partial" => "partial[t] = partial", rmsnorm::forward;
         RMSNORM_FORWARD "residual[row + c] = v" => "residual[row + c] = v * r", rmsnorm::forward;
         ROPE "+ position[0]" => "", rope::forward;
         ROPE "sin = -sin" => "sin = sin", rope::backward;

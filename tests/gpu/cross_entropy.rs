@@ -1,4 +1,4 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, ids, run, scaled, upload};
+use crate::common::{assert_close, assert_gradient, dirty, gpu, ids, run, scaled, shared, upload};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{CrossEntropy, IGNORED, Step};
 
@@ -21,9 +21,11 @@ pub fn forward_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
 }
 
 pub fn forward(gpu: &Gpu) {
-    for (rows, vocab, scale) in SHAPES {
-        forward_at(gpu, rows, vocab, scale);
-    }
+    shared(gpu, || {
+        for (rows, vocab, scale) in SHAPES {
+            forward_at(gpu, rows, vocab, scale);
+        }
+    });
 }
 
 pub fn backward_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
@@ -39,9 +41,11 @@ pub fn backward_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
 }
 
 pub fn backward(gpu: &Gpu) {
-    for (rows, vocab, scale) in SHAPES {
-        backward_at(gpu, rows, vocab, scale);
-    }
+    shared(gpu, || {
+        for (rows, vocab, scale) in SHAPES {
+            backward_at(gpu, rows, vocab, scale);
+        }
+    });
 }
 
 /// SmolLM2's vocabulary: more columns than llvmpipe grants a thread loop rounds for.

@@ -1,4 +1,4 @@
-use crate::common::{assert_close, dirty, gpu, run, upload};
+use crate::common::{assert_close, dirty, gpu, run, shared, upload};
 use crate::cross_entropy::inputs;
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{CrossEntropy, CrossEntropyChunk, Step};
@@ -38,9 +38,11 @@ pub fn forward_at(gpu: &Gpu, rows: u32, vocab: u32, across: u32, scale: f32) {
 }
 
 pub fn forward(gpu: &Gpu) {
-    for (rows, vocab, across, scale) in SHAPES {
-        forward_at(gpu, rows, vocab, across, scale);
-    }
+    shared(gpu, || {
+        for (rows, vocab, across, scale) in SHAPES {
+            forward_at(gpu, rows, vocab, across, scale);
+        }
+    });
 }
 
 pub fn backward_at(gpu: &Gpu, rows: u32, vocab: u32, across: u32, scale: f32) {

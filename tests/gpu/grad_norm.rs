@@ -1,4 +1,4 @@
-use crate::common::{assert_close, dirty, gpu, run, upload, values};
+use crate::common::{assert_close, dirty, gpu, run, shared, upload, values};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{FinishStep, PARTIALS, Step, SumSquares};
 
@@ -36,9 +36,11 @@ pub fn finish_step_at(gpu: &Gpu, op: FinishStep, step: u32, max_norm: f32) {
 }
 
 pub fn finish_step(gpu: &Gpu) {
-    for (rows, step, max_norm) in [(1, 0, 0.0), (7, 4, 1.0), (65, 11, 1000.0)] {
-        finish_step_at(gpu, FinishStep { rows, ring: 3 }, step, max_norm);
-    }
+    shared(gpu, || {
+        for (rows, step, max_norm) in [(1, 0, 0.0), (7, 4, 1.0), (265, 11, 1000.0)] {
+            finish_step_at(gpu, FinishStep { rows, ring: 3 }, step, max_norm);
+        }
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
-use crate::common::{assert_close, gpu, run, upload, values, weights};
+use crate::common::{assert_close, gpu, run, shared, upload, values, weights};
 use crate::matmul::tolerance;
 use driftscope::gpu::{Gpu, Slice};
-use driftscope::kernels::{Layout, LoraGroups, Matmul, Share, Variant};
+use driftscope::kernels::{Layout, LoraGroups, Matmul, Variant};
 
 /// (groups, bounds) of stacked weights with N rows.
 const STACKS: [(u32, [u32; 3]); 6] = [
@@ -58,7 +58,7 @@ pub fn backward_input_at(gpu: &Gpu, op: LoraGroups, mm: Matmul) {
 }
 
 /// Gradients of both adapters from M rows.
-pub fn gradients_at(gpu: &Gpu, share: Share, op: LoraGroups, m: u32) {
+pub fn gradients_at(gpu: &Gpu, op: LoraGroups, m: u32) {
     let n = rows(op);
     let (dy, dys) = random(gpu, 1, m * n);
     let (b, bs) = random(gpu, 2, n * op.rank);
@@ -66,9 +66,9 @@ pub fn gradients_at(gpu: &Gpu, share: Share, op: LoraGroups, m: u32) {
     let (_, dxa) = random(gpu, 4, m * op.groups * op.rank);
     let (_, db) = random(gpu, 5, n * op.rank);
     let got = run(gpu, &[&dxa, &db], |plan| {
-        op.backward_output_as(share, plan, m, n, [&dys, &bs, &xas], [&dxa, &db]);
+        op.backward_output(plan, m, n, &dys, &bs, &xas, &dxa, &db);
     });
-    let what = |name| format!("{name}, {op:?} m {m} {share:?}");
+    let what = |name| format!("{name}, {op:?} m {m} {:?}", gpu.share.get());
     assert_close(&what("dxa"), &got[0], &op.backward_down_cpu(m, n, &dy, &b), tolerance(n));
     assert_close(&what("db"), &got[1], &op.backward_b_cpu(n, &dy, &xa), tolerance(m));
 }
@@ -112,9 +112,7 @@ pub fn tiled(gpu: &Gpu) {
 
 /// One stack of three, by both kernels.
 pub fn gradients(gpu: &Gpu) {
-    for share in Share::ALL {
-        gradients_at(gpu, share, lora(8, STACKS[2]), 65);
-    }
+    shared(gpu, || gradients_at(gpu, lora(8, STACKS[2]), 65));
 }
 
 #[test]
@@ -148,13 +146,13 @@ fn backward_input_equals_twin() {
 #[test]
 fn adapter_gradients_equal_twins() {
     let gpu = gpu();
-    for share in Share::ALL {
+    shared(&gpu, || {
         for op in RANKS.into_iter().flat_map(|rank| STACKS.map(|stack| lora(rank, stack))) {
             for m in [1, 65, 130] {
-                gradients_at(&gpu, share, op, m);
+                gradients_at(&gpu, op, m);
             }
         }
-    }
+    });
 }
 
 #[test]

@@ -5,20 +5,23 @@
 
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{
-    AdamW, Dora, Draw, FinishStep, KvAppend, LoraGroups, Matmul, Select, Share, TopK, Variant,
+    AdamW, Dora, Draw, FinishStep, KvAppend, LoraGroups, Matmul, Select, TopK, Variant,
 };
 use proptest::prelude::*;
 use proptest::sample::select as any_of;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::common::gpu;
+use crate::common::{gpu, shared};
 use crate::{
     accumulate, adamw, attention, cross_entropy, cross_entropy_chunk, dora, embedding, fill, grad_norm,
     kv_cache, lora, matmul, rmsnorm, rope, select, shift, swiglu, top_k, unpack_f16,
 };
 
 /// Random cases of a family of kernels, on one device.
-fn check<S: Strategy>(shapes: S, test: impl Fn(&Gpu, S::Value)) {
+fn check<S: Strategy>(shapes: S, test: impl Fn(&Gpu, S::Value))
+where
+    S::Value: Clone,
+{
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 24;
@@ -26,7 +29,7 @@ fn check<S: Strategy>(shapes: S, test: impl Fn(&Gpu, S::Value)) {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let gpu = gpu();
     let run = |shape| {
-        test(&gpu, shape);
+        shared(&gpu, || test(&gpu, S::Value::clone(&shape)));
         Ok(())
     };
     if let Err(error) = TestRunner::new_with_rng(config, rng).run(&shapes, run) {
@@ -186,9 +189,7 @@ fn lora_products() {
 #[test]
 fn lora_gradients() {
     check((stack(), length(140)), |gpu, (op, m)| {
-        for share in Share::ALL {
-            lora::gradients_at(gpu, share, op, m);
-        }
+        lora::gradients_at(gpu, op, m);
     });
 }
 

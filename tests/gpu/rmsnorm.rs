@@ -1,4 +1,4 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, upload, values};
+use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, shared, upload, values};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::RmsNorm;
 
@@ -19,9 +19,11 @@ pub fn forward_at(gpu: &Gpu, rows: u32, width: u32) {
 }
 
 pub fn forward(gpu: &Gpu) {
-    for (rows, width) in SHAPES {
-        forward_at(gpu, rows, width);
-    }
+    shared(gpu, || {
+        for (rows, width) in SHAPES {
+            forward_at(gpu, rows, width);
+        }
+    });
 }
 
 pub fn backward_at(gpu: &Gpu, rows: u32, width: u32) {
@@ -43,9 +45,11 @@ pub fn backward_at(gpu: &Gpu, rows: u32, width: u32) {
 }
 
 pub fn backward(gpu: &Gpu) {
-    for (rows, width) in SHAPES {
-        backward_at(gpu, rows, width);
-    }
+    shared(gpu, || {
+        for (rows, width) in SHAPES {
+            backward_at(gpu, rows, width);
+        }
+    });
 }
 
 pub fn backward_weight_at(gpu: &Gpu, rows: u32, width: u32) {
@@ -62,9 +66,11 @@ pub fn backward_weight_at(gpu: &Gpu, rows: u32, width: u32) {
 }
 
 pub fn backward_weight(gpu: &Gpu) {
-    for (rows, width) in SHAPES {
-        backward_weight_at(gpu, rows, width);
-    }
+    shared(gpu, || {
+        for (rows, width) in SHAPES {
+            backward_weight_at(gpu, rows, width);
+        }
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, upload, values};
+use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, shared, upload, values};
 use driftscope::gpu::Gpu;
-use driftscope::kernels::{Slices, SwiGlu};
+use driftscope::kernels::SwiGlu;
 
 const SHAPES: [(u32, u32); 4] = [(1, 1), (3, 5), (65, 33), (7, 128)];
 
@@ -26,21 +26,21 @@ pub fn forward_lora_at(gpu: &Gpu, rows: u32, width: u32, rank: u32) {
     let op = SwiGlu { rows, width };
     let (gate_up, a) = (scaled(1, (rows * 2 * width) as usize, 3.0), values(2, (rank * width) as usize));
     let (want_h, want_xa) = op.forward_lora_cpu(rank, &gate_up, &a);
-    for slices in [Slices::ONE, Slices::MANY] {
-        let (x, a) = (upload(gpu, &gate_up), upload(gpu, &a));
-        let (h, xa) = (dirty(gpu, want_h.len()), dirty(gpu, want_xa.len()));
-        let got = run(gpu, &[&h, &xa], |plan| op.forward_lora_as(slices, plan, rank, [&x, &a], [&h, &xa]));
-        assert_close("h", &got[0], &want_h, 1e-5);
-        assert_close("xa", &got[1], &want_xa, 1e-5);
-    }
+    let (x, a) = (upload(gpu, &gate_up), upload(gpu, &a));
+    let (h, xa) = (dirty(gpu, want_h.len()), dirty(gpu, want_xa.len()));
+    let got = run(gpu, &[&h, &xa], |plan| op.forward_lora(plan, rank, &x, &a, &h, &xa));
+    assert_close("h", &got[0], &want_h, 1e-5);
+    assert_close("xa", &got[1], &want_xa, 1e-5);
 }
 
 pub fn forward_lora(gpu: &Gpu) {
-    for (rows, width) in SHAPES {
-        for rank in [1, 8, 13] {
-            forward_lora_at(gpu, rows, width, rank);
+    shared(gpu, || {
+        for (rows, width) in SHAPES {
+            for rank in [1, 8, 13] {
+                forward_lora_at(gpu, rows, width, rank);
+            }
         }
-    }
+    });
 }
 
 pub fn backward_at(gpu: &Gpu, rows: u32, width: u32) {

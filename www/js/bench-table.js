@@ -22,13 +22,13 @@ export function benchRows(report) {
 }
 
 export function benchSummary(report) {
-  const wasm = report.wasm_bytes > 0 ? bytes(report.wasm_bytes) : "of unknown size";
-  const transferred = report.wasm_transfer_bytes > 0 ? `${bytes(report.wasm_transfer_bytes)} transferred` : "cached";
+  const { wasm } = report;
+  const weight = wasm && `${bytes(wasm.bytes)}, ${bytes(wasm.gzip)} with gzip, ${bytes(wasm.brotli)} with brotli`;
   return (
-    `${report.adapter.name}. First finished step after ${fixed(report.page_to_first_step_ms / 1000, 1)} s. ` +
+    `${report.adapter.name}. First finished step after ${fixed(report.to_first_step_ms / 1000, 1)} s. ` +
     `A LoRA step takes ${fixed(report.lora_to_full, 2)} of a full one's time. ` +
     `${work("LoRA", report.lora_bytes, report.lora_dispatches)}${work("full", report.full_bytes, report.full_dispatches)}` +
-    `WebAssembly: ${wasm}, ${transferred}.`
+    `WebAssembly: ${weight ?? "not weighed, for this is no release build"}.`
   );
 }
 

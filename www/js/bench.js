@@ -2,9 +2,7 @@
  * The bench page: runs the worker's measurement on the chosen engines, one worker each, and shows the reports.
  *
  * @typedef {import("./protocol.js").BenchReport} BenchReport
- * @typedef {import("./protocol.js").BenchSettings} BenchSettings
- * @typedef {BenchReport & {page_to_first_step_ms: number, wasm_transfer_bytes: number, wasm_bytes: number,
- *   user_agent: string}} PageReport
+ * @typedef {Extract<import("./protocol.js").Command, {type: "bench"}>} BenchCommand
  */
 import { clearErrors, say, showError } from "./alerts.js";
 import { benchRows, benchSummary } from "./bench-table.js";
@@ -14,11 +12,11 @@ import { Engine, fetchData, fetchModel } from "./engine.js";
 /** From the page's start until this script ran. */
 const SCRIPT_MS = performance.now();
 
-/** @type {PageReport[]} */
+/** @type {BenchReport[]} */
 let reports = [];
 
 /** One engine's report; `begunAt` is where the first step's time begins, on the page's clock. */
-async function measure(backend, /** @type {BenchSettings} */ settings, begunAt) {
+async function measure(backend, /** @type {BenchCommand} */ command, begunAt) {
   let engine;
   try {
     return await new Promise((resolve, reject) => {
@@ -29,13 +27,11 @@ async function measure(backend, /** @type {BenchSettings} */ settings, begunAt) 
           say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
         if (message.type === "ready") {
           postedAt = performance.now();
-          engine.post({ type: "bench", settings });
+          engine.post(command);
         }
         if (message.type === "bench") {
-          const { report, wasm_transfer_bytes, wasm_bytes } = message;
-          const page_to_first_step_ms = postedAt - begunAt + report.to_first_step_ms;
-          const user_agent = navigator.userAgent;
-          resolve({ ...report, page_to_first_step_ms, wasm_transfer_bytes, wasm_bytes, user_agent });
+          const to_first_step_ms = postedAt - begunAt + message.report.to_first_step_ms;
+          resolve({ ...message.report, to_first_step_ms, user_agent: navigator.userAgent });
         }
       };
       engine = new Engine(onMessage);
@@ -66,14 +62,23 @@ function show() {
 
 const json = () => JSON.stringify(reports, null, 2);
 
-/** @returns {BenchSettings} */
-function settings() {
+/** @returns {BenchCommand} */
+function command() {
   const number = (name) => find(`#bench-${name}`).valueAsNumber;
-  return { batch: number("batch"), time: number("time"), rank: number("rank"), repeat: number("repeat") };
+  const shape = find("#bench-model").value;
+  const random = shape === "atlas" ? null : { shape, layers: number("layers") };
+  const settings = { batch: number("batch"), time: number("time"), rank: number("rank"), repeat: number("repeat") };
+  return { type: "bench", settings, random };
+}
+
+/** What the WebAssembly weighs, as the build has noted it. */
+async function wasmSize() {
+  const answer = await fetch("build.json");
+  return answer.ok ? (await answer.json()).wasm : null;
 }
 
 async function run() {
-  const [chosen, wanted] = [find("#bench-backend").value, settings()];
+  const [chosen, wanted] = [find("#bench-backend").value, command()];
   const backends = chosen === "both" ? ["webgpu", "cpu"] : [chosen];
   let begunAt = performance.now() - SCRIPT_MS;
   document.documentElement.dataset.bench = "running";
@@ -83,7 +88,8 @@ async function run() {
   for (const backend of backends) {
     try {
       say(`${backend}: starting`);
-      reports.push(await measure(backend, wanted, begunAt));
+      const report = await measure(backend, wanted, begunAt);
+      reports.push({ ...report, wasm: await wasmSize() });
       show();
     } catch (error) {
       showError("bench", `${backend}: ${error?.message ?? error}`);
@@ -95,6 +101,9 @@ async function run() {
   document.documentElement.dataset.bench = isComplete ? "done" : "failed";
 }
 
+find("#bench-model").addEventListener("change", (event) => {
+  find("#bench-layers").disabled = event.target.value === "atlas";
+});
 find("#bench-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = find("#bench-run");

@@ -7,8 +7,11 @@
 /** @type {Map<Element, {draw: () => void, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean}>} */
 const views = new Map();
 let isScheduled = false;
+/** A frame draws for about this long; the views that are left wait for the next one. */
+const BUDGET_MS = 3;
 /** Nothing has changed for this long: time to draw what is off screen. */
-const QUIET_MS = 400;
+const QUIET_MS = 1500;
+let isQuiet = false;
 let quietTimer = 0;
 
 const observer = new IntersectionObserver(
@@ -25,29 +28,28 @@ const observer = new IntersectionObserver(
 function schedule() {
   if (isScheduled) return;
   isScheduled = true;
-  requestAnimationFrame(drawAll);
+  requestAnimationFrame(drawFrame);
 }
 
-function drawAll() {
+async function drawFrame() {
   isScheduled = false;
-  clearTimeout(quietTimer);
-  quietTimer = setTimeout(drawHidden, QUIET_MS);
-  for (const view of views.values()) {
+  const end = performance.now() + BUDGET_MS;
+  for (const [element, view] of [...views]) {
+    const isDrawn = view.isDirty && (view.isVisible || isQuiet);
+    if (!isDrawn && !view.isUnwritten) continue;
+    if (performance.now() >= end) return schedule();
+    // Last in line from now on, so that no view waits for ever.
+    views.delete(element);
+    views.set(element, view);
     if (view.isUnwritten) {
       view.isUnwritten = false;
       view.write();
     }
-    if (!view.isDirty || !view.isVisible) continue;
-    view.isDirty = false;
-    view.draw();
-  }
-}
-
-function drawHidden() {
-  for (const view of views.values()) {
-    if (!view.isDirty) continue;
-    view.isDirty = false;
-    view.draw();
+    if (isDrawn) {
+      view.isDirty = false;
+      view.draw();
+      await null; // uPlot draws in a microtask: still in this frame, and counted
+    }
   }
 }
 
@@ -57,10 +59,16 @@ export function addView(element, draw, write = () => {}) {
   observer.observe(element);
 }
 
-/** Marks all views, or the one of `element`, for the next frame. */
+/** Marks all views, or the one of `element`, for the next frames. */
 export function invalidate(element) {
   for (const [key, view] of views) {
     if (element === undefined || key === element) view.isDirty = view.isUnwritten = true;
   }
+  isQuiet = false;
+  clearTimeout(quietTimer);
+  quietTimer = setTimeout(() => {
+    isQuiet = true;
+    schedule();
+  }, QUIET_MS);
   schedule();
 }

@@ -15,7 +15,7 @@ export function makeKlBars(/** @type {import("./store.js").Store} */ store) {
     const measures = store.armNames
       .map((arm) => ({ arm, measure: store.measure(arm) }))
       .filter(({ measure }) => measure);
-    const next = JSON.stringify([store.version, details.open, measures.map(({ measure }) => measure.step)]);
+    const next = JSON.stringify([store.measuredVersion, details.open, measures.map(({ measure }) => measure.step)]);
     if (next === key) return;
     key = next;
     const all = measures.flatMap(({ measure }) => measure.shift.positions);

@@ -21,8 +21,9 @@
  *   | {type: "experiment", preset: string, seeds: number, instructions: string, heldout: string}
  *   | {type: "counterfactual", arm: ArmName}
  *   | {type: "strength", arm: ArmName, strength: number}
- *   | {type: "bench", settings: BenchSettings}} Command
- * @typedef {{batch: number, time: number, rank: number, repeat: number}} BenchSettings
+ *   | {type: "bench", settings: BenchSettings, random: RandomModel | null}} Command
+ * @typedef {{batch: number, time: number, rank: number, response?: number, repeat: number}} BenchSettings
+ * @typedef {{shape: "atlas" | "smollm2", layers: number | null}} RandomModel measured in place of the loaded one
  *
  * Worker to page:
  * @typedef {{type: "ready", engine: "webgpu" | "cpu", adapter: string, reason: string, model: string,
@@ -34,7 +35,7 @@
  *   | {type: "state", state: RunState} | Answer
  *   | {type: "experiment", preset: string, label: string, done: number, total: number}
  *   | {type: "saved", arm: ArmName, file: string, bytes: Uint8Array}
- *   | {type: "bench", report: BenchReport, wasm_transfer_bytes: number, wasm_bytes: number}
+ *   | {type: "bench", report: BenchReport}
  *   | {type: "products", json: string}
  *   | {type: "error", name: string, message: string}} Message
  * @typedef {{first_ms: number, ms: number, tokens_per_s: number, gflop: number, gflop_per_s: number,
@@ -49,7 +50,7 @@
  *   generation: Speed & {new_tokens: number}, lora_to_full: number, lora_bytes: number | null,
  *   full_bytes: number | null, lora_dispatches: Dispatches | null, full_dispatches: Dispatches | null,
  *   lora_traffic: Traffic | null, full_traffic: Traffic | null, best_gflop_per_s: number, products: Product[],
- *   profile: object[]}} BenchReport `driftscope bench --json` prints the same (docs/bench.md)
+ *   profile: object[], wasm: {bytes: number, gzip: number, brotli: number} | null}} BenchReport `driftscope bench --json` prints the same (docs/bench.md)
  *
  * Events:
  * @typedef {{arm: ArmName, lr: number, trainable_parameters: number, optimizer_bytes: number,

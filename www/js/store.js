@@ -38,6 +38,8 @@ export class Store {
     this.source = { kind: "none", engine: "", instructions: null };
     /** Grows with every change of the data, so that a view can tell whether it has to redraw. */
     this.version = 0;
+    /** The same without optimiser steps, of which there are many and which most views don't show. */
+    this.measuredVersion = 0;
     /** @type {import("./protocol.js").Summary | null} */
     this.summary = null;
     /** Where the summary comes from; it outlives the run it came with. */
@@ -103,6 +105,7 @@ export class Store {
 
   /** @private */
   take(/** @type {RunEvent} */ event, engine, kind) {
+    if (event.type !== "step") this.measuredVersion += 1;
     if (event.type === "summary") {
       this.summary = event;
       this.summaryEngine = engine;

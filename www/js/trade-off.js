@@ -73,30 +73,30 @@ export function liveCheckpoints(/** @type {Store} */ store) {
  * @param {() => import("./protocol.js").Fairness | null} way how the arms are compared
  */
 export function makeTradeOff(store, way) {
-  const host = find("#trade-offs");
   const choice = { points: /** @type {"auto" | "summary" | "run"} */ ("auto"), condition: "" };
-  const charts = FIGURES.map((spec) => {
-    const figure = find(`[data-figure="${spec.name}"]`);
-    find("details", figure).addEventListener("toggle", () => invalidate(host));
-    return { spec, figure, chart: new Scatter(find(".plot", figure), spec.axes) };
-  });
-  const redraw = () => ((drawn = ""), invalidate(host));
-  makeChoices(choice, redraw);
+  makeChoices(choice);
+  for (const spec of FIGURES) makeFigure(store, way, choice, spec);
+}
+
+/** One of them: drawn when its points or the way they are shown change. */
+function makeFigure(store, way, choice, spec) {
+  const figure = find(`[data-figure="${spec.name}"]`);
+  const chart = new Scatter(find(".plot", figure), spec.axes);
+  const details = find("details", figure);
+  details.addEventListener("toggle", () => invalidate(figure));
   let drawn = "";
-  const draw = () => {
+  addView(figure, () => {
     const isOfRun = showsRun(store, choice.points);
     const all = isOfRun ? (store.run ? liveCheckpoints(store) : []) : checkpointsOf(store.summary, way());
     const conditions = [...new Set(all.map((point) => point.condition))];
     if (!conditions.includes(choice.condition)) choice.condition = "";
     const points = all.filter((point) => choice.condition === "" || point.condition === choice.condition);
-    const opened = charts.map(({ figure }) => find("details", figure).open);
-    const key = JSON.stringify([store.version, isOfRun ? store.step : way(), choice, opened]);
+    const key = JSON.stringify([store.measuredVersion, isOfRun ? store.measuredStep : way(), choice, details.open]);
     if (key === drawn) return;
     drawn = key;
     writeChoices(store, choice, isOfRun, conditions);
-    for (const chart of charts) drawFigure(chart, points, isOfRun, isOfRun ? null : level(store, way()));
-  };
-  addView(host, draw);
+    drawFigure({ spec, figure, chart }, points, isOfRun, isOfRun ? null : level(store, way()));
+  });
 }
 
 /** The run is shown while it trains here; an experiment's summary otherwise, where there is one. */
@@ -115,11 +115,11 @@ function level(store, way) {
   return { x: rows.reduce((sum, row) => sum + row.heldout_loss.mean, 0) / rows.length, label: "compared here" };
 }
 
-function makeChoices(choice, redraw) {
+function makeChoices(choice) {
   for (const input of document.querySelectorAll('[name="points"]'))
-    input.addEventListener("change", () => ((choice.points = input.value), redraw()));
+    input.addEventListener("change", () => ((choice.points = input.value), invalidate()));
   const select = find("#points-condition");
-  select.addEventListener("change", () => ((choice.condition = select.value), redraw()));
+  select.addEventListener("change", () => ((choice.condition = select.value), invalidate()));
 }
 
 function writeChoices(store, choice, isOfRun, conditions) {

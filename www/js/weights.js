@@ -135,7 +135,7 @@ export function makeStrength(control, measure) {
     if (doses.length > 0) drawDoses(charts, doses);
   };
   addView(host, () => {
-    const key = [store.version, control.state, control.isLive, control.isExperimenting, waiting.size].join();
+    const key = [store.measuredVersion, control.state, control.isLive, control.isExperimenting, waiting.size].join();
     if (key === host.dataset.key) return;
     host.dataset.key = key;
     draw();

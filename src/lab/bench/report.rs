@@ -1,6 +1,6 @@
 //! The JSON of a benchmark. docs/bench.md explains the fields.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Backend;
 use crate::gpu::{PlanReport, Timed};
@@ -21,8 +21,8 @@ pub struct BenchReport {
     pub rank: u32,
     /// Share of the tokens that count.
     pub response: f64,
-    /// From where the caller began to the end of the first LoRA step: the arm, its plan, the kernels'
-    /// compilation and the step are in it.
+    /// From where the caller began, the program's or the page's start, to the end of the first LoRA step: the
+    /// model, the arm, its plan, the kernels' compilation and the step are in it.
     pub to_first_step_ms: f64,
     /// Of the LoRA steps, the first and one a round: what proves that two machines train the same.
     pub losses: Vec<f32>,
@@ -44,6 +44,16 @@ pub struct BenchReport {
     pub products: Vec<Rate>,
     /// Of a LoRA step; empty unless asked for.
     pub profile: Vec<Kind>,
+    /// Of the page that is built, which the caller knows.
+    pub wasm: Option<WasmSize>,
+}
+
+/// Bytes of the page's WebAssembly: unpacked, and as a host sends it.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct WasmSize {
+    pub bytes: u64,
+    pub gzip: u64,
+    pub brotli: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]

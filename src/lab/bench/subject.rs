@@ -10,6 +10,29 @@ use crate::error::{Error, Result};
 use crate::model::config::LlamaConfig;
 use crate::model::weights::{Array, Weights};
 
+/// What is measured in place of a model with files: a known shape with random weights.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct RandomModel {
+    pub shape: BenchShape,
+    /// Its first layers only.
+    pub layers: Option<usize>,
+}
+
+impl RandomModel {
+    /// Its name, its shape and its weights.
+    ///
+    /// # Errors
+    /// When it has fewer layers than are wanted.
+    pub fn build(self) -> Result<(String, LlamaConfig, Weights)> {
+        let mut config = self.shape.config();
+        if let Some(layers) = self.layers {
+            keep_layers(&mut config, layers)?;
+        }
+        let weights = random_weights(&config)?;
+        Ok((format!("{:?} with random weights", self.shape), config, weights))
+    }
+}
+
 /// A known shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,7 +110,7 @@ pub fn keep_layers(config: &mut LlamaConfig, layers: usize) -> Result<()> {
 ///
 /// # Errors
 /// None in practice: the shapes are the config's own.
-pub fn random_weights(config: &LlamaConfig) -> Result<Weights> {
+fn random_weights(config: &LlamaConfig) -> Result<Weights> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let bound = 0.02 * 3f32.sqrt();
     let tensor = |(name, shape): (String, Vec<usize>)| {
