@@ -8,16 +8,23 @@ function numbers(value, path = "") {
   return Object.entries(value).flatMap(([key, inner]) => numbers(inner, `${path}.${key}`));
 }
 
-test("the bench page measures the CPU engine", async ({ page, site }, testInfo) => {
+/** Runs the CPU engine's measurement, and returns its report. */
+async function measure(page, site, model, settings) {
   await page.goto(`${site.url}bench.html`);
   await page.locator("#bench-backend").selectOption("cpu");
-  for (const [name, value] of Object.entries({ batch: 2, time: 32, repeat: 2 })) {
+  await page.locator("#bench-model").selectOption(model);
+  for (const [name, value] of Object.entries(settings)) {
     await page.locator(`#bench-${name}`).fill(String(value));
   }
   await page.getByRole("button", { name: "Run" }).click();
   await expect(page.locator("html")).toHaveAttribute("data-bench", "done", { timeout: 120_000 });
   const [report, ...more] = JSON.parse(await page.locator("#bench-json").inputValue());
   expect(more).toEqual([]);
+  return report;
+}
+
+test("the bench page measures the CPU engine", async ({ page, site }, testInfo) => {
+  const report = await measure(page, site, "atlas", { batch: 2, time: 32, repeat: 2 });
   expect(report).toMatchObject({ adapter: { backend: "cpu", software: true }, batch: 2, time: 32, rank: 8 });
   for (const key of ["forward", "lora_step", "full_step", "generation", "best_gflop_per_s", "products",
     "to_first_step_ms", "wasm.bytes", "wasm.gzip", "wasm.brotli"]) {
@@ -33,4 +40,11 @@ test("the bench page measures the CPU engine", async ({ page, site }, testInfo) 
   await expect(page.getByRole("row", { name: /LoRA step/ })).toBeVisible();
   expect(await horizontalOverflow(page, 360)).toBe(0);
   await screenshots(page, testInfo, "bench");
+});
+
+test("the bench page measures a larger model's shape", async ({ page, site }) => {
+  const report = await measure(page, site, "smollm2", { layers: 1, batch: 1, time: 8, repeat: 1 });
+  expect(report.model).toMatchObject({ layers: 1, hidden: 576, vocabulary: 49_152, parameters: 31_852_224 });
+  expect(report.lora_to_full).toBeLessThan(1);
+  for (const loss of report.losses) expect(loss).toBeCloseTo(Math.log(49_152), 0);
 });

@@ -25,7 +25,7 @@ export function benchSummary(report) {
   const { wasm } = report;
   const weight = wasm && `${bytes(wasm.bytes)}, ${bytes(wasm.gzip)} with gzip, ${bytes(wasm.brotli)} with brotli`;
   return (
-    `${report.adapter.name}. First finished step after ${fixed(report.to_first_step_ms / 1000, 1)} s. ` +
+    `Computed by ${report.adapter.name}: first finished step after ${fixed(report.to_first_step_ms / 1000, 1)} s. ` +
     `A LoRA step takes ${fixed(report.lora_to_full, 2)} of a full one's time. ` +
     `${work("LoRA", report.lora_bytes, report.lora_dispatches)}${work("full", report.full_bytes, report.full_dispatches)}` +
     `WebAssembly: ${weight ?? "not weighed, for this is no release build"}.`

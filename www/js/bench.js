@@ -8,6 +8,7 @@ import { clearErrors, say, showError } from "./alerts.js";
 import { benchRows, benchSummary } from "./bench-table.js";
 import { download, el, find, table } from "./dom.js";
 import { Engine, fetchData, fetchModel } from "./engine.js";
+import { count } from "./format.js";
 
 /** From the page's start until this script ran. */
 const SCRIPT_MS = performance.now();
@@ -48,10 +49,14 @@ async function measure(backend, /** @type {BenchCommand} */ command, begunAt) {
 
 function show() {
   const tables = reports.flatMap((report) => [
-    table(
-      `${report.model.name} on ${report.adapter.backend}, ${report.batch} × ${report.time} tokens, LoRA rank ${report.rank}`,
-      ["", "First, ms", "Median, ms", "Tokens/s", "GFLOP/s", "Share of the best product"],
-      benchRows(report),
+    el(
+      "div",
+      { class: "scroll" },
+      table(
+        `${report.model.name}, ${count(report.model.layers)} layers, on ${report.adapter.backend}; ${report.batch} × ${report.time} tokens, LoRA rank ${report.rank}`,
+        ["", "First, ms", "Median, ms", "Tokens/s", "GFLOP/s", "Of the best product"],
+        benchRows(report),
+      ),
     ),
     el("p", {}, benchSummary(report)),
   ]);

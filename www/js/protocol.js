@@ -45,7 +45,7 @@
  * @typedef {{layout: string, m: number, n: number, k: number, lora: number, variant: string,
  *   gflop_per_s: number}} Product
  * @typedef {{format: number, adapter: {backend: string, name: string, driver: string, software: boolean},
- *   model: {name: string, parameters: number}, batch: number, time: number, rank: number, response: number,
+ *   model: {name: string, parameters: number, layers: number}, batch: number, time: number, rank: number, response: number,
  *   to_first_step_ms: number, losses: number[], forward: Speed, lora_step: Speed, full_step: Speed,
  *   generation: Speed & {new_tokens: number}, lora_to_full: number, lora_bytes: number | null,
  *   full_bytes: number | null, lora_dispatches: Dispatches | null, full_dispatches: Dispatches | null,

@@ -29,7 +29,11 @@ impl RandomModel {
             keep_layers(&mut config, layers)?;
         }
         let weights = random_weights(&config)?;
-        Ok((format!("{:?} with random weights", self.shape), config, weights))
+        let shape = match self.shape {
+            BenchShape::Atlas => "Atlas",
+            BenchShape::Smollm2 => "SmolLM2-135M",
+        };
+        Ok((format!("{shape}'s shape, random weights"), config, weights))
     }
 }
 
