@@ -3,6 +3,7 @@ import { el, find, findAll, setText } from "./dom.js";
 import { drawFact } from "./fact-panel.js";
 import { ARM_LABEL, count, perArm } from "./format.js";
 import { addView, invalidate } from "./frame.js";
+import { onThemeChange } from "./theme.js";
 import { STATES, cellAt, countStates, layOut, neighbour, stateOf } from "./wall-layout.js";
 import { drawState, drawWall, prepare } from "./wall-draw.js";
 
@@ -24,6 +25,9 @@ export class Walls {
     this.section = find("#walls");
     /** @type {Map<string, ReturnType<typeof layOut>>} */
     this.layouts = new Map();
+    /** What each wall shows now, by arm; painting takes a whole frame's time. @type {Map<string, unknown[]>} */
+    this.painted = new Map();
+    onThemeChange(() => this.painted.clear());
     this.canvases = findAll("canvas[data-wall]", this.section);
     for (const canvas of this.canvases) this.listen(canvas);
     this.keySwatches = this.makeKey();
@@ -125,9 +129,13 @@ export class Walls {
     const measure = this.store.measure(arm);
     if (!measure) return;
     const width = Math.max(180, canvas.parentElement.clientWidth);
+    const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
+    const wanted = [measure, before, width, this.fact, devicePixelRatio];
+    const painted = this.painted.get(arm) ?? [];
+    if (wanted.every((part, i) => part === painted[i])) return;
+    this.painted.set(arm, wanted);
     const layout = layOut(run.facts, width - 4);
     this.layouts.set(arm, layout);
-    const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
     drawWall(canvas, width, layout, { facts: run.facts, letters: measure.cells, before, chosen: this.fact });
   }
 
