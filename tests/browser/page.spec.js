@@ -42,13 +42,28 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
   expect(new Set(shown).size, "each way has sentences of its own").toBe(shown.length);
   for (const name of ["trade-off", "drift"]) {
     const figure = page.locator(`[data-figure="${name}"]`);
-    expect(await figure.locator("svg circle").count(), "LoRA's marks").toBeGreaterThan(1);
-    expect(await figure.locator("svg rect").count(), "full tuning's marks").toBeGreaterThan(1);
+    await figure.scrollIntoViewIfNeeded(); // what is off screen is drawn later
+    await expect(figure.locator("svg circle").nth(1), "LoRA's marks").toBeVisible();
+    await expect(figure.locator("svg rect").nth(1), "full tuning's marks").toBeVisible();
     await figure.locator("summary").click();
     await expect(figure.locator("tbody tr").first()).toBeVisible();
   }
   expect(await horizontalOverflow(page, 360)).toBe(0);
   await screenshots(page, testInfo, "finding");
+});
+
+test("a link can leave out parts of the page, and its reader can bring them back @plain", async ({ page, site }, testInfo) => {
+  await openPage(page, site, "#v=1&rank=4&hide=setup,walls");
+  for (const part of ["#setup", "#walls"]) await expect(page.locator(part)).toBeHidden();
+  await expect(page.locator("#figures")).toBeVisible();
+  await screenshots(page, testInfo, "hidden-parts");
+  await page.getByRole("button", { name: "Show all of it" }).click();
+  for (const part of ["#setup", "#walls"]) await expect(page.locator(part)).toBeVisible();
+  expect(new URL(page.url()).hash).toBe("#v=1&rank=4");
+  await page.getByText("Show a class only some parts").click();
+  await page.getByRole("checkbox", { name: "Ask all three" }).uncheck();
+  await expect(page.locator("#ask")).toBeHidden();
+  expect(new URL(page.url()).hash).toBe("#v=1&rank=4&hide=ask");
 });
 
 test("the browser has WebGPU @webgpu", async ({ page, site }) => {

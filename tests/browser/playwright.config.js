@@ -19,6 +19,7 @@ export default defineConfig({
   timeout: 180_000,
   forbidOnly: true,
   reporter: [["list"], ["./count-reporter.js"]],
-  use: { trace: "retain-on-failure" },
+  // Files come from the server of the test, not from an earlier visit; offline.spec.js allows what it is about.
+  use: { trace: "retain-on-failure", serviceWorkers: "block" },
   projects: [visitor("webgpu", webgpu, /@plain/), visitor("plain", [], /@webgpu/)],
 });

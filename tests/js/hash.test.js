@@ -18,14 +18,14 @@ test("only what differs is written, and it is read back", () => {
   const hash = writeHash(settings, "cpu");
   assert.equal(hash, "#v=1&arms=lora&rank=4&dora=true&targets=q_proj,v_proj&lr_lora=0.003&schedule=cosine&engine=cpu");
   const read = readHash(hash);
-  assert.deepEqual(read, { settings, backend: "cpu", ignored: [] });
+  assert.deepEqual(read, { settings, backend: "cpu", hidden: [], ignored: [] });
 });
 
 test("the data's and the method's variants are in the address, the swaps of a check are not", () => {
   const changed = { filter: "longest", simplified: true, new_facts: 16, replay: 2, neftune: 5, pull: 30 };
   const settings = { ...defaults(), ...changed };
   const hash = writeHash({ ...settings, swaps: [{ row: 1, from: "a", to: "b" }] });
-  assert.deepEqual(readHash(hash), { settings, backend: "auto", ignored: [] });
+  assert.deepEqual(readHash(hash), { settings, backend: "auto", hidden: [], ignored: [] });
   assert.equal(readHash("#v=1&new_facts=65&replay=-1&neftune=1e9").settings.new_facts, 64);
 });
 
@@ -80,4 +80,12 @@ test("names and defaults are those of the engine", () => {
   for (const { name } of FIELDS) assert.equal(ours[name], Number(engine[name]), name);
   for (const { name } of SWITCHES) assert.equal(String(ours[name]), engine[name], name);
   for (const { name } of CHOICES) assert.equal(ours[name], engine[name].split("::")[1].toLowerCase(), name);
+});
+
+test("parts of the page can be hidden, and only those", () => {
+  const hash = writeHash(defaults(), "auto", ["setup", "ask"]);
+  assert.equal(hash, "#v=1&hide=setup,ask");
+  assert.deepEqual(readHash(hash).hidden, ["setup", "ask"]);
+  assert.deepEqual(readHash("#v=1&hide=setup,tools,<script>").hidden, ["setup"]);
+  assert.deepEqual(readHash("#v=1&hide=tools").ignored, ["hide"]);
 });

@@ -1,14 +1,13 @@
 /** Teacher tools: a run as a file, out and in; its figures as CSV; a link to the settings; the adapter. */
 import { clearErrors, say, showError } from "./alerts.js";
 import { download, find, findAll } from "./dom.js";
-import { writeHash } from "./hash.js";
 import { RecordError, parseRecord, writeCsv, writeRecord } from "./record.js";
 
 const LARGEST = 200e6;
 
 /**
  * @param {import("./store.js").Store} store
- * @param {{onImport: () => void, settings: () => import("./settings.js").Settings, backend: () => string, post: (command: import("./protocol.js").Command) => void}} hooks
+ * @param {{onImport: () => void, hash: () => string, post: (command: import("./protocol.js").Command) => void}} hooks
  */
 export function makeFileTools(store, hooks) {
   const file = () => `driftscope-run-seed${store.run?.settings.seed ?? 0}-step${store.newest}`;
@@ -21,7 +20,7 @@ export function makeFileTools(store, hooks) {
     if (chosen) await open(store, chosen, hooks.onImport);
     event.target.value = "";
   });
-  find("#copy-link").addEventListener("click", () => copyLink(hooks));
+  find("#copy-link").addEventListener("click", () => copyLink(hooks.hash()));
   for (const button of findAll("[data-save]")) {
     button.addEventListener("click", () => hooks.post({ type: "save", arm: button.dataset.save }));
   }
@@ -41,8 +40,8 @@ async function open(store, file, onImport) {
   }
 }
 
-async function copyLink({ settings, backend }) {
-  const link = new URL(writeHash(settings(), backend()) || "#", document.baseURI).href.replace(/#$/, "");
+async function copyLink(hash) {
+  const link = new URL(hash || "#", document.baseURI).href.replace(/#$/, "");
   try {
     await navigator.clipboard.writeText(link);
     say("The link to these settings is in the clipboard.");

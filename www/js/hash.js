@@ -6,17 +6,20 @@ import { ARMS, CHOICES, FIELDS, SWITCHES, TARGETS, clamp, defaults, differences,
 
 export const VERSION = 1;
 const BACKENDS = ["auto", "webgpu", "cpu"];
+/** Sections of the page that `hide=` may name. */
+export const HIDEABLE = ["setup", "figures", "findings", "walls", "shift", "weights", "ask", "machine"];
 const LONGEST = 2000;
 
 /**
  * Reads the hash of an address.
  * @param {string} hash with or without "#"
- * @returns {{settings: import("./settings.js").Settings, backend: string, ignored: string[]}}
+ * @returns {{settings: import("./settings.js").Settings, backend: string, hidden: string[], ignored: string[]}}
  *   `ignored`: names that were unknown or unreadable
  */
 export function readHash(hash) {
   const settings = defaults();
-  const result = { settings, backend: "auto", ignored: /** @type {string[]} */ ([]) };
+  const none = () => /** @type {string[]} */ ([]);
+  const result = { settings, backend: "auto", hidden: none(), ignored: none() };
   const text = hash.replace(/^#/, "");
   if (text === "" || text.length > LONGEST || !text.includes("=")) return result;
   const entries = new URLSearchParams(text);
@@ -55,6 +58,10 @@ function readEntry(result, name, value) {
     settings[name] = value;
     return true;
   }
+  if (name === "hide") {
+    result.hidden = pick(value.split(","), HIDEABLE) ?? [];
+    return result.hidden.length > 0;
+  }
   if (name === "engine" && BACKENDS.includes(value)) {
     result.backend = value;
     return true;
@@ -62,10 +69,11 @@ function readEntry(result, name, value) {
   return false;
 }
 
-/** The hash for these settings, "" when all are defaults. */
-export function writeHash(settings, backend = "auto") {
+/** The hash for these settings and hidden parts, "" when all are defaults. */
+export function writeHash(settings, backend = "auto", hidden = []) {
   const changed = differences(settings, defaults()).filter((name) => name !== "swaps"); // of one run only
   const entries = changed.map((name) => `${name}=${settings[name]}`);
   if (backend !== "auto") entries.push(`engine=${backend}`);
+  if (hidden.length > 0) entries.push(`hide=${hidden}`);
   return entries.length > 0 ? `#v=${VERSION}&${entries.join("&")}` : "";
 }

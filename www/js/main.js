@@ -3,6 +3,7 @@ import { say, showError } from "./alerts.js";
 import { Ask } from "./ask.js";
 import { makeCharts } from "./charts.js";
 import { checkButton, makeChecks } from "./checks.js";
+import { makeClassView } from "./class-view.js";
 import { makeControlBar } from "./control-bar.js";
 import { download, find, findAll, setText } from "./dom.js";
 import { Engine, fetchData, fetchModel, fetchText } from "./engine.js";
@@ -17,6 +18,7 @@ import { LineError, parseInstructions } from "./instructions.js";
 import { listenToKeys } from "./keyboard.js";
 import { makeKlBars } from "./kl-bars.js";
 import { makeArmTable, showEngine } from "./machine.js";
+import { keepOffline } from "./offline.js";
 import { Prediction } from "./predict.js";
 import { parseRecord } from "./record.js";
 import { RunControl } from "./run-control.js";
@@ -53,6 +55,7 @@ const control = new RunControl(store, {
   finished,
 });
 const form = new SettingsForm(start.settings, settingsChanged);
+const classView = makeClassView(start.hidden, settingsChanged);
 const editor = new InstructionsEditor(() => invalidate());
 const prediction = new Prediction(store);
 const ask = new Ask((command) => engine.post(command));
@@ -73,9 +76,13 @@ function plan() {
 }
 
 function settingsChanged() {
-  const hash = writeHash(form.settings, backend);
-  history.replaceState(null, "", hash || location.pathname + location.search);
+  history.replaceState(null, "", hash() || location.pathname + location.search);
   invalidate();
+}
+
+/** What the address holds: the settings, the engine and the hidden parts. */
+function hash() {
+  return writeHash(form.settings, backend, classView.hidden());
 }
 
 function finished() {
@@ -292,8 +299,7 @@ function wire() {
   makeArmTable(store, () => parameters);
   makeFileTools(store, {
     onImport: () => control.leave(),
-    settings: () => form.settings,
-    backend: () => backend,
+    hash,
     post: (command) => engine.post(command),
   });
   const drawBar = makeControlBar(store, control, {
@@ -318,7 +324,11 @@ function wire() {
   });
   find("#backend").value = backend;
   find("#backend").addEventListener("change", (event) => chooseBackend(event.target.value));
-  addEventListener("hashchange", () => form.set(readHash(location.hash).settings));
+  addEventListener("hashchange", () => {
+    const { settings, hidden } = readHash(location.hash);
+    classView.hide(hidden);
+    form.set(settings);
+  });
   listenToKeys({
     toggle: () => (control.isRunning ? control.pause() : control.play()),
     step: () => control.step(1),
@@ -330,4 +340,4 @@ function wire() {
 wire();
 if (start.ignored.length > 0) showError("address", start.ignored.slice(0, 5).join(", ").slice(0, 200));
 showRecorded();
-startEngine();
+startEngine().then(keepOffline);
