@@ -117,7 +117,7 @@ pub struct StepEvent {
     pub grad_norm: f32,
     /// Response tokens of the batch.
     pub tokens: u32,
-    /// Wall time of the step, milliseconds.
+    /// Wall time of the step, milliseconds; on a GPU, where the steps of all arms are queued together, their mean.
     pub ms: f32,
 }
 

@@ -233,13 +233,21 @@ impl Lab {
     pub async fn train(&mut self, arms: &[ArmName], count: u32) -> Result<Vec<Event>> {
         let (run, _, _) = self.current()?;
         let begun = Instant::now();
+        let milliseconds =
+            |since: Instant, steps: usize| since.elapsed().as_secs_f32() * 1e3 / steps.max(1) as f32;
         let mut queued: Vec<(usize, Vec<StepEvent>)> = Vec::new();
+        let mut is_together = false;
         for index in 0..run.arms.len() {
             if !arms.contains(&run.arms[index].name) {
                 continue;
             }
-            let limit = (run.arms[index].model.pending_limit() as u32).min(count);
-            let steps = (0..limit).map(|_| run.queue(index)).collect::<Result<_>>()?;
+            let pending = run.arms[index].model.pending_limit() as u32;
+            is_together |= pending > 1;
+            let begun = Instant::now();
+            let mut steps =
+                (0..pending.min(count)).map(|_| run.queue(index)).collect::<Result<Vec<StepEvent>>>()?;
+            let ms = milliseconds(begun, steps.len());
+            steps.iter_mut().for_each(|step| step.ms = ms);
             queued.push((index, steps));
         }
         let mut events = Vec::new();
@@ -250,8 +258,10 @@ impl Lab {
             }
         }
         let total: usize = queued.iter().map(|(_, steps)| steps.len()).sum();
-        let ms = begun.elapsed().as_secs_f32() * 1e3 / total.max(1) as f32;
+        // Queued steps run one behind the other, and nobody waits in between to tell whose time it was.
+        let mean = milliseconds(begun, total);
         for step in queued.into_iter().flat_map(|(_, steps)| steps) {
+            let ms = if is_together { mean } else { step.ms };
             events.push(Event::Step(StepEvent { ms, ..step }));
         }
         Ok(events)

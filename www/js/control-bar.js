@@ -63,7 +63,11 @@ function drawCounters(store) {
     speed[arm] = recent.steps.reduce((sum, entry) => sum + entry.ms, 0) / recent.steps.length;
   }
   setText(find("#tokens"), count(tokens));
-  setText(find("#speed"), perArm(store.armNames, (arm) => fixed(speed[arm], speed[arm] < 100 ? 1 : 0)) || "–");
+  // Steps that an engine queues together are only timed together: then both arms have the same figure.
+  const isTogether = store.armNames.length > 1 && speed.lora === speed.full;
+  const write = (arm) => fixed(speed[arm], speed[arm] < 100 ? 1 : 0);
+  setText(find("#speed"), (isTogether ? write("lora") : perArm(store.armNames, write)) || "–");
+  setText(find("#speed-unit"), isTogether ? "ms/step, mean of both" : "ms/step");
 }
 
 function drawSource(store, control) {
