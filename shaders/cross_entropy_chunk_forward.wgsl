@@ -3,9 +3,6 @@
 // state (S): largest logit so far, Σ exp(logit - largest) so far, the target's logit once seen, 0; nll (S), nats
 // start = 0 begins anew. SLICES threads share a row n.
 
-override THREADS: u32 = 128u; // of a workgroup, at most 128
-override SLICES: u32 = 32u; // threads that share a row: a power of two
-
 struct Uniforms {
     rows: u32,
     width: u32,
@@ -17,40 +14,6 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> state: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> nll: array<f32>;
-
-var<workgroup> partial: array<f32, 128>;
-
-// The sum of all threads that share a row; each gets it.
-fn row_sum(t: u32, mine: f32) -> f32 {
-    var all = mine;
-    if SLICES > 1u {
-        partial[t] = mine;
-        workgroupBarrier();
-        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
-            if t % SLICES < half { partial[t] += partial[t + half]; }
-            workgroupBarrier();
-        }
-        all = partial[t - t % SLICES];
-        workgroupBarrier();
-    }
-    return all;
-}
-
-// The largest of all threads that share a row; each gets it.
-fn row_max(t: u32, mine: f32) -> f32 {
-    var all = mine;
-    if SLICES > 1u {
-        partial[t] = mine;
-        workgroupBarrier();
-        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
-            if t % SLICES < half { partial[t] = max(partial[t], partial[t + half]); }
-            workgroupBarrier();
-        }
-        all = partial[t - t % SLICES];
-        workgroupBarrier();
-    }
-    return all;
-}
 
 // Four columns a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
 // Past the end the last logit again.

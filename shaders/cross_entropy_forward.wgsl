@@ -1,9 +1,6 @@
 // nll[n] = log Σ_v exp(logits[n,v]) - logits[n,target], 0 where the target is 0xffffffff
 // logits (N,V); targets (N); nll (N), nats. SLICES threads share a row n; the row's maximum is subtracted.
 
-override THREADS: u32 = 128u; // of a workgroup, at most 128
-override SLICES: u32 = 32u; // threads that share a row: a power of two
-
 struct Uniforms {
     rows: u32,
     vocab: u32,
@@ -13,40 +10,6 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> nll: array<f32>;
-
-var<workgroup> partial: array<f32, 128>;
-
-// The sum of all threads that share a row; each gets it.
-fn row_sum(t: u32, mine: f32) -> f32 {
-    var all = mine;
-    if SLICES > 1u {
-        partial[t] = mine;
-        workgroupBarrier();
-        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
-            if t % SLICES < half { partial[t] += partial[t + half]; }
-            workgroupBarrier();
-        }
-        all = partial[t - t % SLICES];
-        workgroupBarrier();
-    }
-    return all;
-}
-
-// The largest of all threads that share a row; each gets it.
-fn row_max(t: u32, mine: f32) -> f32 {
-    var all = mine;
-    if SLICES > 1u {
-        partial[t] = mine;
-        workgroupBarrier();
-        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
-            if t % SLICES < half { partial[t] = max(partial[t], partial[t + half]); }
-            workgroupBarrier();
-        }
-        all = partial[t - t % SLICES];
-        workgroupBarrier();
-    }
-    return all;
-}
 
 // Four columns a round: Mesa's llvmpipe ends all loops of a thread after 65,535 rounds in sum.
 // Past the end the last logit again.

@@ -2,9 +2,6 @@
 // residual[n,c] = x[n,c]: the block behind the norm adds its output there, and x stays for the backward pass.
 // x, y, residual (N,C); w (C); rstd (N), also kept for the backward pass. SLICES threads share a row n.
 
-override THREADS: u32 = 128u; // of a workgroup, at most 128
-override SLICES: u32 = 32u; // threads that share a row: a power of two
-
 struct Uniforms {
     rows: u32,
     width: u32,
@@ -17,24 +14,6 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(5) var<storage, read_write> residual: array<f32>;
-
-var<workgroup> partial: array<f32, 128>;
-
-// The sum of all threads that share a row; each gets it.
-fn row_sum(t: u32, mine: f32) -> f32 {
-    var all = mine;
-    if SLICES > 1u {
-        partial[t] = mine;
-        workgroupBarrier();
-        for (var half = SLICES / 2u; half > 0u; half /= 2u) {
-            if t % SLICES < half { partial[t] += partial[t + half]; }
-            workgroupBarrier();
-        }
-        all = partial[t - t % SLICES];
-        workgroupBarrier();
-    }
-    return all;
-}
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {

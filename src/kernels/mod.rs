@@ -60,12 +60,16 @@ pub struct Kernel {
     pub outputs: usize,
 }
 
-/// `kernel!(NAME, "stem", inputs, outputs)`: a [`Kernel`] constant from `shaders/stem.wgsl`.
+/// `kernel!(NAME, "stem", inputs, outputs)`: a [`Kernel`] constant from `shaders/stem.wgsl`. Names behind it are
+/// those of `shaders/parts/name.wgsl`, whose functions it calls.
 macro_rules! kernel {
-    ($const:ident, $stem:literal, $inputs:literal, $outputs:literal) => {
+    ($const:ident, $stem:literal, $inputs:literal, $outputs:literal $(, $part:literal)*) => {
         pub static $const: crate::kernels::Kernel = crate::kernels::Kernel {
             name: $stem,
-            source: include_str!(concat!("../../shaders/", $stem, ".wgsl")),
+            source: concat!(
+                $(include_str!(concat!("../../shaders/parts/", $part, ".wgsl")),)*
+                include_str!(concat!("../../shaders/", $stem, ".wgsl")),
+            ),
             inputs: $inputs,
             outputs: $outputs,
         };

@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 use super::{Slices, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(RMSNORM_FORWARD, "rmsnorm_forward", 2, 3);
-kernel!(RMSNORM_BACKWARD, "rmsnorm_backward", 4, 1);
+kernel!(RMSNORM_FORWARD, "rmsnorm_forward", 2, 3, "rows");
+kernel!(RMSNORM_BACKWARD, "rmsnorm_backward", 4, 1, "rows");
 kernel!(RMSNORM_BACKWARD_WEIGHT, "rmsnorm_backward_weight", 3, 1);
 
 /// Uniforms of the RMSNorm kernels.
