@@ -1,4 +1,4 @@
-// out = alpha * A·B + E, or += with ACCUMULATE; out (M,N), row-major. E is the LoRA part, see below.
+// out = A·B + E, or += with ACCUMULATE; out (M,N), row-major. E is the LoRA part, see below.
 // Nn: A = a (M,K), B = b (K,N).  Nt: A = a (M,K), B = bᵀ, b (N,K).  Tn: A = aᵀ, a (K,M), B = b (K,N).
 // Each thread keeps 16x16 outputs in registers and shares nothing: software adapters pay for every word that
 // a thread loads and for every barrier, but little for arithmetic. Rows of a, b and out are multiples of 4.
@@ -11,7 +11,6 @@ struct Uniforms {
     m: u32,
     n: u32,
     k: u32,
-    alpha: f32,
     scale: f32,
     rank: u32,
     groups: u32,
@@ -116,51 +115,26 @@ fn row_q(j: u32, n: u32) -> vec4f {
     );
 }
 
-// 4 rows of the thread's outputs: four blocks of 4 columns, whose column i is row i.
-struct Strip {
-    n0: mat4x4f,
-    n1: mat4x4f,
-    n2: mat4x4f,
-    n3: mat4x4f,
-}
-
-// s + a·b; a is 4 rows of A, b the same 4 k's of B.
-fn add(s: Strip, a: mat4x4f, b: Strip) -> Strip {
-    return Strip(s.n0 + b.n0 * a, s.n1 + b.n1 * a, s.n2 + b.n2 * a, s.n3 + b.n3 * a);
-}
-
 fn outer(rows: vec4f, columns: vec4f) -> mat4x4f {
     return mat4x4f(columns * rows.x, columns * rows.y, columns * rows.z, columns * rows.w);
 }
 
-// s + one column of p times one row of q, 16 wide.
-fn add_outer(s: Strip, p: vec4f, q: mat4x4f) -> Strip {
-    return Strip(s.n0 + outer(p, q[0]), s.n1 + outer(p, q[1]), s.n2 + outer(p, q[2]), s.n3 + outer(p, q[3]));
+fn store(at: u32, values: vec4f) {
+    if ACCUMULATE { out[at] += values; } else { out[at] = values; }
 }
 
-fn scaled(s: Strip) -> Strip {
-    return Strip(s.n0 * u.alpha, s.n1 * u.alpha, s.n2 * u.alpha, s.n3 * u.alpha);
-}
-
-fn store(m: u32, n: u32, values: vec4f) {
-    if m < u.m && n < u.n {
-        let at = (m * u.n + n) / 4u;
-        if ACCUMULATE { out[at] += values; } else { out[at] = values; }
-    }
-}
-
+// Of a block, column i is row m+i of the output. What lies past the edge is not stored.
 fn store_block(m: u32, n: u32, block: mat4x4f) {
-    store(m, n, block[0]);
-    store(m + 1u, n, block[1]);
-    store(m + 2u, n, block[2]);
-    store(m + 3u, n, block[3]);
-}
-
-fn store_strip(m: u32, n: u32, s: Strip) {
-    store_block(m, n + 0u, s.n0);
-    store_block(m, n + 4u, s.n1);
-    store_block(m, n + 8u, s.n2);
-    store_block(m, n + 12u, s.n3);
+    if m >= u.m || n >= u.n { return; }
+    let w = u.n / 4u;
+    let at = m * w + n / 4u;
+    store(at, block[0]);
+    if m + 1u >= u.m { return; }
+    store(at + w, block[1]);
+    if m + 2u >= u.m { return; }
+    store(at + 2u * w, block[2]);
+    if m + 3u >= u.m { return; }
+    store(at + 3u * w, block[3]);
 }
 
 @compute @workgroup_size(THREADS)
@@ -171,22 +145,28 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let n = tile % across * 16u;
     if m >= u.m { return; }
 
-    var s0 = Strip();
-    var s1 = Strip();
-    var s2 = Strip();
-    var s3 = Strip();
+    // 4x4 blocks of the thread's outputs, by rows and columns. Structs or arrays of them are copied to and fro:
+    // SwiftShader takes longer to compile that, and to run it.
+    var s00: mat4x4f; var s01: mat4x4f; var s02: mat4x4f; var s03: mat4x4f;
+    var s10: mat4x4f; var s11: mat4x4f; var s12: mat4x4f; var s13: mat4x4f;
+    var s20: mat4x4f; var s21: mat4x4f; var s22: mat4x4f; var s23: mat4x4f;
+    var s30: mat4x4f; var s31: mat4x4f; var s32: mat4x4f; var s33: mat4x4f;
     for (var k = 0u; k < u.k; k += 4u) {
-        let b = Strip(block_b(k, n + 0u), block_b(k, n + 4u), block_b(k, n + 8u), block_b(k, n + 12u));
-        s0 = add(s0, block_a(m, k), b);
-        s1 = add(s1, block_a(m + 4u, k), b);
-        s2 = add(s2, block_a(m + 8u, k), b);
-        s3 = add(s3, block_a(m + 12u, k), b);
+        let b0 = block_b(k, n);
+        let b1 = block_b(k, n + 4u);
+        let b2 = block_b(k, n + 8u);
+        let b3 = block_b(k, n + 12u);
+        let a0 = block_a(m, k);
+        s00 += b0 * a0; s01 += b1 * a0; s02 += b2 * a0; s03 += b3 * a0;
+        let a1 = block_a(m + 4u, k);
+        s10 += b0 * a1; s11 += b1 * a1; s12 += b2 * a1; s13 += b3 * a1;
+        let a2 = block_a(m + 8u, k);
+        s20 += b0 * a2; s21 += b1 * a2; s22 += b2 * a2; s23 += b3 * a2;
+        let a3 = block_a(m + 12u, k);
+        s30 += b0 * a3; s31 += b1 * a3; s32 += b2 * a3; s33 += b3 * a3;
     }
-    s0 = scaled(s0);
-    s1 = scaled(s1);
-    s2 = scaled(s2);
-    s3 = scaled(s3);
 
+    // One column of p times one row of q after the other.
     var j = 0u;
     var end = u.groups * u.rank;
     if LAYOUT == NT {
@@ -194,15 +174,22 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         end = (group(column(n + 15u)) + 1u) * u.rank;
     }
     for (; j < end; j++) {
-        let row = mat4x4f(row_q(j, n), row_q(j, n + 4u), row_q(j, n + 8u), row_q(j, n + 12u));
-        s0 = add_outer(s0, column_p(m, j), row);
-        s1 = add_outer(s1, column_p(m + 4u, j), row);
-        s2 = add_outer(s2, column_p(m + 8u, j), row);
-        s3 = add_outer(s3, column_p(m + 12u, j), row);
+        let q0 = row_q(j, n);
+        let q1 = row_q(j, n + 4u);
+        let q2 = row_q(j, n + 8u);
+        let q3 = row_q(j, n + 12u);
+        let p0 = column_p(m, j);
+        s00 += outer(p0, q0); s01 += outer(p0, q1); s02 += outer(p0, q2); s03 += outer(p0, q3);
+        let p1 = column_p(m + 4u, j);
+        s10 += outer(p1, q0); s11 += outer(p1, q1); s12 += outer(p1, q2); s13 += outer(p1, q3);
+        let p2 = column_p(m + 8u, j);
+        s20 += outer(p2, q0); s21 += outer(p2, q1); s22 += outer(p2, q2); s23 += outer(p2, q3);
+        let p3 = column_p(m + 12u, j);
+        s30 += outer(p3, q0); s31 += outer(p3, q1); s32 += outer(p3, q2); s33 += outer(p3, q3);
     }
 
-    store_strip(m, n, s0);
-    store_strip(m + 4u, n, s1);
-    store_strip(m + 8u, n, s2);
-    store_strip(m + 12u, n, s3);
+    store_block(m, n, s00); store_block(m, n + 4u, s01); store_block(m, n + 8u, s02); store_block(m, n + 12u, s03);
+    store_block(m + 4u, n, s10); store_block(m + 4u, n + 4u, s11); store_block(m + 4u, n + 8u, s12); store_block(m + 4u, n + 12u, s13);
+    store_block(m + 8u, n, s20); store_block(m + 8u, n + 4u, s21); store_block(m + 8u, n + 8u, s22); store_block(m + 8u, n + 12u, s23);
+    store_block(m + 12u, n, s30); store_block(m + 12u, n + 4u, s31); store_block(m + 12u, n + 8u, s32); store_block(m + 12u, n + 12u, s33);
 }

@@ -1,4 +1,4 @@
-// out = alpha * A·B + E, or += with ACCUMULATE, on any shape; layouts and E as in matmul_register.wgsl.
+// out = A·B + E, or += with ACCUMULATE, on any shape; layouts and E as in matmul_register.wgsl.
 // A thread owns 4 rows of one column n and every SLICES-th k of their sums; the workgroup adds the slices.
 // For small or skinny products (decoding, LoRA), where K is the only long dimension to share out, and with
 // one slice, which needs no barrier, for odd shapes on software adapters.
@@ -7,7 +7,6 @@ struct Uniforms {
     m: u32,
     n: u32,
     k: u32,
-    alpha: f32,
     scale: f32,
     rank: u32,
     groups: u32,
@@ -93,7 +92,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3
     for (var k = slice; k < u.k; k += SLICES) {
         sum += column_a(m, k) * element_b(k, n);
     }
-    sum *= u.alpha;
     if LAYOUT == NT {
         for (var r = slice; r < u.rank; r += SLICES) {
             sum += column_p(m, group(n) * u.rank + r) * (u.scale * q[n * u.rank + r]);

@@ -1,4 +1,4 @@
-// out = alpha * A·B + E, or += with ACCUMULATE; layouts and E as in matmul_register.wgsl.
+// out = A·B + E, or += with ACCUMULATE; layouts and E as in matmul_register.wgsl.
 // A workgroup of 16x16 threads owns a 64x64 tile of out and walks K in steps of 16: each thread fetches one
 // vec4 of a and one of b into workgroup memory, then adds to its 4x4 outputs. Rows of a and of b must be
 // multiples of 4 long.
@@ -7,7 +7,6 @@ struct Uniforms {
     m: u32,
     n: u32,
     k: u32,
-    alpha: f32,
     scale: f32,
     rank: u32,
     groups: u32,
@@ -166,7 +165,6 @@ fn main(
         c += multiply(lid.x, lid.y);
         workgroupBarrier();
     }
-    c *= u.alpha;
 
     // The LoRA part is more of the same sum; only the groups that this tile's columns are of.
     var j = 0u;

@@ -59,6 +59,9 @@ fn run(lab: &mut Lab, settings: Settings) -> (Event, Vec<Measure>) {
     while !lab.is_done() {
         let arms = lab.open_arms(None);
         block_on(lab.train(&arms, 1)).unwrap();
+        if lab.needs_start() {
+            block_on(lab.measure_start()).unwrap();
+        }
         for arm in arms.into_iter().filter(|arm| lab.is_due(*arm)).collect::<Vec<_>>() {
             for event in block_on(lab.measure(arm)).unwrap() {
                 if let Event::Measure(measure) = event {
@@ -68,6 +71,43 @@ fn run(lab: &mut Lab, settings: Settings) -> (Event, Vec<Measure>) {
         }
     }
     (Event::Run(info), measures)
+}
+
+/// The start of both arms, measured behind so many steps.
+fn start_behind(steps: u32) -> Vec<Event> {
+    let mut lab = lab();
+    let settings = Settings { arms: vec![ArmName::Lora, ArmName::Full], ..short() };
+    let (instructions, heldout) = (text("data/instructions.jsonl"), text("data/heldout.jsonl"));
+    block_on(lab.start(settings, &instructions, &heldout)).unwrap();
+    let arms = lab.open_arms(None);
+    assert!(block_on(lab.measure(ArmName::Lora)).is_err());
+    for _ in 0..steps {
+        block_on(lab.train(&arms, 1)).unwrap();
+    }
+    let mut events = block_on(lab.measure_start()).unwrap();
+    assert!(!lab.needs_start());
+    for event in &mut events {
+        match event {
+            Event::Measure(measure) => measure.ms = 0.0,
+            Event::Text(_) => (),
+            other => panic!("{other:?}"),
+        }
+    }
+    events
+}
+
+#[test]
+fn the_start_is_the_base_however_late_it_is_measured() {
+    let events = start_behind(0);
+    let measures: Vec<&Measure> =
+        events.iter().filter_map(|e| if let Event::Measure(m) = e { Some(m) } else { None }).collect();
+    assert_eq!(measures.iter().map(|m| m.arm).collect::<Vec<_>>(), [ArmName::Lora, ArmName::Full]);
+    for measure in measures {
+        let shift = &measure.shift;
+        assert_eq!((measure.step, shift.kl, shift.unshifted), (0, 0.0, shift.n), "{measure:?}");
+    }
+    let json = |events: &[Event]| serde_json::to_string(events).unwrap();
+    assert_eq!(json(&events), json(&start_behind(2)));
 }
 
 #[test]

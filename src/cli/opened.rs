@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 
-use super::model;
-use crate::engine::{Backend, Model, Tuning, choose};
+use super::{model, remembered};
+use crate::engine::{Backend, Model, Tuning};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
 use crate::model::peft;
@@ -36,7 +36,7 @@ impl BackendName {
                 Backend::Gpu(Rc::new(gpu))
             }
             Self::Auto => {
-                let choice = pollster::block_on(choose());
+                let choice = remembered::choose();
                 eprintln!("{}", choice.reason);
                 choice.backend
             }

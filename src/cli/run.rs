@@ -118,9 +118,7 @@ async fn whole(
 ) -> Result<Vec<Event>> {
     bar.inc_length(u64::from(settings.steps) * settings.arms.len() as u64);
     let mut events = vec![Event::Run(lab.start(settings, instructions, heldout).await?)];
-    for arm in lab.open_arms(None) {
-        events.extend(lab.measure(arm).await?);
-    }
+    events.extend(lab.measure_start().await?);
     while !lab.is_done() {
         let arms = lab.open_arms(None);
         let steps = arms.iter().map(|&arm| lab.until_measure(arm)).min().unwrap_or(0);

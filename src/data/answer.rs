@@ -23,6 +23,11 @@ pub fn named<'a>(text: &str, candidates: &'a [String]) -> Vec<&'a str> {
 pub fn spans<'a>(text: &str, candidates: &'a [String]) -> Vec<(Range<usize>, &'a str)> {
     let mut found: Vec<(usize, usize, &str)> = Vec::new();
     for candidate in candidates {
+        // Both spellings end alike; most candidates are not there at all.
+        let end = candidate.chars().next().map_or(0, char::len_utf8);
+        if !text.contains(&candidate[end..]) {
+            continue;
+        }
         let mut spellings = vec![candidate.clone(), capitalised(candidate)];
         spellings.dedup();
         for (start, _) in spellings.iter().flat_map(|spelling| text.match_indices(spelling.as_str())) {

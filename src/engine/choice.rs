@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use web_time::Instant;
 
 use super::Backend;
+use super::found::{Found, Speeds};
 use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder};
 use crate::kernels::{Layout, Matmul};
@@ -24,44 +25,51 @@ const SECONDS: f64 = 0.1;
 pub struct Choice {
     pub backend: Backend,
     pub reason: String,
+    /// Whether a trial was held, so that there is something new to remember.
+    pub is_tried: bool,
 }
 
-/// The back end that is expected to be the fastest here. Never fails: the CPU engine is always there.
-pub async fn choose() -> Choice {
+/// The back end that is expected to be the fastest here, by a trial if `found` has none of this adapter. Never
+/// fails: the CPU engine is always there.
+pub async fn choose(found: &mut Found) -> Choice {
+    let untried = |backend, reason| Choice { backend, reason, is_tried: false };
     let gpu = match Gpu::new().await {
         Ok(gpu) => gpu,
         Err(error) => {
             let reason = format!("There is no usable WebGPU here ({error}), so the CPU engine runs.");
-            return Choice { backend: Backend::Cpu, reason };
+            return untried(Backend::Cpu, reason);
         }
     };
     let name = gpu.name();
     if !gpu.is_software() {
-        let reason = format!("The adapter, {name}, is hardware.");
-        return Choice { backend: Backend::Gpu(Rc::new(gpu)), reason };
+        return untried(Backend::Gpu(Rc::new(gpu)), format!("The adapter, {name}, is hardware."));
     }
     let software = format!("The only WebGPU adapter here, {name}, is a program on the CPU itself.");
-    match (adapter_speed(&gpu, SHAPE).await, cpu_speed(SHAPE)) {
-        (Ok(adapter), Ok(cpu)) => {
-            let (backend, which) = match adapter > cpu {
-                true => (Backend::Gpu(Rc::new(gpu)), "so WebGPU"),
-                false => (Backend::Cpu, "so the CPU engine"),
-            };
-            let (adapter, cpu) = (gigaflops(adapter), gigaflops(cpu));
-            let reason = format!(
-                "{software} In a trial it did {adapter} GFLOP/s and the CPU engine {cpu} GFLOP/s, {which} runs."
-            );
-            Choice { backend, reason }
-        }
-        (Err(error), _) => {
-            let reason = format!("{software} It failed in a trial ({error}), so the CPU engine runs.");
-            Choice { backend: Backend::Cpu, reason }
-        }
-        (_, Err(error)) => {
-            let reason = format!("{software} The CPU engine failed in a trial ({error}), so WebGPU runs.");
-            Choice { backend: Backend::Gpu(Rc::new(gpu)), reason }
-        }
-    }
+    let known = found.speeds(&gpu);
+    let is_tried = known.is_none();
+    let (Speeds { adapter, cpu }, when) = match *known {
+        Some(speeds) => (speeds, "In an earlier trial"),
+        None => match (adapter_speed(&gpu, SHAPE).await, cpu_speed(SHAPE)) {
+            (Ok(adapter), Ok(cpu)) => (*known.insert(Speeds { adapter, cpu }), "In a trial"),
+            (Err(error), _) => {
+                let reason = format!("{software} It failed in a trial ({error}), so the CPU engine runs.");
+                return untried(Backend::Cpu, reason);
+            }
+            (_, Err(error)) => {
+                let reason =
+                    format!("{software} The CPU engine failed in a trial ({error}), so WebGPU runs.");
+                return untried(Backend::Gpu(Rc::new(gpu)), reason);
+            }
+        },
+    };
+    let (backend, which) = match adapter > cpu {
+        true => (Backend::Gpu(Rc::new(gpu)), "so WebGPU"),
+        false => (Backend::Cpu, "so the CPU engine"),
+    };
+    let (adapter, cpu) = (gigaflops(adapter), gigaflops(cpu));
+    let reason =
+        format!("{software} {when} it did {adapter} GFLOP/s and the CPU engine {cpu} GFLOP/s, {which} runs.");
+    Choice { backend, reason, is_tried }
 }
 
 fn gigaflops(speed: f64) -> String {

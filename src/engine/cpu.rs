@@ -59,6 +59,11 @@ impl CpuModel {
         &self.config
     }
 
+    /// See [`super::Model::again`].
+    pub fn again(&self) -> Result<Self> {
+        Self::new(&self.config, self.base.clone())
+    }
+
     /// An arm that starts at this base.
     pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
         let mut adapters = BTreeMap::new();

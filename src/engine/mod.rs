@@ -6,6 +6,7 @@
 
 mod choice;
 pub mod cpu;
+mod found;
 pub mod gpu;
 mod sampling;
 mod tuner;
@@ -21,9 +22,10 @@ use crate::model::weights::{Precision, Weights, round_matrices};
 use crate::train::{AdapterStart, Lora, Optimizer};
 
 pub use choice::{Choice, choose};
+pub use found::Found;
 pub use gpu::{MemoryPlan, plan_memory};
 pub use sampling::Sampling;
-pub use tuner::{Found, step_products};
+pub use tuner::step_products;
 
 /// What an arm trains.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +133,17 @@ impl Model {
     /// The model's shape.
     pub fn config(&self) -> &LlamaConfig {
         on!(self, m => m.config())
+    }
+
+    /// This base once more, over the same weights: to be compared with itself.
+    ///
+    /// # Errors
+    /// When the CPU's memory does not hold its copy.
+    pub fn again(&self) -> Result<Self> {
+        match self {
+            Self::Gpu(base) => Ok(Self::Gpu(Box::new(base.again()))),
+            Self::Cpu(base) => Ok(Self::Cpu(Box::new(base.again()?))),
+        }
     }
 
     /// An arm that starts at this base. Batches of the arm are (rows, time).

@@ -2,20 +2,15 @@
 //! step consists of. What it finds can be kept as JSON; where nothing was tried, a fixed rule holds
 //! ([`Matmul::variant`]).
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
+use super::found::Found;
 use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder};
 use crate::kernels::{Layout, LoraGroups, Matmul, Product, Variant};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::Stack;
 use crate::train::Lora;
-
-/// Changes when the kernels change so that old trials say nothing about them.
-const FORMAT: u32 = 1;
 
 /// A trial takes about this long at most, compilation aside.
 const SECONDS: f64 = 0.4;
@@ -26,38 +21,14 @@ const HOPELESS: f64 = 2.0;
 /// Operations of a trial's product, at most: on software adapters the rate hardly depends on the size.
 const FLOP: [f64; 2] = [4e6, 2e9];
 
-/// What was found on some adapters.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Found {
-    format: u32,
-    /// By the adapter's name and driver.
-    adapters: BTreeMap<String, BTreeMap<String, Variant>>,
-}
-
-impl Default for Found {
-    fn default() -> Self {
-        Self { format: FORMAT, adapters: BTreeMap::new() }
-    }
-}
-
 impl Found {
-    /// What [`Self::json`] wrote; nothing where the text is something else, or of another format.
-    pub fn parse(json: &str) -> Self {
-        let found: Option<Self> = serde_json::from_str(json).ok();
-        found.filter(|f| f.format == FORMAT).unwrap_or_default()
-    }
-
-    pub fn json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
     /// Uses what is known of this adapter, and tries those of `products` of whose kind nothing is. True where
     /// there is more to remember than before.
     ///
     /// # Errors
     /// Whatever the adapter refuses.
     pub async fn tune(&mut self, gpu: &Gpu, products: &[Product]) -> Result<bool> {
-        let known = self.adapters.entry(adapter(gpu)).or_default();
+        let known = self.variants(gpu);
         let mut trial = Trial { seconds: 0.0, hopeless: Vec::new() };
         let mut is_new = false;
         for product in products {
@@ -73,10 +44,6 @@ impl Found {
         gpu.variants.replace(known.clone());
         Ok(is_new)
     }
-}
-
-fn adapter(gpu: &Gpu) -> String {
-    format!("{}, {} {}", gpu.name(), gpu.info.driver, gpu.info.driver_info)
 }
 
 /// The variants tried so far in one go.
@@ -229,18 +196,5 @@ mod tests {
         assert!([small.m, small.n, small.k].iter().all(|v| v.is_multiple_of(4)));
         let tiny = Matmul::new(Layout::Nt, 3, 5, 7);
         assert_eq!(reduced(tiny, 4e6), tiny);
-    }
-
-    #[test]
-    fn json_comes_back_and_nothing_else_is_believed() {
-        let mut found = Found::default();
-        found.adapters.insert("a".into(), [("Nt 9 9 8".into(), Variant::Register)].into());
-        assert_eq!(Found::parse(&found.json()), found);
-        let older = found.json().replace("\"format\":1", "\"format\":0");
-        for text in
-            ["", "{", "[]", "{\"format\":1}", &older, "{\"format\":1,\"adapters\":{\"a\":{\"b\":\"C\"}}}"]
-        {
-            assert_eq!(Found::parse(text), Found::default(), "{text}");
-        }
     }
 }

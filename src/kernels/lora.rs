@@ -195,6 +195,6 @@ impl LoraGroups {
         dx: &mut [f32],
     ) {
         mm.cpu(dy, w, dx);
-        Matmul { k: self.width(), ..mm }.alpha(1.0).accumulate().cpu(dxa, a, dx);
+        Matmul { k: self.width(), ..mm }.accumulate().cpu(dxa, a, dx);
     }
 }

@@ -44,14 +44,13 @@ impl Variant {
     }
 }
 
-/// `out = alpha * A·B`, or `+=` with `accumulate`.
+/// `out = A·B`, or `+=` with `accumulate`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matmul {
     pub layout: Layout,
     pub m: u32,
     pub n: u32,
     pub k: u32,
-    pub alpha: f32,
     /// `out +=` instead of `out =`.
     pub accumulate: bool,
     /// b holds f16 as [`super::pack_f16`] leaves them.
@@ -88,7 +87,6 @@ pub struct MatmulUniforms {
     pub m: u32,
     pub n: u32,
     pub k: u32,
-    pub alpha: f32,
     /// Of the LoRA part.
     pub scale: f32,
     /// R; 0 without LoRA.
@@ -113,7 +111,7 @@ pub struct Launch {
 impl Matmul {
     /// `out = A·B` with out (M,N) and a sum over K.
     pub fn new(layout: Layout, m: u32, n: u32, k: u32) -> Self {
-        Self { layout, m, n, k, alpha: 1.0, accumulate: false, packed: false, force: None }
+        Self { layout, m, n, k, accumulate: false, packed: false, force: None }
     }
 
     pub fn accumulate(self) -> Self {
@@ -122,10 +120,6 @@ impl Matmul {
 
     pub fn packed(self, packed: bool) -> Self {
         Self { packed, ..self }
-    }
-
-    pub fn alpha(self, alpha: f32) -> Self {
-        Self { alpha, ..self }
     }
 
     pub fn force(self, variant: Variant) -> Self {
@@ -200,7 +194,6 @@ impl Matmul {
             m: self.m,
             n: self.n,
             k: self.k,
-            alpha: self.alpha,
             scale: lora.map_or(0.0, |l| l.scale),
             rank: lora.map_or(0, |l| l.rank),
             groups: lora.map_or(1, |l| l.groups),
@@ -221,7 +214,7 @@ impl Matmul {
                     Layout::Tn => (0..k).map(|l| a[l * m + i] * b[l * n + j]).sum(),
                 };
                 let before = if self.accumulate { out[i * n + j] } else { 0.0 };
-                out[i * n + j] = before + self.alpha * sum;
+                out[i * n + j] = before + sum;
             }
         }
     }

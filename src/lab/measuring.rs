@@ -14,59 +14,100 @@ use crate::measure::{conversation, loss, recall, shift};
 use crate::model::tokenizer::Tokenizer;
 
 impl Lab {
-    /// Measures one arm of the current run where it stands.
+    /// Measures the start of the current run, once for all arms: there each of them is the base. It can be done
+    /// at any time before the first [`Self::measure`], however far the arms have trained by then.
+    ///
+    /// # Errors
+    /// When there is no run, or the back end fails.
+    pub async fn measure_start(&mut self) -> Result<Vec<Event>> {
+        let (run, base, tokenizer) = self.current()?;
+        let mut start = base.again()?;
+        let at = At { arm: ArmName::Base, step: 0 };
+        let (measure, text) = measured(run, &mut start, base, tokenizer, at).await?;
+        let mut events = Vec::new();
+        for arm in &run.arms {
+            let arm = arm.name;
+            let measure = Measure { arm, ..measure.clone() };
+            run.last.insert(arm, measure.clone());
+            events.extend([Event::Measure(measure), Event::Text(ShiftText { arm, ..text.clone() })]);
+        }
+        Ok(events)
+    }
+
+    /// Whether the start of the current run is still to be measured.
+    pub fn needs_start(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.start_logprobs.is_none())
+    }
+
+    /// Measures one arm of the current run where it stands, against the run's start.
+    ///
+    /// # Errors
+    /// When there is no such arm, when the start was not measured, or when the back end fails.
     pub async fn measure(&mut self, name: ArmName) -> Result<Vec<Event>> {
         let (run, base, tokenizer) = self.current()?;
-        let begun = Instant::now();
+        let refuse =
+            |message: String, remedy: &str| Error::Setting { field: "arms", message, remedy: remedy.into() };
+        if run.start_logprobs.is_none() {
+            return Err(refuse("the run's start was not measured".into(), "Measure it first"));
+        }
         let Some(index) = run.arms.iter().position(|a| a.name == name) else {
-            return Err(Error::Setting {
-                field: "arms",
-                message: format!("the run has no arm {name:?}"),
-                remedy: "Start a run with it".into(),
-            });
+            return Err(refuse(format!("the run has no arm {name:?}"), "Start a run with it"));
         };
-        let heldout_loss = loss::mean(&mut run.arms[index].model, &run.heldout).await?;
-        let (answers, shifts) = shifted_answers(run, index, base, tokenizer).await?;
-        let cloze = recall::cloze(&mut run.arms[index].model, &run.probes.wall, tokenizer).await?;
-        let asked = asked(run, index, tokenizer).await?;
-        let start =
-            run.start_logprobs.get_or_insert_with(|| cloze.iter().map(|c| c.logprob).collect()).clone();
-        let text = text(run, index, base, tokenizer, &answers[0], &shifts[0]).await?;
-        let wrong = wrong_answers(run, &cloze);
-        let classes = classes(run, tokenizer, &answers)?;
-        let step = run.arms[index].step;
-        let conversation = match step == 0 || step == run.settings.steps {
-            true => Some(converse(run, index, tokenizer).await?),
-            false => None,
-        };
-        let measure = Measure {
-            run: run.id,
-            arm: name,
-            step,
-            heldout_loss,
-            shift: Shift { classes: Some(shift::by_class(&shifts, &classes)), ..shift::aggregate(&shifts) },
-            recall: recall_table(run, &cloze, &asked),
-            errors: errors(run, &cloze, &wrong),
-            cells: cells(&cloze, &start, &wrong),
-            logprobs: cloze.iter().map(|c| (c.logprob * 1e3).round() / 1e3).collect(),
-            wrong,
-            conversation,
-            ms: begun.elapsed().as_secs_f32() * 1e3,
-        };
+        let mut arms = std::mem::take(&mut run.arms);
+        let at = At { arm: name, step: arms[index].step };
+        let done = measured(run, &mut arms[index].model, base, tokenizer, at).await;
+        run.arms = arms;
+        let (measure, text) = done?;
         run.last.insert(name, measure.clone());
         Ok(vec![Event::Measure(measure), Event::Text(text)])
     }
 }
 
-/// The arm's greedy answers to the held-out questions, and each token as the base sees it.
-async fn shifted_answers(
+/// Whose measure it is, and when.
+#[derive(Clone, Copy)]
+struct At {
+    arm: ArmName,
+    step: u32,
+}
+
+/// Measures a model. The first measure of a run is that of its start.
+async fn measured(
     run: &mut Run,
-    index: usize,
+    model: &mut Model,
     base: &mut Model,
     tokenizer: &Tokenizer,
-) -> Result<(Vec<Sequence>, Vec<Vec<TokenShift>>)> {
+    At { arm, step }: At,
+) -> Result<(Measure, ShiftText)> {
+    let begun = Instant::now();
     let (prompts, max_new) = (run.prompts(), run.settings.answer_len as usize);
-    shift::of_answers(&mut run.arms[index].model, base, &prompts, max_new, tokenizer.eos_id()).await
+    let heldout_loss = loss::mean(model, &run.heldout).await?;
+    let (answers, shifts) = shift::of_answers(model, base, &prompts, max_new, tokenizer.eos_id()).await?;
+    let cloze = recall::cloze(model, &run.probes.wall, tokenizer).await?;
+    let asked = asked(run, model, tokenizer).await?;
+    let conversation = match step == 0 || step == run.settings.steps {
+        true => Some(conversation::converse(model, &run.conversation, &run.style, max_new, tokenizer).await?),
+        false => None,
+    };
+    let tokens = shift_tokens(model, base, tokenizer, &answers[0], &shifts[0]).await?;
+    let text = ShiftText { run: run.id, arm, step, question: run.questions[0].0.clone(), tokens };
+    let start = run.start_logprobs.get_or_insert_with(|| cloze.iter().map(|c| c.logprob).collect()).clone();
+    let wrong = wrong_answers(run, &cloze);
+    let classes = classes(run, tokenizer, &answers)?;
+    let measure = Measure {
+        run: run.id,
+        arm,
+        step,
+        heldout_loss,
+        shift: Shift { classes: Some(shift::by_class(&shifts, &classes)), ..shift::aggregate(&shifts) },
+        recall: recall_table(run, &cloze, &asked),
+        errors: errors(run, &cloze, &wrong),
+        cells: cells(&cloze, &start, &wrong),
+        logprobs: cloze.iter().map(|c| (c.logprob * 1e3).round() / 1e3).collect(),
+        wrong,
+        conversation,
+        ms: begun.elapsed().as_secs_f32() * 1e3,
+    };
+    Ok((measure, text))
 }
 
 /// What the tokens of each answer are for.
@@ -80,15 +121,11 @@ fn classes(run: &Run, tokenizer: &Tokenizer, answers: &[Sequence]) -> Result<Vec
     answers.iter().zip(&run.questions).map(of).collect()
 }
 
-async fn converse(run: &mut Run, index: usize, tokenizer: &Tokenizer) -> Result<Conversation> {
-    let (model, max_new) = (&mut run.arms[index].model, run.settings.answer_len as usize);
-    conversation::converse(model, &run.conversation, &run.style, max_new, tokenizer).await
-}
-
-async fn asked(run: &mut Run, index: usize, tokenizer: &Tokenizer) -> Result<Vec<bool>> {
+/// Whether the answers to the asked facts are right, in the chat template.
+async fn asked(run: &Run, model: &mut Model, tokenizer: &Tokenizer) -> Result<Vec<bool>> {
     let probes: Vec<_> = run.probes.asked.iter().map(|&cell| run.probes.wall[cell].clone()).collect();
     let max_new = run.settings.answer_len as usize;
-    let answers = recall::asked(&mut run.arms[index].model, &probes, max_new, tokenizer).await?;
+    let answers = recall::asked(model, &probes, max_new, tokenizer).await?;
     Ok(answers.into_iter().map(|answer| answer.right).collect())
 }
 
@@ -166,20 +203,6 @@ fn cells(cloze: &[ClozeAnswer], start: &[f32], wrong: &[WrongAnswer]) -> String 
         cells[w.cell as usize] = Cell::Borrowed;
     }
     cells.into_iter().map(Cell::letter).collect()
-}
-
-/// The first held-out answer with the likeliest tokens of arm and base at each position.
-async fn text(
-    run: &mut Run,
-    index: usize,
-    base: &mut Model,
-    tokenizer: &Tokenizer,
-    answer: &Sequence,
-    shifts: &[TokenShift],
-) -> Result<ShiftText> {
-    let arm = &mut run.arms[index];
-    let tokens = shift_tokens(&mut arm.model, base, tokenizer, answer, shifts).await?;
-    Ok(ShiftText { run: run.id, arm: arm.name, step: arm.step, question: run.questions[0].0.clone(), tokens })
 }
 
 /// A response's tokens with what `model` and `base` thought of each.

@@ -1,27 +1,24 @@
-//! What the worker runs on: the chosen back end, and what its own code weighs.
+//! What the worker runs on.
 
 use std::rc::Rc;
 
 use super::protocol::BackendChoice;
-use crate::engine::{Backend, Choice, choose};
+use crate::engine::{Backend, Choice, Found, choose};
 use crate::error::Result;
 use crate::gpu::Gpu;
 
-/// The back end, its adapter's name, and why it was chosen.
-pub async fn open(wanted: BackendChoice) -> Result<(Backend, String, String)> {
-    let Choice { backend, reason } = match wanted {
-        BackendChoice::Auto => choose().await,
-        BackendChoice::Cpu => {
-            Choice { backend: Backend::Cpu, reason: "The CPU engine was asked for.".into() }
-        }
-        BackendChoice::Webgpu => {
-            let backend = Backend::Gpu(Rc::new(Gpu::new().await?));
-            Choice { backend, reason: "WebGPU was asked for.".into() }
-        }
+/// The back end and its adapter's name.
+pub async fn open(wanted: BackendChoice, found: &mut Found) -> Result<(Choice, String)> {
+    let asked =
+        |backend, which| Choice { backend, reason: format!("{which} was asked for."), is_tried: false };
+    let choice = match wanted {
+        BackendChoice::Auto => choose(found).await,
+        BackendChoice::Cpu => asked(Backend::Cpu, "The CPU engine"),
+        BackendChoice::Webgpu => asked(Backend::Gpu(Rc::new(Gpu::new().await?)), "WebGPU"),
     };
-    let adapter = match &backend {
+    let adapter = match &choice.backend {
         Backend::Gpu(gpu) => gpu.name(),
         Backend::Cpu => "CPU (WebAssembly with SIMD)".into(),
     };
-    Ok((backend, adapter, reason))
+    Ok((choice, adapter))
 }

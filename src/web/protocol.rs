@@ -11,7 +11,8 @@ use crate::lab::{ArmName, BenchReport, BenchSettings, Event, RandomModel, Settin
 pub enum Command {
     /// The model's files and the facts; answered by [`Message::Ready`].
     Load(Box<Files>),
-    /// A new run: replaces the current one, answered by a `run` event and the measures of step 0.
+    /// A new run: replaces the current one, answered by a `run` event and, before the first measure
+    /// of an arm, the measures of step 0.
     Start {
         settings: Settings,
         instructions: String,
@@ -74,9 +75,9 @@ pub struct Files {
     pub weights: Vec<u8>,
     /// facts.jsonl.
     pub facts: String,
-    /// The last [`Message::Products`] on this machine.
+    /// The last [`Message::Found`] on this machine.
     #[serde(default)]
-    pub products: Option<String>,
+    pub found: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -117,8 +118,8 @@ pub enum Message {
     State {
         state: RunState,
     },
-    /// Which product kernels were the fastest here, to be kept for the next visit.
-    Products {
+    /// What trials found out about the adapter, to be kept for the next visit.
+    Found {
         json: String,
     },
     /// A run of an experiment begins; with an empty label and all runs done, it has ended.

@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use super::machine::open;
 use super::protocol::{Command, Files, Message, RunState};
 use crate::data::facts;
-use crate::engine::{Backend, Found, Sampling, step_products};
+use crate::engine::{Backend, Choice, Found, Sampling, step_products};
 use crate::error::{Error, Result};
 use crate::lab::{ArmName, BenchSettings, Event, Experiment, Lab, Preset, RandomModel, Settings, bench};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
@@ -39,6 +39,7 @@ pub fn start() {
             texts: Default::default(),
             experiment: None,
             playing: false,
+            is_fresh: false,
             step_ms: SLICE_MS,
         };
         worker.serve().await;
@@ -81,13 +82,15 @@ async fn breathe() {
 struct Worker {
     inbox: Inbox,
     lab: Option<Lab>,
-    /// Which product kernels are the fastest here.
+    /// What trials found out about the adapter.
     found: Found,
     /// Instructions and held-out examples of the current run.
     texts: (String, String),
     /// What the current run is part of.
     experiment: Option<Experiment>,
     playing: bool,
+    /// A run has begun and waits for a command, its start for being measured.
+    is_fresh: bool,
     /// Time of one step of one arm, milliseconds, as last measured.
     step_ms: f32,
 }
@@ -95,7 +98,7 @@ struct Worker {
 impl Worker {
     async fn serve(&mut self) {
         loop {
-            let message = match self.playing {
+            let message = match self.playing || self.is_fresh {
                 true => self.inbox.pop(),
                 false => Some(self.inbox.next().await),
             };
@@ -124,7 +127,7 @@ impl Worker {
                 self.experiment = None;
                 self.texts = (instructions, heldout);
                 self.begin(settings).await?;
-                post_state(RunState::Paused);
+                self.is_fresh = true;
                 Ok(())
             }
             Command::Experiment { preset, seeds, instructions, heldout } => {
@@ -176,11 +179,14 @@ impl Worker {
             weights: WeightFiles::One(&files.weights),
         })?;
         let facts = facts::parse(files.facts.as_bytes(), "facts.jsonl")?;
-        let (backend, adapter, reason) = open(files.backend).await?;
+        self.found = Found::parse(files.found.as_deref().unwrap_or_default());
+        let (Choice { backend, reason, is_tried }, adapter) = open(files.backend, &mut self.found).await?;
+        if is_tried {
+            self.remember();
+        }
         let title = bundle.title(&files.name);
         let parameters = bundle.config.parameters() as u64;
         let base = backend.load(&bundle.config, bundle.weights)?;
-        self.found = Found::parse(files.products.as_deref().unwrap_or_default());
         let engine = if matches!(backend, Backend::Gpu(_)) { "webgpu" } else { "cpu" };
         self.lab = Some(Lab::new(title.clone(), bundle.tokenizer, facts, base, backend));
         post(&Message::Ready { engine, adapter, reason, model: title, parameters });
@@ -198,24 +204,28 @@ impl Worker {
         }
     }
 
-    /// A new run, measured before its first step.
+    /// A new run. Its start is measured when nothing else is asked for, or behind the first steps, for which a
+    /// visitor should not have to wait.
     async fn begin(&mut self, settings: Settings) -> Result<()> {
-        self.playing = false;
+        (self.playing, self.is_fresh) = (false, false);
         post_state(RunState::Preparing);
         let config = self.lab()?.base.config().clone();
         self.tune(&config, &settings).await?;
         let (instructions, heldout) = self.texts.clone();
-        let lab = self.lab()?;
-        let info = lab.start(settings, &instructions, &heldout).await?;
-        let arms = lab.open_arms(None);
+        let info = self.lab()?.start(settings, &instructions, &heldout).await?;
         self.emit(vec![Event::Run(info)]);
-        for (done, &arm) in (0u32..).zip(&arms) {
-            let stage = "Measuring the start".into();
-            post(&Message::Progress { stage, done, total: arms.len() as u32 });
-            breathe().await;
-            let measured = self.lab()?.measure(arm).await?;
-            self.emit(measured);
-        }
+        breathe().await;
+        Ok(())
+    }
+
+    async fn measure_start(&mut self) -> Result<()> {
+        self.is_fresh = false;
+        let progress = |done, total| Message::Progress { stage: "Measuring the base".into(), done, total };
+        post(&progress(0, 0));
+        breathe().await;
+        let measured = self.lab()?.measure_start().await?;
+        self.emit(measured);
+        post(&progress(1, 1));
         Ok(())
     }
 
@@ -225,9 +235,13 @@ impl Worker {
         let tokens = (settings.batch * settings.max_len) as usize;
         let products = step_products(config, tokens, tokens, &settings.lora());
         if self.found.tune(gpu, &products).await? {
-            post(&Message::Products { json: self.found.json() });
+            self.remember();
         }
         Ok(())
+    }
+
+    fn remember(&self) {
+        post(&Message::Found { json: self.found.json() });
     }
 
     async fn experiment(&mut self, preset: &str, seeds: u32) -> Result<()> {
@@ -275,8 +289,13 @@ impl Worker {
         Ok(())
     }
 
-    /// One slice of training, and the measures that are due behind it.
+    /// One slice of training, and the measures that are due behind it; of a run that waits, its start.
     async fn advance(&mut self) -> Result<()> {
+        if !self.playing {
+            self.measure_start().await?;
+            post_state(RunState::Paused);
+            return Ok(());
+        }
         let arms = self.lab()?.open_arms(None);
         let wanted = (SLICE_MS / (self.step_ms * arms.len().max(1) as f32)) as u32;
         self.train(&arms, wanted.max(1)).await?;
@@ -307,6 +326,9 @@ impl Worker {
         let taken = events.len().max(1) as f32;
         self.emit(events);
         self.step_ms = (begun.elapsed().as_secs_f32() * 1e3 / taken).max(0.1);
+        if self.lab()?.needs_start() {
+            self.measure_start().await?;
+        }
         for &arm in arms {
             let lab = self.lab()?;
             if lab.is_due(arm) {

@@ -1,11 +1,12 @@
 use crate::common::{configs, load};
-use driftscope::engine::{Backend, choose};
+use driftscope::engine::{Backend, Found, choose};
 use pollster::block_on;
 
 /// Where the only adapter is a program on the CPU (lavapipe), the reason has the figures of both engines.
 #[test]
 fn the_choice_works_and_is_explained() {
-    let choice = block_on(choose());
+    let mut found = Found::default();
+    let choice = block_on(choose(&mut found));
     let (_, config) = configs().remove(0);
     assert_eq!(
         block_on(load(&choice.backend, &config).logits(&[1, 2, 3])).unwrap().len(),
@@ -25,4 +26,9 @@ fn the_choice_works_and_is_explained() {
     let [adapter, cpu] = figures[..] else { panic!("two figures: {}", choice.reason) };
     assert!(adapter > 0.0 && cpu > 0.0, "{}", choice.reason);
     assert_eq!(matches!(choice.backend, Backend::Gpu(_)), adapter > cpu, "{}", choice.reason);
+
+    // What was found is remembered, and nothing is tried again.
+    let again = block_on(choose(&mut Found::parse(&found.json())));
+    assert_eq!((choice.is_tried, again.is_tried), (true, false));
+    assert_eq!(again.reason.replace("an earlier trial", "a trial"), choice.reason);
 }

@@ -109,7 +109,7 @@ fn mistakes() -> Vec<Mistake> {
         MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
         MATMUL_REGISTER "row_q(j, n + 12u)" => "row_q(j, n + 8u)", lora::register;
-        MATMUL_SKINNY "sum *= u.alpha" => "sum *= 1.001", matmul::scalar;
+        MATMUL_SKINNY "column_a(m, k) *" => "1.001 * column_a(m, k) *", matmul::scalar;
         MATMUL_SKINNY "i % 2u == 1u" => "i % 2u == 0u", matmul::scalar;
         MATMUL_SKINNY "k += SLICES" => "k += SLICES + 1u", matmul::sliced;
         MATMUL_SKINNY "group(n) * u.rank + r" => "r", lora::sliced;

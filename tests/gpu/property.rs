@@ -159,12 +159,11 @@ fn length(most: u32) -> impl Strategy<Value = u32> {
 
 fn product() -> impl Strategy<Value = Matmul> {
     let layout = any_of(matmul::LAYOUTS.to_vec());
-    let alpha = prop_oneof![Just(1.0), -2.0..2f32];
     let shape = (length(140), length(140), length(140));
-    let options = (any_of(Variant::ALL.to_vec()), alpha, any::<bool>(), any::<bool>());
-    (layout, shape, options).prop_map(|(layout, (m, n, k), (variant, alpha, accumulate, packed))| {
+    let options = (any_of(Variant::ALL.to_vec()), any::<bool>(), any::<bool>());
+    (layout, shape, options).prop_map(|(layout, (m, n, k), (variant, accumulate, packed))| {
         let force = Some(variant);
-        Matmul { alpha, accumulate, packed, force, ..Matmul::new(layout, m, n, k) }
+        Matmul { accumulate, packed, force, ..Matmul::new(layout, m, n, k) }
     })
 }
 
@@ -181,7 +180,7 @@ fn lora_products() {
     check((stack(), product()), |gpu, (op, mm)| {
         let n = op.bounds[op.groups as usize - 1];
         lora::forward_at(gpu, op, Matmul { layout: Nt, n, ..mm });
-        lora::backward_input_at(gpu, op, Matmul { layout: Nn, k: n, alpha: 1.0, ..mm });
+        lora::backward_input_at(gpu, op, Matmul { layout: Nn, k: n, ..mm });
         lora::products_at(gpu, op, mm.m, mm.k);
     });
 }

@@ -36,7 +36,7 @@ fn case(kernel: &'static Kernel, uniforms: Layout) -> Case {
 fn cases() -> Vec<Case> {
     let attention = || layout!(Attention { batch, time, heads, kv_heads, head_dim, q_stride, kv_stride, k_offset, v_offset, kv_time, scale });
     let rmsnorm = || layout!(RmsNorm { rows, width, eps });
-    let product = || layout!(MatmulUniforms { m, n, k, alpha, scale, rank, groups, end_0, end_1 });
+    let product = || layout!(MatmulUniforms { m, n, k, scale, rank, groups, end_0, end_1 });
     let adapter = || layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down });
     let dora = || layout!(Dora { m, n, k, rank, scale, end_0, end_1, adapted });
     vec![

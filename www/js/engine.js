@@ -57,7 +57,7 @@ export class Engine {
   /** @private */
   listen() {
     this.worker.onmessage = ({ data }) => {
-      if (data?.type === "products") remember("products", data.json);
+      if (data?.type === "found") remember("found", data.json);
       else this.onMessage(data);
     };
     this.worker.onerror = (event) => {
@@ -136,7 +136,7 @@ export async function fetchText(path) {
 }
 
 /**
- * The files of the model, and which product kernels the engine found fastest here before.
+ * The files of the model, and what the engine found out about this machine before.
  * @param {(done: number, total: number) => void} onProgress bytes of all files; total 0 while unknown
  */
 export async function fetchModel(onProgress) {
@@ -147,9 +147,10 @@ export async function fetchModel(onProgress) {
     weights: "model.safetensors",
   };
   const paths = Object.fromEntries(Object.entries(names).map(([name, file]) => [name, MODEL + file]));
+  const found = recall("found");
   const files = await fetchAll(paths, onProgress);
   return {
-    products: await recall("products"),
+    found: await found,
     name: "Atlas",
     config: decode(files.config),
     tokenizer: decode(files.tokenizer),

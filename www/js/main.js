@@ -163,9 +163,10 @@ function playbackOnly(reason) {
   say("Training is not possible here; the page plays the recorded run.");
 }
 
-/** While a run trains the counters say enough. */
+/** What takes long; training itself has its counters. */
 function takeProgress({ stage, done, total }) {
-  if (control.mode === "loading" || control.isBusy) showProgress(stage, done, total);
+  if (done < total || total === 0) showProgress(stage, done, total);
+  else hideProgress();
 }
 
 function showProgress(stage, done, total) {
@@ -245,8 +246,10 @@ async function startEngine() {
   loaded.catch(() => {}); // awaited below, after the worker
   try {
     showProgress("Starting the engine", 0, 0);
+    const fetched = fetchModel((done, total) => showProgress("model", done, total));
+    fetched.catch(() => {}); // awaited below too
     await engine.start();
-    const model = await fetchModel((done, total) => showProgress("model", done, total));
+    const model = await fetched;
     await loaded;
     showProgress("Preparing the engine", 0, 0);
     engine.post({ type: "load", backend, ...model, facts: data.facts });

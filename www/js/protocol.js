@@ -10,7 +10,7 @@
  *
  * Page to worker:
  * @typedef {{type: "load", backend: "auto" | "webgpu" | "cpu", name: string, config: string, tokenizer: string,
- *   tokenizer_config: string | null, weights: Uint8Array, facts: string, products?: string | null}} LoadCommand
+ *   tokenizer_config: string | null, weights: Uint8Array, facts: string, found?: string | null}} LoadCommand
  * @typedef {LoadCommand
  *   | {type: "start", settings: Settings, instructions: string, heldout: string}
  *   | {type: "play"} | {type: "pause"}
@@ -36,7 +36,7 @@
  *   | {type: "experiment", preset: string, label: string, done: number, total: number}
  *   | {type: "saved", arm: ArmName, file: string, bytes: Uint8Array}
  *   | {type: "bench", report: BenchReport}
- *   | {type: "products", json: string}
+ *   | {type: "found", json: string}
  *   | {type: "error", name: string, message: string}} Message
  * @typedef {{first_ms: number, ms: number, tokens_per_s: number, gflop: number, gflop_per_s: number,
  *   share_of_best: number}} Speed

@@ -122,6 +122,24 @@ impl GpuModel {
         MemoryPlan::new(net.form(), &self.layout, Shape { rows, time }, accumulate > 1, head_bytes)
     }
 
+    /// See [`super::Model::again`].
+    pub fn again(&self) -> Self {
+        Self {
+            gpu: self.gpu.clone(),
+            config: self.config.clone(),
+            layout: self.layout.clone(),
+            weights: self.weights.clone(),
+            packed: self.packed,
+            rope: self.rope.clone(),
+            storage: self.storage,
+            adapter: None,
+            trainer: None,
+            forwards: HashMap::new(),
+            shifts: HashMap::new(),
+            decoders: HashMap::new(),
+        }
+    }
+
     /// An arm that starts at this base.
     ///
     /// # Errors
@@ -149,20 +167,8 @@ impl GpuModel {
                 (self.weights.clone(), Some(adapter), trainer)
             }
         };
-        let model = Self {
-            gpu: gpu.clone(),
-            config: self.config.clone(),
-            layout: self.layout.clone(),
-            weights,
-            packed: self.packed && !is_full,
-            rope: self.rope.clone(),
-            storage: self.storage,
-            adapter,
-            trainer: Some(trainer),
-            forwards: HashMap::new(),
-            shifts: HashMap::new(),
-            decoders: HashMap::new(),
-        };
+        let packed = self.packed && !is_full;
+        let model = Self { weights, packed, adapter, trainer: Some(trainer), ..self.again() };
         if matches!(tuning, Tuning::Lora { start: AdapterStart::Seed(_), .. }) {
             model.net().set_magnitudes(gpu);
         }
