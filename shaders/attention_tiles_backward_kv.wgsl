@@ -45,12 +45,12 @@ fn block_of_dqkv(at: vec4u, d: u32) -> mat4x4f {
     return mat4x4f(dqkv[at.x + d], dqkv[at.y + d], dqkv[at.z + d], dqkv[at.w + d]);
 }
 
-// Of `count` rows at most.
-fn store_block(at: vec4u, d: u32, v: mat4x4f, count: u32) {
-    if count > 0u { dqkv[at.x + d] = v[0]; }
-    if count > 1u { dqkv[at.y + d] = v[1]; }
-    if count > 2u { dqkv[at.z + d] = v[2]; }
-    if count > 3u { dqkv[at.w + d] = v[3]; }
+// Four columns. Rows past the last are the last again and of the same value: a branch for each takes long to compile.
+fn store_block(at: vec4u, d: u32, v: mat4x4f) {
+    dqkv[at.x + d] = v[0];
+    dqkv[at.y + d] = v[1];
+    dqkv[at.z + d] = v[2];
+    dqkv[at.w + d] = v[3];
 }
 
 fn column(score: vec4f, lse: vec4f, i: u32, j: u32) -> vec4f {
@@ -58,13 +58,13 @@ fn column(score: vec4f, lse: vec4f, i: u32, j: u32) -> vec4f {
     return select(vec4f(), exp(score * u.scale - lse), (queries >= vec4u(j)) & (queries < vec4u(u.time)));
 }
 
-// Of scores of four keys from j on, a column each, and four queries from i on.
-fn probabilities(s: mat4x4f, lse: vec4f, i: u32, j: u32) -> mat4x4f {
+// Of scores of these four keys, a column each, and four queries from i on.
+fn probabilities(s: mat4x4f, lse: vec4f, i: u32, keys: vec4u) -> mat4x4f {
     return mat4x4f(
-        column(s[0], lse, i, j),
-        column(s[1], lse, i, j + 1u),
-        column(s[2], lse, i, j + 2u),
-        column(s[3], lse, i, j + 3u),
+        column(s[0], lse, i, keys.x),
+        column(s[1], lse, i, keys.y),
+        column(s[2], lse, i, keys.z),
+        column(s[3], lse, i, keys.w),
     );
 }
 
@@ -91,10 +91,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let group = u.heads / u.kv_heads;
 
     let last = u.time - 1u;
-    let k0 = (rows(j, last) + b * u.time) * (u.kv_stride / 4u) + kv_head * quads;
-    let k1 = (rows(j + 4u, last) + b * u.time) * (u.kv_stride / 4u) + kv_head * quads;
-    let stored = min(SIDE, u.time - j);
-    let stored1 = max(stored, 4u) - 4u;
+    let keys0 = rows(j, last);
+    let keys1 = rows(j + 4u, last);
+    let k0 = (keys0 + b * u.time) * (u.kv_stride / 4u) + kv_head * quads;
+    let k1 = (keys1 + b * u.time) * (u.kv_stride / 4u) + kv_head * quads;
     // Each query head and tile of queries by one counter: a loop less.
     let down = (u.time - j + SIDE - 1u) / SIDE;
     for (var tile = 0u; tile < group * down; tile++) {
@@ -136,10 +136,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         let lse1 = vec4f(lse[at1.x], lse[at1.y], lse[at1.z], lse[at1.w]);
         let delta0 = vec4f(delta[at0.x], delta[at0.y], delta[at0.z], delta[at0.w]);
         let delta1 = vec4f(delta[at1.x], delta[at1.y], delta[at1.z], delta[at1.w]);
-        near0 = probabilities(near0, lse0, i, j);
-        near1 = probabilities(near1, lse1, i + 4u, j);
-        far0 = probabilities(far0, lse0, i, j + 4u);
-        far1 = probabilities(far1, lse1, i + 4u, j + 4u);
+        near0 = probabilities(near0, lse0, i, keys0);
+        near1 = probabilities(near1, lse1, i + 4u, keys0);
+        far0 = probabilities(far0, lse0, i, keys1);
+        far1 = probabilities(far1, lse1, i + 4u, keys1);
         ds_near0 = gradients(near0, ds_near0, delta0);
         ds_near1 = gradients(near1, ds_near1, delta1);
         ds_far0 = gradients(far0, ds_far0, delta0);
@@ -159,10 +159,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
                 dv_near += block_of_dqkv(k0 + to_v, d);
                 dv_far += block_of_dqkv(k1 + to_v, d);
             }
-            store_block(k0 + to_k, d, dk_near, stored);
-            store_block(k1 + to_k, d, dk_far, stored1);
-            store_block(k0 + to_v, d, dv_near, stored);
-            store_block(k1 + to_v, d, dv_far, stored1);
+            store_block(k0 + to_k, d, dk_near);
+            store_block(k1 + to_k, d, dk_far);
+            store_block(k0 + to_v, d, dv_near);
+            store_block(k1 + to_v, d, dv_far);
         }
     }
 }

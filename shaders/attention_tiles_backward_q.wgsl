@@ -51,12 +51,12 @@ fn block_of_dqkv(at: vec4u, d: u32) -> mat4x4f {
     return mat4x4f(dqkv[at.x + d], dqkv[at.y + d], dqkv[at.z + d], dqkv[at.w + d]);
 }
 
-// Of `count` rows at most.
-fn store_block(at: vec4u, d: u32, v: mat4x4f, count: u32) {
-    if count > 0u { dqkv[at.x + d] = v[0]; }
-    if count > 1u { dqkv[at.y + d] = v[1]; }
-    if count > 2u { dqkv[at.z + d] = v[2]; }
-    if count > 3u { dqkv[at.w + d] = v[3]; }
+// Four columns. Rows past the last are the last again and of the same value: a branch for each takes long to compile.
+fn store_block(at: vec4u, d: u32, v: mat4x4f) {
+    dqkv[at.x + d] = v[0];
+    dqkv[at.y + d] = v[1];
+    dqkv[at.z + d] = v[2];
+    dqkv[at.w + d] = v[3];
 }
 
 // dot products of the columns
@@ -106,8 +106,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let q1 = n1 * (u.q_stride / 4u) + h * quads;
     let at0 = n0 * u.heads + h;
     let at1 = n1 * u.heads + h;
-    let stored = min(SIDE, u.time - i);
-    let stored1 = max(stored, 4u) - 4u;
 
     var own0 = vec4f();
     var own1 = vec4f();
@@ -120,11 +118,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         delta[at0[r]] = own0[r];
         delta[at1[r]] = own1[r];
     }
-    let seen = vec4u(0u, 1u, 2u, 3u) + i;
-    let queries0 = Queries(vec4f(lse[at0.x], lse[at0.y], lse[at0.z], lse[at0.w]), own0, seen);
-    let queries1 = Queries(vec4f(lse[at1.x], lse[at1.y], lse[at1.z], lse[at1.w]), own1, seen + 4u);
+    let queries0 = Queries(vec4f(lse[at0.x], lse[at0.y], lse[at0.z], lse[at0.w]), own0, rows(i, u.time - 1u));
+    let queries1 = Queries(vec4f(lse[at1.x], lse[at1.y], lse[at1.z], lse[at1.w]), own1, rows(i + 4u, u.time - 1u));
 
-    for (var j = 0u; j < i + stored; j += SIDE) {
+    for (var j = 0u; j < min(i + SIDE, u.time); j += SIDE) {
         let k0 = (rows(j, u.time - 1u) + b * u.time) * (u.kv_stride / 4u) + kv_head;
         let k1 = (rows(j + 4u, u.time - 1u) + b * u.time) * (u.kv_stride / 4u) + kv_head;
         var near0 = mat4x4f(); // scores of the first four queries and keys, of the second four queries and so on
@@ -166,8 +163,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
                 dq0 += block_of_dqkv(q0, d);
                 dq1 += block_of_dqkv(q1, d);
             }
-            store_block(q0, d, dq0, stored);
-            store_block(q1, d, dq1, stored1);
+            store_block(q0, d, dq0);
+            store_block(q1, d, dq1);
         }
     }
 }

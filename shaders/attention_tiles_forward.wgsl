@@ -47,12 +47,12 @@ fn block_of_out(at: vec4u, d: u32) -> mat4x4f {
     return mat4x4f(out[at.x + d], out[at.y + d], out[at.z + d], out[at.w + d]);
 }
 
-// Of `count` rows at most.
-fn store_block(at: vec4u, d: u32, v: mat4x4f, count: u32) {
-    if count > 0u { out[at.x + d] = v[0]; }
-    if count > 1u { out[at.y + d] = v[1]; }
-    if count > 2u { out[at.z + d] = v[2]; }
-    if count > 3u { out[at.w + d] = v[3]; }
+// Four columns. Rows past the last are the last again and of the same value: a branch for each takes long to compile.
+fn store_block(at: vec4u, d: u32, v: mat4x4f) {
+    out[at.x + d] = v[0];
+    out[at.y + d] = v[1];
+    out[at.z + d] = v[2];
+    out[at.w + d] = v[3];
 }
 
 // Scores of four queries, a column each, and four keys from j on; the query in column c sees keys up to seen[c].
@@ -81,30 +81,11 @@ fn times(m: mat4x4f, by: vec4f) -> mat4x4f {
     return mat4x4f(m[0] * by.x, m[1] * by.y, m[2] * by.z, m[3] * by.w);
 }
 
-// Online softmax of four queries.
-struct Soft {
-    near: mat4x4f, // scores, then probabilities before division by the sum, of the first four keys
-    far: mat4x4f, // and of the other four
-    maximum: vec4f,
-    sum: vec4f,
-    keep: vec4f, // by which what was summed before is multiplied
-}
-
-fn soften(s: Soft) -> Soft {
-    let maximum = max(s.maximum, max(largest(s.near), largest(s.far)));
-    let near = exp_minus(s.near, maximum);
-    let far = exp_minus(s.far, maximum);
-    let keep = exp(s.maximum - maximum);
-    let ones = vec4f(1.0);
-    return Soft(near, far, maximum, s.sum * keep + ones * near + ones * far, keep);
-}
-
-fn store_lse(at: vec4u, s: Soft, count: u32) {
-    let v = s.maximum + log(s.sum);
-    if count > 0u { lse[at.x] = v.x; }
-    if count > 1u { lse[at.y] = v.y; }
-    if count > 2u { lse[at.z] = v.z; }
-    if count > 3u { lse[at.w] = v.w; }
+fn store_lse(at: vec4u, v: vec4f) {
+    lse[at.x] = v.x;
+    lse[at.y] = v.y;
+    lse[at.z] = v.z;
+    lse[at.w] = v.w;
 }
 
 @compute @workgroup_size(THREADS)
@@ -126,53 +107,68 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let q1 = n1 * (u.q_stride / 4u) + h * quads;
     let at0 = n0 * u.heads + h;
     let at1 = n1 * u.heads + h;
-    let stored = min(SIDE, u.time - i);
-    let stored1 = max(stored, 4u) - 4u;
-    let seen = vec4u(0u, 1u, 2u, 3u) + i + position[0];
-    let end = position[0] + i + stored;
+    let end = position[0] + min(i + SIDE, u.time); // of the keys that are seen
+    let seen0 = rows(position[0] + i, end - 1u);
+    let seen1 = rows(position[0] + i + 4u, end - 1u);
 
-    var s0 = Soft(mat4x4f(), mat4x4f(), vec4f(-1e30), vec4f(), vec4f());
-    var s1 = s0;
+    // Online softmax: the largest score of each query so far, and the sum below it.
+    var max0 = vec4f(-1e30);
+    var max1 = vec4f(-1e30);
+    var sum0 = vec4f();
+    var sum1 = vec4f();
     for (var j = 0u; j < end; j += SIDE) {
         let k0 = (rows(j, end - 1u) + b * u.kv_time) * (u.kv_stride / 4u) + kv_head;
         let k1 = (rows(j + 4u, end - 1u) + b * u.kv_time) * (u.kv_stride / 4u) + kv_head;
-        s0.near = mat4x4f();
-        s0.far = mat4x4f();
-        s1.near = mat4x4f();
-        s1.far = mat4x4f();
+        // Scores, then probabilities before division by the sum, of the first four queries and keys, of the second
+        // four queries and so on.
+        var near0 = mat4x4f();
+        var near1 = mat4x4f();
+        var far0 = mat4x4f();
+        var far1 = mat4x4f();
         for (var d = 0u; d < quads; d++) {
             let queries0 = block_of_q(q0, d);
             let queries1 = block_of_q(q1, d);
             let near = transpose(block_of_kv(k0 + to_k, d));
-            s0.near += near * queries0;
-            s1.near += near * queries1;
+            near0 += near * queries0;
+            near1 += near * queries1;
             let far = transpose(block_of_kv(k1 + to_k, d));
-            s0.far += far * queries0;
-            s1.far += far * queries1;
+            far0 += far * queries0;
+            far1 += far * queries1;
         }
-        s0.near = masked(s0.near, j, seen);
-        s0.far = masked(s0.far, j + 4u, seen);
-        s1.near = masked(s1.near, j, seen + 4u);
-        s1.far = masked(s1.far, j + 4u, seen + 4u);
-        s0 = soften(s0);
-        s1 = soften(s1);
+        near0 = masked(near0, j, seen0);
+        near1 = masked(near1, j, seen1);
+        far0 = masked(far0, j + 4u, seen0);
+        far1 = masked(far1, j + 4u, seen1);
+        let before0 = max0;
+        let before1 = max1;
+        max0 = max(max0, max(largest(near0), largest(far0)));
+        max1 = max(max1, max(largest(near1), largest(far1)));
+        near0 = exp_minus(near0, max0);
+        near1 = exp_minus(near1, max1);
+        far0 = exp_minus(far0, max0);
+        far1 = exp_minus(far1, max1);
+        let keep0 = exp(before0 - max0); // by which what was summed before is multiplied
+        let keep1 = exp(before1 - max1);
+        let ones = vec4f(1.0);
+        sum0 = sum0 * keep0 + ones * near0 + ones * far0;
+        sum1 = sum1 * keep1 + ones * near1 + ones * far1;
 
         let last = j + SIDE >= end;
-        let by0 = select(vec4f(1.0), 1.0 / s0.sum, last);
-        let by1 = select(vec4f(1.0), 1.0 / s1.sum, last);
+        let by0 = select(vec4f(1.0), 1.0 / sum0, last);
+        let by1 = select(vec4f(1.0), 1.0 / sum1, last);
         for (var d = 0u; d < quads; d++) {
             let near = block_of_kv(k0 + to_v, d);
             let far = block_of_kv(k1 + to_v, d);
-            var acc0 = near * s0.near + far * s0.far;
-            var acc1 = near * s1.near + far * s1.far;
+            var acc0 = near * near0 + far * far0;
+            var acc1 = near * near1 + far * far1;
             if j > 0u {
-                acc0 += times(block_of_out(at0 * quads, d), s0.keep);
-                acc1 += times(block_of_out(at1 * quads, d), s1.keep);
+                acc0 += times(block_of_out(at0 * quads, d), keep0);
+                acc1 += times(block_of_out(at1 * quads, d), keep1);
             }
-            store_block(at0 * quads, d, times(acc0, by0), stored);
-            store_block(at1 * quads, d, times(acc1, by1), stored1);
+            store_block(at0 * quads, d, times(acc0, by0));
+            store_block(at1 * quads, d, times(acc1, by1));
         }
     }
-    store_lse(at0, s0, stored);
-    store_lse(at1, s1, stored1);
+    store_lse(at0, max0 + log(sum0));
+    store_lse(at1, max1 + log(sum1));
 }

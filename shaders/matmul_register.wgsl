@@ -119,22 +119,17 @@ fn outer(rows: vec4f, columns: vec4f) -> mat4x4f {
     return mat4x4f(columns * rows.x, columns * rows.y, columns * rows.z, columns * rows.w);
 }
 
-fn store(at: u32, values: vec4f) {
-    if ACCUMULATE { out[at] += values; } else { out[at] = values; }
-}
-
-// Of a block, column i is row m+i of the output. What lies past the edge is not stored.
+// Of a block, column i is row m+i of the output. A block past the edge is not stored; of one at the edge, the last row
+// is stored again, by the same thread and with the same values: a branch for each row takes long to compile.
 fn store_block(m: u32, n: u32, block: mat4x4f) {
     if m >= u.m || n >= u.n { return; }
-    let w = u.n / 4u;
-    let at = m * w + n / 4u;
-    store(at, block[0]);
-    if m + 1u >= u.m { return; }
-    store(at + w, block[1]);
-    if m + 2u >= u.m { return; }
-    store(at + 2u * w, block[2]);
-    if m + 3u >= u.m { return; }
-    store(at + 3u * w, block[3]);
+    let at = vec4u(row(m), row(m + 1u), row(m + 2u), row(m + 3u)) * (u.n / 4u) + n / 4u;
+    var v = block;
+    if ACCUMULATE { v += mat4x4f(out[at.x], out[at.y], out[at.z], out[at.w]); }
+    out[at.x] = v[0];
+    out[at.y] = v[1];
+    out[at.z] = v[2];
+    out[at.w] = v[3];
 }
 
 @compute @workgroup_size(THREADS)

@@ -63,10 +63,10 @@ fn mistakes() -> Vec<Mistake> {
         ATTENTION_TILES_BACKWARD_KV "y1 * near1" => "y0 * near1", attention::backward;
         ATTENTION_TILES_BACKWARD_Q "keys <= vec4u(seen)" => "keys < vec4u(seen)", attention::backward;
         ATTENTION_TILES_BACKWARD_Q "if j > 0u" => "if j > SIDE", attention::backward;
-        ATTENTION_TILES_BACKWARD_Q "seen + 4u" => "seen", attention::backward;
-        ATTENTION_TILES_FORWARD "+ i + position[0]" => "+ i", attention::forward_from_cache;
-        ATTENTION_TILES_FORWARD "s0.keep)" => "vec4f(1.0))", attention::forward;
-        ATTENTION_TILES_FORWARD "far * s1.far" => "far * s0.far", attention::forward;
+        ATTENTION_TILES_BACKWARD_Q "own1, rows(i + 4u," => "own1, rows(i,", attention::backward;
+        ATTENTION_TILES_FORWARD "seen0 = rows(position[0] + i," => "seen0 = rows(i,", attention::forward_from_cache;
+        ATTENTION_TILES_FORWARD ", keep0)" => ", vec4f(1.0))", attention::forward;
+        ATTENTION_TILES_FORWARD "far * far1" => "far * far0", attention::forward;
         CROSS_ENTROPY_BACKWARD "* now.inv_targets" => "* now.lr", cross_entropy::backward;
         CROSS_ENTROPY_BACKWARD "log(sum) - (" => "log(sum) + (", cross_entropy::backward;
         CROSS_ENTROPY_BACKWARD "4u * slice; v < u.vocab" => "4u * slice; v + 4u < u.vocab", cross_entropy::backward;
