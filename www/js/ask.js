@@ -1,5 +1,5 @@
 /** A free question, answered by the base and by both arms as they are now. */
-import { el, find, findAll, setText } from "./dom.js";
+import { el, find, findAll, setText, update } from "./dom.js";
 import { ARM_LABEL, plural } from "./format.js";
 import { SAMPLING, describeSampling, readField } from "./sampling.js";
 import { markToken, tokenRow, topTable } from "./tokens.js";
@@ -41,7 +41,7 @@ export class Ask {
 
   /** Says whether questions can be asked, and why not. */
   enable(isLive, hasRun) {
-    for (const control of findAll("#ask button, #ask input")) control.disabled = !isLive;
+    for (const control of findAll("button, input", find("#ask"))) update(control, { disabled: !isLive });
     const ready = hasRun ? "The base and both arms as they are now." : "Before a run starts only the base answers.";
     setText(find("#ask-note"), isLive ? ready : "Asking needs the engine, which is not running on this page.");
   }

@@ -4,7 +4,7 @@
  */
 import { el, find, setText, table } from "./dom.js";
 import { ARM_LABEL, count, plural } from "./format.js";
-import { addView } from "./frame.js";
+import { addView, makeDifference } from "./frame.js";
 import { checkSentence } from "./summary-data.js";
 
 const MOST_EXAMPLES = 6;
@@ -37,12 +37,10 @@ export function checkButton(control, arm) {
 export function makeChecks(/** @type {import("./run-control.js").RunControl} */ control) {
   const { store } = control;
   const host = find("#checks");
-  let drawn = "";
+  const isNew = makeDifference();
   const draw = () => {
     const arms = store.armNames;
-    const key = JSON.stringify([store.run?.run, store.source.kind, store.version, control.state, control.isLive]);
-    if (key === drawn) return;
-    drawn = key;
+    if (!isNew(store.run, store.summary, store.checks, ...arms.map((arm) => whyNoCheck(control, arm)))) return;
     const ofSummary = ["lora", "full"].flatMap((arm) =>
       (store.summary?.counterfactual ?? []).filter((check) => check.arm === arm),
     );

@@ -1,5 +1,5 @@
 /** The sticky bar: Play/Pause, Step, Reset, the arms, the slider and the counters. */
-import { find, findAll, setText } from "./dom.js";
+import { find, findAll, setAttributes, setText, update } from "./dom.js";
 import { count, fixed, perArm } from "./format.js";
 
 const MODE_TEXT = { loading: "engine loading", live: "", playback: "playback only" };
@@ -22,18 +22,17 @@ export function makeControlBar(store, control, form) {
     store.pin(step >= store.newest ? null : step);
   });
   find("#newest").addEventListener("click", () => store.pin(null));
-  for (const input of findAll('[name="arms"]')) {
-    input.addEventListener("change", () => form.setArms(input.value.split(",")));
-  }
+  const arms = findAll('[name="arms"]');
+  for (const input of arms) input.addEventListener("change", () => form.setArms(input.value.split(",")));
 
   return function draw() {
     const isRunning = control.isRunning;
     setText(find(".label", play), isRunning ? "Pause" : "Play");
-    play.dataset.state = isRunning ? "running" : "paused";
+    update(play.dataset, { state: isRunning ? "running" : "paused" });
     const isOver = control.isLive && control.state === "done";
-    for (const name of ["#step", "#step-ten"])
-      find(name).disabled = isOver || control.isBusy || control.isExperimenting;
-    for (const input of findAll('[name="arms"]')) input.checked = input.value === form.arms().join();
+    const disabled = isOver || control.isBusy || control.isExperimenting;
+    for (const name of ["#step", "#step-ten"]) update(find(name), { disabled });
+    for (const input of arms) update(input, { checked: input.value === form.arms().join() });
     drawSlider(store, slider);
     drawCounters(store);
     drawSource(store, control);
@@ -42,17 +41,16 @@ export function makeControlBar(store, control, form) {
 
 function drawSlider(store, slider) {
   const steps = store.run?.settings.steps ?? 1;
-  slider.max = String(Math.max(store.newest, steps));
-  slider.value = String(store.step);
-  slider.disabled = store.newest === 0;
-  slider.setAttribute("aria-valuetext", `step ${store.step} of ${steps}`);
-  find("#newest").hidden = store.isFollowing;
+  const max = String(Math.max(store.newest, steps));
+  update(slider, { max, value: String(store.step), disabled: store.newest === 0 });
+  setAttributes(slider, { "aria-valuetext": `step ${store.step} of ${steps}` });
+  update(find("#newest"), { hidden: store.isFollowing });
 }
 
 function drawCounters(store) {
   const steps = store.run?.settings.steps ?? 0;
-  const counter = find("[data-step]");
-  counter.dataset.step = String(store.step);
+  const counter = find("#bar [data-step]");
+  update(counter.dataset, { step: String(store.step) });
   setText(counter, count(store.step));
   setText(find("#steps-total"), count(steps));
   let tokens = 0;
@@ -73,11 +71,11 @@ function drawCounters(store) {
 function drawSource(store, control) {
   const { kind, engine } = store.source;
   const badge = find("#source");
-  badge.dataset.source = kind === "live" && control.mode !== "live" ? "stopped" : kind;
+  update(badge.dataset, { source: kind === "live" && control.mode !== "live" ? "stopped" : kind });
   const live = control.mode === "live" ? "live" : "your run";
   const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", live }[kind];
   setText(badge, text);
-  badge.title = kind === "live" ? "Trains in this browser now" : `Recorded on: ${engine}`;
+  update(badge, { title: kind === "live" ? "Trains in this browser now" : `Recorded on: ${engine}` });
   setText(find("#mode"), MODE_TEXT[control.mode] || engineName());
 }
 

@@ -27,9 +27,31 @@ export function findAll(selector, /** @type {ParentNode} */ root = document) {
   return /** @type {any[]} */ ([...root.querySelectorAll(selector)]);
 }
 
-/** Sets the text only where it differs, so that live regions stay silent. */
+/** Sets the text only where it differs, so that live regions stay silent; keeps the text node where there is one. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent === text) return;
+  const { firstChild } = element;
+  if (firstChild?.nodeType === Node.TEXT_NODE && !firstChild.nextSibling) firstChild.data = text;
+  else element.textContent = text;
+}
+
+/** Sets those of the properties that differ; one that is set to what it was has the element styled anew. */
+export function update(element, /** @type {Record<string, unknown>} */ properties) {
+  for (const [name, value] of Object.entries(properties)) if (element[name] !== value) element[name] = value;
+}
+
+/** Sets those of the attributes that differ. */
+export function setAttributes(element, /** @type {Record<string, string | number>} */ attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
+  }
+}
+
+/** Leaves `host` with `wanted` children: those it has, as far as they go, and others that `make` makes. */
+export function fit(host, wanted, /** @type {() => Element} */ make) {
+  while (host.children.length > wanted) host.lastElementChild.remove();
+  while (host.children.length < wanted) host.append(make());
+  return /** @type {any[]} */ ([...host.children]);
 }
 
 /** A table with a caption, a head row and rows of cells; numbers are strings already. */

@@ -1,6 +1,6 @@
 /** Teacher tools: a run as a file, out and in; its figures as CSV; a link to the settings; the adapter. */
 import { clearErrors, say, showError } from "./alerts.js";
-import { download, find, findAll } from "./dom.js";
+import { download, find, findAll, update } from "./dom.js";
 import { RecordError, parseRecord, writeCsv, writeRecord } from "./record.js";
 
 const LARGEST = 200e6;
@@ -56,8 +56,9 @@ async function copyLink(hash) {
 
 /** Which tools can be used now. */
 export function enableFileTools(store, control) {
-  for (const name of ["#export-json", "#export-csv"]) find(name).disabled = !store.run;
-  for (const button of findAll("[data-save]")) {
-    button.disabled = !(control.mode === "live" && control.isLive && store.arms.has(button.dataset.save));
+  for (const name of ["#export-json", "#export-csv"]) update(find(name), { disabled: !store.run });
+  for (const button of findAll("[data-save]", find("#tools"))) {
+    const isHere = control.mode === "live" && control.isLive && store.arms.has(button.dataset.save);
+    update(button, { disabled: !isHere });
   }
 }

@@ -1,5 +1,5 @@
 /** The cards of the experiments: show what was recorded, or run it here; and how far a running one is. */
-import { el, find, findAll, setText } from "./dom.js";
+import { el, find, findAll, setText, update } from "./dom.js";
 import { FINDINGS, MOST_SEEDS, experimentNote } from "./findings-list.js";
 import { plural } from "./format.js";
 import { addView } from "./frame.js";
@@ -22,12 +22,14 @@ export function makeFindings(store, control, hooks) {
         const isRunning = control.isExperimenting && control.experiment.name === finding.name;
         card.classList.toggle("is-shown", isShown);
         card.classList.toggle("is-running", isRunning);
-        run.disabled = seeds.disabled = control.mode !== "live";
-        run.title = control.mode === "live" ? "" : "Training is not possible here, or the engine is still loading";
+        const isLive = control.mode === "live";
+        const title = isLive ? "" : "Training is not possible here, or the engine is still loading";
+        update(run, { disabled: !isLive, title });
+        update(seeds, { disabled: !isLive });
       }
       const note = experimentNote(control);
       for (const host of findAll("[data-experiment]")) {
-        host.hidden = note === "";
+        update(host, { hidden: note === "" });
         const isAlone = host.dataset.experiment === "short";
         setText(host, isAlone ? note : `${note}. Its figures come here when all runs are done; Reset ends it.`);
       }

@@ -4,11 +4,21 @@
  * for those who read without seeing.
  */
 
-/** @type {Map<Element, {draw: () => void, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean}>} */
+/**
+ * @typedef {{draw: () => unknown, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean,
+ *   cost: number}} View  `cost`: about how many ms it takes when it has something to do
+ */
+
+/** @type {Map<Element, View>} */
 const views = new Map();
 let isScheduled = false;
-/** A frame draws for about this long; the views that are left wait for the next one. */
-const BUDGET_MS = 3;
+/**
+ * Views are drawn and laid out for so long in a frame, the others wait for the next one; a view that takes longer has a
+ * frame to itself. Paint comes on top, and all of it is to take less than 8 ms.
+ */
+const BUDGET_MS = 2;
+/** A view that took less had nothing to do. */
+const IDLE_MS = 0.3;
 /** Nothing has changed for this long: time to draw what is off screen. */
 const QUIET_MS = 1500;
 let isQuiet = false;
@@ -33,12 +43,15 @@ function schedule() {
 
 async function drawFrame() {
   isScheduled = false;
-  const end = performance.now() + BUDGET_MS;
+  const start = performance.now();
+  let now = start;
   for (const [element, view] of [...views]) {
     const isDrawn = view.isDirty && (view.isVisible || isQuiet);
     if (!isDrawn && !view.isUnwritten) continue;
-    if (performance.now() >= end) return schedule();
-    // Last in line from now on, so that no view waits for ever.
+    if (now >= start + IDLE_MS && now + view.cost > start + BUDGET_MS) {
+      schedule();
+      continue; // stays where it is, so that no view waits for ever: those that are drawn go to the end of the line
+    }
     views.delete(element);
     views.set(element, view);
     if (view.isUnwritten) {
@@ -46,17 +59,34 @@ async function drawFrame() {
       view.write();
     }
     if (isDrawn) {
-      view.isDirty = false;
-      view.draw();
+      view.isDirty = view.draw() === true;
+      if (view.isDirty) schedule();
       await null; // uPlot draws in a microtask: still in this frame, and counted
     }
+    element.getBoundingClientRect(); // has it laid out now: that is most of what it costs
+    const end = performance.now();
+    if (end - now >= IDLE_MS) view.cost = Math.max(end - now, view.cost / 2);
+    now = end;
   }
 }
 
-/** Has `draw` called when something has changed and `element` is on the screen, and `write` wherever it is. */
+/**
+ * Has `draw` called when something has changed and `element` is on the screen, and `write` wherever it is. A `draw` that
+ * returns true has more to do and is called again in the next frame.
+ */
 export function addView(element, draw, write = () => {}) {
-  views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false });
+  views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false, cost: BUDGET_MS });
   observer.observe(element);
+}
+
+/** A function that tells whether its arguments differ from those of its last call. */
+export function makeDifference() {
+  let last = /** @type {unknown[] | null} */ (null);
+  return (/** @type {unknown[]} */ ...parts) => {
+    const isOther = last?.length !== parts.length || parts.some((part, i) => part !== last[i]);
+    last = parts;
+    return isOther;
+  };
 }
 
 /** Marks all views, or the one of `element`, for the next frames. */

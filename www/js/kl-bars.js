@@ -1,52 +1,62 @@
 /** KL to the base by position in the response: small bars, both arms on one scale. */
-import { find, setText, table } from "./dom.js";
+import { find, findAll, fit, setAttributes, setText, table } from "./dom.js";
 import { ARM_LABEL, count, nats } from "./format.js";
-import { addView } from "./frame.js";
+import { addView, makeDifference } from "./frame.js";
+import { svg } from "./scatter.js";
 
 const HEIGHT = 90;
 
-/** Prepares the figure. */
+/** Prepares the figure: words and table are one view, each arm's bars another. */
 export function makeKlBars(/** @type {import("./store.js").Store} */ store) {
   const figure = find('[data-figure="kl-positions"]');
+  const hosts = findAll("[data-bars]", figure);
   const details = find("details", figure);
-  details.addEventListener("toggle", () => draw());
-  let key = "";
+  const measured = () =>
+    store.armNames.map((arm) => ({ arm, measure: store.measure(arm) })).filter(({ measure }) => measure);
+  const isNew = makeDifference();
   const draw = () => {
-    const measures = store.armNames
-      .map((arm) => ({ arm, measure: store.measure(arm) }))
-      .filter(({ measure }) => measure);
-    const next = JSON.stringify([store.measuredVersion, details.open, measures.map(({ measure }) => measure.step)]);
-    if (next === key) return;
-    key = next;
-    const all = measures.flatMap(({ measure }) => measure.shift.positions);
-    const top = Math.max(0.1, ...all.map((position) => position.kl ?? 0));
-    const longest = Math.max(1, ...measures.map(({ measure }) => measure.shift.positions.length));
-    for (const arm of ["lora", "full"]) {
-      const host = find(`[data-bars="${arm}"]`, figure);
-      const measure = measures.find((entry) => entry.arm === arm)?.measure;
-      host.hidden = !measure;
-      if (measure) drawBars(find("svg", host), measure.shift.positions, top, longest, arm);
-    }
+    const measures = measured();
+    if (!isNew(details.open, ...measures.map(({ measure }) => measure))) return;
+    for (const host of hosts) host.hidden = !measures.some(({ arm }) => arm === host.dataset.bars);
+    const { top, longest } = scaleOf(measures);
     setText(find("figcaption", figure), caption(measures, top));
     if (details.open) find(".table", details).replaceChildren(asTable(measures, longest));
   };
+  details.addEventListener("toggle", () => draw());
   addView(figure, draw);
+  for (const host of hosts) addBars(host, measured);
 }
 
-function drawBars(svg, positions, top, longest, arm) {
-  svg.setAttribute("viewBox", `0 0 ${longest * 10} ${HEIGHT}`);
-  const bars = positions.map((position, i) => {
-    const height = Math.max(0.5, ((position.kl ?? 0) / top) * HEIGHT);
-    const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    const box = { x: i * 10 + 1, y: HEIGHT - height, width: 8, height };
-    for (const [name, value] of Object.entries(box)) bar.setAttribute(name, String(value));
-    const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
-    title.textContent = `token ${i + 1}: ${nats(position.kl)} nats over ${count(position.n)} answers`;
-    bar.append(title);
-    return bar;
+function addBars(host, measured) {
+  const isNew = makeDifference();
+  addView(host, () => {
+    const measures = measured();
+    const own = measures.find(({ arm }) => arm === host.dataset.bars);
+    if (!isNew(...measures.map(({ measure }) => measure)) || !own) return;
+    drawBars(find("svg", host), own.measure.shift.positions, scaleOf(measures), own.arm);
   });
-  svg.replaceChildren(...bars);
-  svg.setAttribute("aria-label", `KL by position for ${ARM_LABEL[arm]}; the table below has the figures`);
+}
+
+/** One scale for both arms. */
+function scaleOf(measures) {
+  const positions = measures.map(({ measure }) => measure.shift.positions);
+  return {
+    top: Math.max(0.1, ...positions.flat().map(({ kl }) => kl ?? 0)),
+    longest: Math.max(1, ...positions.map(({ length }) => length)),
+  };
+}
+
+function drawBars(host, positions, { top, longest }, arm) {
+  setAttributes(host, {
+    viewBox: `0 0 ${longest * 10} ${HEIGHT}`,
+    "aria-label": `KL by position for ${ARM_LABEL[arm]}; the table below has the figures`,
+  });
+  fit(host, positions.length, () => svg("rect", { width: 8 }, svg("title"))).forEach((bar, i) => {
+    const { kl, n } = positions[i];
+    const height = Math.max(0.5, ((kl ?? 0) / top) * HEIGHT);
+    setAttributes(bar, { x: i * 10 + 1, y: HEIGHT - height, height });
+    setText(bar.firstChild, `token ${i + 1}: ${nats(kl)} nats over ${count(n)} answers`);
+  });
 }
 
 function caption(measures, top) {

@@ -9,6 +9,7 @@
  *   `isReversed`: x falls to the right; `isPercent`: y is in percent; `highest`: the top of y, where it is known;
  *   `span`: y covers at least so much, so that noise does not fill the figure; without `highest` y begins at 0
  */
+import { fit, setAttributes, setText } from "./dom.js";
 import { armLine } from "./figures.js";
 
 const HEIGHT = 280;
@@ -60,6 +61,12 @@ export class Scatter {
     this.courses = [];
     /** @type {{x: number, label: string} | null} A level on the x axis. */
     this.level = null;
+    const hidden = { "aria-hidden": "true" };
+    this.parts = { grid: svg("g", hidden), level: svg("g", hidden), lines: svg("g"), starts: svg("g") };
+    const look = { role: "img", class: "scatter", "aria-label": axes.label };
+    this.root = svg("svg", look, ...Object.values(this.parts));
+    this.scales = "";
+    host.replaceChildren(this.root);
     new ResizeObserver(() => this.render()).observe(host);
   }
 
@@ -72,27 +79,24 @@ export class Scatter {
     this.render();
   }
 
-  /** @private */
+  /** Marks that are there are moved; the grid is made anew only where the scales have changed. @private */
   render() {
     const width = Math.max(220, Math.floor(this.host.clientWidth));
     if (width === this.width) return;
     this.width = width;
     this.place(width);
-    const root = svg("svg", {
-      width,
-      height: HEIGHT,
-      viewBox: `0 0 ${width} ${HEIGHT}`,
-      role: "img",
-      class: "scatter",
-    });
-    root.setAttribute("aria-label", this.axes.label);
-    root.append(this.grid(width));
-    if (this.level) root.append(this.levelLine());
-    root.append(...this.courses.map((course) => this.course(course)));
-    const starts = this.courses.flatMap(({ points }) => points.filter((point) => point.isStart));
-    const distinct = new Map(starts.map((point) => [`${point.x} ${point.y}`, point])); // most runs share theirs
-    root.append(...[...distinct.values()].map((point) => this.start(point)));
-    this.host.replaceChildren(root);
+    setAttributes(this.root, { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}` });
+    const { grid, level, lines, starts } = this.parts;
+    const scales = JSON.stringify([width, this.x, this.y]);
+    if (scales !== this.scales) grid.replaceChildren(...this.grid(width));
+    this.scales = scales;
+    level.replaceChildren(...(this.level ? this.levelLine() : []));
+    const groups = fit(lines, this.courses.length, () => svg("g", {}, svg("polyline", { fill: "none" }), svg("g")));
+    this.courses.forEach((course, i) => this.course(groups[i], course));
+    const begins = this.courses.flatMap(({ points }) => points.filter((point) => point.isStart));
+    const distinct = new Map(begins.map((point) => [`${point.x} ${point.y}`, point])); // most runs share theirs
+    const diamonds = fit(starts, distinct.size, () => svg("polygon", {}, svg("title")));
+    [...distinct.values()].forEach((point, i) => this.start(diamonds[i], point));
   }
 
   /** Chooses the scales. @private */
@@ -117,74 +121,75 @@ export class Scatter {
   grid(width) {
     const { xLabel, yLabel, isPercent } = this.axes;
     const bottom = HEIGHT - BOTTOM;
-    const group = svg("g", { "aria-hidden": "true" });
+    const parts = [];
     for (const value of ticks(this.y.low, this.y.high)) {
       const y = this.toY(value);
-      group.append(
+      parts.push(
         svg("line", { x1: LEFT, x2: width - RIGHT, y1: y, y2: y, class: "grid-line" }),
         svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, `${value}${isPercent ? " %" : ""}`),
       );
     }
     for (const value of ticks(this.x.low, this.x.high, width < 400 ? 4 : 6)) {
       const x = this.toX(value);
-      group.append(
+      parts.push(
         svg("line", { x1: x, x2: x, y1: bottom, y2: bottom + 5, class: "axis-line" }),
         svg("text", { x, y: bottom + 18, "text-anchor": "middle" }, String(value)),
       );
     }
-    group.append(
+    parts.push(
       svg("line", { x1: LEFT, x2: width - RIGHT, y1: bottom, y2: bottom, class: "axis-line" }),
       svg("text", { x: width - RIGHT, y: HEIGHT - 8, "text-anchor": "end", class: "axis-name" }, xLabel),
     );
-    if (yLabel) group.append(svg("text", { x: LEFT + 4, y: TOP, class: "axis-name" }, yLabel));
-    return group;
+    if (yLabel) parts.push(svg("text", { x: LEFT + 4, y: TOP, class: "axis-name" }, yLabel));
+    return parts;
   }
 
   /** @private */
   levelLine() {
     const x = this.toX(this.level.x);
     const isRight = x > this.width / 2;
-    return svg(
-      "g",
-      { "aria-hidden": "true" },
+    const place = { x: x + (isRight ? -6 : 6), y: HEIGHT - BOTTOM - 8, "text-anchor": isRight ? "end" : "start" };
+    return [
       svg("line", { x1: x, x2: x, y1: TOP + 8, y2: HEIGHT - BOTTOM, class: "level-line" }),
-      svg(
-        "text",
-        { x: x + (isRight ? -6 : 6), y: HEIGHT - BOTTOM - 8, "text-anchor": isRight ? "end" : "start" },
-        this.level.label,
-      ),
-    );
+      svg("text", place, this.level.label),
+    ];
   }
 
   /** One run: a thin line, small marks on its way and a large one at its end. @private */
-  course({ arm, points }) {
-    const stroke = `var(--${arm})`;
-    const path = points.map(({ x, y }) => `${this.toX(x).toFixed(1)},${this.toY(y).toFixed(1)}`).join(" ");
-    const dash = (armLine(arm, "").dash ?? []).join(" ");
-    const line = { points: path, fill: "none", stroke, "stroke-width": 1.25, "stroke-dasharray": dash, opacity: 0.55 };
-    const marks = points
+  course(group, { arm, points }) {
+    const [line, marks] = group.children;
+    setAttributes(line, {
+      points: points.map(({ x, y }) => `${this.toX(x).toFixed(1)},${this.toY(y).toFixed(1)}`).join(" "),
+      stroke: `var(--${arm})`,
+      "stroke-width": 1.25,
+      "stroke-dasharray": (armLine(arm, "").dash ?? []).join(" "),
+      opacity: 0.55,
+    });
+    const shown = points
       .map((point, i) => ({ point, isEnd: point.isLarge || i === points.length - 1 }))
-      .filter(({ point }) => !point.isStart)
-      .map(({ point, isEnd }) => this.mark(arm, point, isEnd));
-    return svg("g", {}, svg("polyline", line), ...marks);
+      .filter(({ point }) => !point.isStart);
+    if (group.dataset.arm !== arm) marks.replaceChildren();
+    group.dataset.arm = arm;
+    const nodes = fit(marks, shown.length, () => svg(arm === "lora" ? "circle" : "rect", {}, svg("title")));
+    shown.forEach(({ point, isEnd }, i) => this.mark(nodes[i], arm, point, isEnd));
   }
 
   /** @private */
-  mark(arm, { x, y, title }, isEnd) {
+  mark(node, arm, { x, y, title }, isEnd) {
     const [cx, cy, r] = [this.toX(x), this.toY(y), isEnd ? 5 : 2.25];
+    const shape = arm === "lora" ? { cx, cy, r } : { x: cx - r, y: cy - r, width: 2 * r, height: 2 * r };
     const look = isEnd
       ? { fill: `var(--${arm})`, stroke: "var(--paper)", "stroke-width": 1.5 }
       : { fill: "var(--paper)", stroke: `var(--${arm})`, "stroke-width": 1.25 };
-    const name = svg("title", {}, title);
-    if (arm === "lora") return svg("circle", { cx, cy, r, ...look }, name);
-    return svg("rect", { x: cx - r, y: cy - r, width: 2 * r, height: 2 * r, ...look }, name);
+    setAttributes(node, { ...shape, ...look });
+    setText(node.firstChild, title);
   }
 
   /** Where all runs begin: the base, a diamond. @private */
-  start({ x, y, title }) {
+  start(node, { x, y, title }) {
     const [cx, cy] = [this.toX(x), this.toY(y)];
-    const corners = `${cx},${cy - 7} ${cx + 7},${cy} ${cx},${cy + 7} ${cx - 7},${cy}`;
-    const look = { points: corners, fill: "var(--base)", stroke: "var(--paper)", "stroke-width": 1.5 };
-    return svg("polygon", look, svg("title", {}, title));
+    const points = `${cx},${cy - 7} ${cx + 7},${cy} ${cx},${cy + 7} ${cx - 7},${cy}`;
+    setAttributes(node, { points, fill: "var(--base)", stroke: "var(--paper)", "stroke-width": 1.5 });
+    setText(node.firstChild, title);
   }
 }

@@ -1,5 +1,5 @@
 /** The settings as a form. What differs from the running run is marked "applies on restart". */
-import { el, find, findAll, setText } from "./dom.js";
+import { el, find, findAll, setText, update } from "./dom.js";
 import { CHOICES, FIELDS, SWITCHES, TARGETS, clamp, defaults, differences } from "./settings.js";
 
 export class SettingsForm {
@@ -161,7 +161,7 @@ export class SettingsForm {
   /** Marks the fields that differ from `running`, the settings of the run that trains; null when none does. */
   mark(running) {
     const changed = running ? differences(this.settings, running) : [];
-    for (const [name, row] of this.rows) find(".restart", row).hidden = !changed.includes(name);
+    for (const [name, row] of this.rows) update(find(".restart", row), { hidden: !changed.includes(name) });
     return changed;
   }
 }

@@ -1,7 +1,7 @@
 /** Shift by what a token is for, and how held-out questions on facts are answered. */
-import { el, find, setText } from "./dom.js";
+import { el, find, findAll, setText } from "./dom.js";
 import { ARM_LABEL, count, nats, percent } from "./format.js";
-import { addView } from "./frame.js";
+import { addView, makeDifference } from "./frame.js";
 
 const CLASSES = [
   { name: "opener", label: "Opener", help: "before the answer itself: “Good question!”" },
@@ -13,6 +13,7 @@ const CLASSES = [
 export function makeShiftClasses(/** @type {import("./store.js").Store} */ store) {
   const figure = find('[data-figure="kl-classes"]');
   let drawn = "";
+  const areNew = makeDifference();
   addView(
     figure,
     () => {
@@ -22,9 +23,11 @@ export function makeShiftClasses(/** @type {import("./store.js").Store} */ store
       const key = JSON.stringify([store.run?.run, store.source.kind, measures.map(({ arm, step }) => [arm, step])]);
       if (key === drawn) return;
       drawn = key;
-      find(".table", figure).hidden = measures.length === 0;
+      const host = find(".table", figure);
+      host.hidden = measures.length === 0;
       setText(find("figcaption", figure), caption(measures));
-      if (measures.length > 0) find(".table", figure).replaceChildren(asTable(measures));
+      if (areNew(...measures.map(({ arm }) => arm))) host.replaceChildren(emptyTable(measures));
+      drawRows(findAll("tbody tr", host), measures);
     },
     () => writeConversation(store),
   );
@@ -42,25 +45,18 @@ function caption(measures) {
   return `${parts.join("; ")}. Mean KL per token of each arm's own answers; bars are on one scale.`;
 }
 
-function asTable(measures) {
-  const top = Math.max(0.01, ...measures.flatMap(({ classes }) => CLASSES.map(({ name }) => classes[name].kl ?? 0)));
-  const bar = (arm, { kl, n }) =>
-    el(
-      "td",
-      { class: `bar-cell ${arm}` },
-      el("span", { class: "fill", style: `width: ${((100 * (kl ?? 0)) / top).toFixed(1)}%` }),
-      el("span", { class: "value" }, n > 0 ? nats(kl) : "–"),
-    );
-  const rows = CLASSES.flatMap(({ name, label, help }) =>
-    measures.map(({ arm, classes }, i) =>
+/** A row for each class of each arm; the figures are those of `drawRows`. */
+function emptyTable(measures) {
+  const rows = CLASSES.flatMap(({ label, help }) =>
+    measures.map(({ arm }, i) =>
       el(
         "tr",
         { class: arm },
         i === 0 ? el("th", { scope: "rowgroup", rowspan: measures.length, title: help }, label) : null,
         el("td", { class: "arm" }, ARM_LABEL[arm]),
-        bar(arm, classes[name]),
-        el("td", {}, classes[name].n > 0 ? percent(classes[name].shifted / classes[name].n) : "–"),
-        el("td", {}, count(classes[name].n)),
+        el("td", { class: `bar-cell ${arm}` }, el("span", { class: "fill" }), el("span", { class: "value" })),
+        el("td", { class: "share" }),
+        el("td", { class: "n" }),
       ),
     ),
   );
@@ -79,6 +75,18 @@ function asTable(measures) {
     ),
     el("tbody", {}, rows),
   );
+}
+
+function drawRows(rows, measures) {
+  const figures = CLASSES.flatMap(({ name }) => measures.map(({ classes }) => classes[name]));
+  const top = Math.max(0.01, ...figures.map(({ kl }) => kl ?? 0));
+  figures.forEach(({ kl, n, shifted }, i) => {
+    const write = (name, text) => setText(find(name, rows[i]), text);
+    find(".fill", rows[i]).style.width = `${((100 * (kl ?? 0)) / top).toFixed(1)}%`;
+    write(".value", n > 0 ? nats(kl) : "–");
+    write(".share", n > 0 ? percent(shifted / n) : "–");
+    write(".n", count(n));
+  });
 }
 
 /** Format and truth of the answers, where the shown measures have them: before the first step and after the last. */

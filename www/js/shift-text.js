@@ -1,8 +1,10 @@
 /** One held-out question answered by both arms, token by token, and the two distributions at a chosen token. */
-import { el, find, setText } from "./dom.js";
+import { el, find, setText, update } from "./dom.js";
 import { ARM_LABEL, count, nats, plural, probability } from "./format.js";
 import { addView, invalidate } from "./frame.js";
 import { classOf, markToken, tokenRow, topTable, visible } from "./tokens.js";
+
+const ARMS = ["lora", "full"];
 
 export class ShiftTextView {
   constructor(/** @type {import("./store.js").Store} */ store) {
@@ -17,37 +19,39 @@ export class ShiftTextView {
     this.select.addEventListener("change", () => {
       this.question = this.select.value;
       this.chosen = { lora: -1, full: -1 };
-      invalidate(this.section);
+      invalidate();
     });
     addView(
       this.section,
-      () => this.draw(),
+      () => this.drawQuestions(),
       () => this.writeCaption(),
+    );
+    for (const arm of ARMS) addView(this.hostOf(arm), () => this.drawArm(arm));
+  }
+
+  /** @private */
+  hostOf(arm) {
+    return find(`[data-shift="${arm}"]`, this.section);
+  }
+
+  /** @private */
+  drawQuestions() {
+    const { questions } = this.store;
+    for (const arm of ARMS) update(this.hostOf(arm), { hidden: !this.store.arms.has(arm) });
+    const key = JSON.stringify(questions);
+    if (this.key === key) return;
+    this.key = key;
+    if (!questions.includes(this.question)) this.question = questions[0] ?? "";
+    this.select.replaceChildren(
+      ...questions.map((question) => el("option", { value: question, selected: question === this.question }, question)),
     );
   }
 
   /** @private */
-  draw() {
-    const { questions } = this.store;
-    const key = JSON.stringify(questions);
-    if (this.key !== key) {
-      this.key = key;
-      if (!questions.includes(this.question)) this.question = questions[0] ?? "";
-      this.select.replaceChildren(
-        ...questions.map((question) =>
-          el("option", { value: question, selected: question === this.question }, question),
-        ),
-      );
-    }
-    for (const arm of ["lora", "full"]) this.drawArm(arm);
-  }
-
-  /** @private */
   drawArm(arm) {
-    const host = find(`[data-shift="${arm}"]`, this.section);
-    host.hidden = !this.store.arms.has(arm);
+    const host = this.hostOf(arm);
     const text = this.store.text(arm, this.question);
-    if (host.hidden || this.drawn.get(arm) === text) return;
+    if (!this.store.arms.has(arm) || this.drawn.get(arm) === text) return;
     this.drawn.set(arm, text);
     const body = find(".answer", host);
     if (!text) {

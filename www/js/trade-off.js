@@ -2,10 +2,10 @@
  * Learning against forgetting, and drift against forgetting: every measure of an experiment's runs, or of the run
  * that is shown.
  */
-import { el, find, setText, table } from "./dom.js";
+import { el, find, findAll, setText, table, update } from "./dom.js";
 import { armLine } from "./figures.js";
 import { ARM_LABEL, count, nats, percent, perArm, rate } from "./format.js";
-import { addView, invalidate } from "./frame.js";
+import { addView, invalidate, makeDifference } from "./frame.js";
 import { swatch } from "./line-chart.js";
 import { Scatter } from "./scatter.js";
 import { Store } from "./store.js";
@@ -78,25 +78,47 @@ export function makeTradeOff(store, way) {
   for (const spec of FIGURES) makeFigure(store, way, choice, spec);
 }
 
-/** One of them: drawn when its points or the way they are shown change. */
+/** One of them: its words are a view and its points another, drawn when the points or the way they are shown change. */
 function makeFigure(store, way, choice, spec) {
   const figure = find(`[data-figure="${spec.name}"]`);
-  const chart = new Scatter(find(".plot", figure), spec.axes);
+  const plot = find(".plot", figure);
+  const chart = new Scatter(plot, spec.axes);
   const details = find("details", figure);
   details.addEventListener("toggle", () => invalidate(figure));
-  let drawn = "";
-  addView(figure, () => {
+  const source = () => {
     const isOfRun = showsRun(store, choice.points);
-    const all = isOfRun ? (store.run ? liveCheckpoints(store) : []) : checkpointsOf(store.summary, way());
+    const shown = isOfRun ? [store.run, ...store.armNames.map((arm) => store.measure(arm))] : [store.summary, way()];
+    return { isOfRun, key: [isOfRun, choice.condition, ...shown] };
+  };
+  const areNewWords = makeDifference();
+  addView(figure, () => {
+    const { isOfRun, key } = source();
+    if (!areNewWords(details.open, ...key)) return;
+    const all = allPoints(store, way, isOfRun);
     const conditions = [...new Set(all.map((point) => point.condition))];
     if (!conditions.includes(choice.condition)) choice.condition = "";
-    const points = all.filter((point) => choice.condition === "" || point.condition === choice.condition);
-    const key = JSON.stringify([store.measuredVersion, isOfRun ? store.measuredStep : way(), choice, details.open]);
-    if (key === drawn) return;
-    drawn = key;
     writeChoices(store, choice, isOfRun, conditions);
-    drawFigure({ spec, figure, chart }, points, isOfRun, isOfRun ? null : level(store, way()));
+    writeFigure(spec, figure, ofCondition(all, choice), isOfRun);
   });
+  const areNewPoints = makeDifference();
+  addView(plot, () => {
+    const { isOfRun, key } = source();
+    if (!areNewPoints(...key)) return;
+    const hasLevel = spec.name === "trade-off" && !isOfRun;
+    const points = ofCondition(allPoints(store, way, isOfRun), choice);
+    chart.draw(coursesOf(points).map((course) => asCourse(spec, course)), hasLevel ? level(store, way()) : null);
+  });
+}
+
+function allPoints(store, way, isOfRun) {
+  if (!isOfRun) return checkpointsOf(store.summary, way());
+  return store.run ? liveCheckpoints(store) : [];
+}
+
+/** Those of the chosen condition; all where it has none, or none is chosen. */
+function ofCondition(points, { condition }) {
+  const chosen = points.filter((point) => point.condition === condition);
+  return chosen.length > 0 ? chosen : points;
 }
 
 /** The run is shown while it trains here; an experiment's summary otherwise, where there is one. */
@@ -116,50 +138,56 @@ function level(store, way) {
 }
 
 function makeChoices(choice) {
-  for (const input of document.querySelectorAll('[name="points"]'))
+  for (const input of findAll('[name="points"]'))
     input.addEventListener("change", () => ((choice.points = input.value), invalidate()));
   const select = find("#points-condition");
   select.addEventListener("change", () => ((choice.condition = select.value), invalidate()));
 }
 
 function writeChoices(store, choice, isOfRun, conditions) {
-  find("#points-of").hidden = !(store.summary?.checkpoints?.length > 0);
-  for (const input of document.querySelectorAll('[name="points"]')) {
-    input.checked = (input.value === "run") === isOfRun;
+  update(find("#points-of"), { hidden: !(store.summary?.checkpoints?.length > 0) });
+  for (const input of findAll('[name="points"]', find("#points-of"))) {
+    update(input, { checked: (input.value === "run") === isOfRun });
   }
   const select = find("#points-condition");
-  select.parentElement.hidden = conditions.length < 2;
+  update(select.parentElement, { hidden: conditions.length < 2 });
   const key = conditions.join("|");
   if (select.dataset.key !== key) {
     select.dataset.key = key;
     const options = conditions.map((condition) => el("option", { value: condition }, condition));
     select.replaceChildren(el("option", { value: "" }, "all conditions"), ...options);
   }
-  select.value = choice.condition;
+  update(select, { value: choice.condition });
 }
 
 const nameOf = (point) =>
   `${point.step === 0 ? "Base" : ARM_LABEL[point.arm]}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, step ${count(point.step)}`;
 
-function drawFigure({ spec, figure, chart }, points, isOfRun, line) {
-  const courses = coursesOf(points).map((course) => ({
-    arm: course[0].arm,
-    points: course.map((point) => ({
-      x: spec.x(point),
-      y: spec.y(point),
-      title: `${nameOf(point)}: ${spec.write(point)}`,
-      isStart: point.step === 0,
-    })),
+function asCourse(spec, course) {
+  const points = course.map((point) => ({
+    x: spec.x(point),
+    y: spec.y(point),
+    title: `${nameOf(point)}: ${spec.write(point)}`,
+    isStart: point.step === 0,
   }));
-  chart.draw(courses, spec.name === "trade-off" ? line : null);
+  return { arm: course[0].arm, points };
+}
+
+function writeFigure(spec, figure, points, isOfRun) {
   const arms = ["lora", "full"].filter((arm) => points.some((point) => point.arm === arm));
-  find(".legend", figure).replaceChildren(
-    ...arms.map((arm) => el("span", {}, swatch(armLine(arm, "")), ARM_LABEL[arm])),
-    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), "Base"),
-  );
+  drawLegend(find(".legend", figure), arms);
   setText(find("figcaption", figure), caption(spec, points, arms, isOfRun));
   const details = find("details", figure);
   if (details.open) find(".table", details).replaceChildren(asTable(figure, points));
+}
+
+function drawLegend(host, arms) {
+  if (host.dataset.arms === arms.join()) return;
+  host.dataset.arms = arms.join();
+  host.replaceChildren(
+    ...arms.map((arm) => el("span", {}, swatch(armLine(arm, "")), ARM_LABEL[arm])),
+    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), "Base"),
+  );
 }
 
 /** What the ends of the runs have in common, as a sentence. */

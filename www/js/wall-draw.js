@@ -55,33 +55,56 @@ export function prepare(canvas, width, height) {
 }
 
 /**
- * Paints a wall.
- * @param {ReturnType<typeof import("./wall-layout.js").layOut>} layout
- * @param {{facts: import("./protocol.js").WallFact[], letters: string, before: string | null, chosen: number}} wall
+ * @typedef {ReturnType<typeof import("./wall-layout.js").layOut>} Layout
+ * @typedef {{facts: import("./protocol.js").WallFact[], letters: string, before: string | null, chosen: number}} Wall
  *   `before`: the letters of the measure before, to outline what has just changed; `chosen`: a fact, or -1
  */
-export function drawWall(canvas, width, layout, wall) {
+
+/** Empties a wall's canvas and writes the names of its rows. */
+export function drawRows(/** @type {HTMLCanvasElement} */ canvas, width, /** @type {Layout} */ layout) {
   const ctx = prepare(canvas, width, layout.height + 4);
-  const { size } = layout;
   ctx.translate(2, 2);
   ctx.font = "13px system-ui, sans-serif";
   ctx.textBaseline = "middle";
   ctx.fillStyle = color("ink-soft");
   for (const row of layout.rows) ctx.fillText(words(row.label), row.x, row.y + 8);
-  for (const { fact, x, y } of layout.cells) {
-    drawState(ctx, wall.letters[fact], x, y, size);
-    if (wall.facts[fact].split !== "kept") {
-      // A foot marks facts that are in the instruction set.
-      ctx.fillStyle = color("ink");
-      ctx.fillRect(x, y + size - 2, size, 2);
-    }
-    if (wall.before && wall.before[fact] !== wall.letters[fact]) outline(ctx, x, y, size, color("ink"), 1);
+}
+
+/**
+ * Paints the cells that look otherwise than on the canvas.
+ * @param {HTMLCanvasElement} canvas with its rows
+ * @param {Layout} layout
+ * @param {Wall} wall
+ * @param {Wall | null} painted what the canvas shows, if anything
+ */
+export function drawCells(canvas, { size, cells }, wall, painted) {
+  const ctx = canvas.getContext("2d");
+  const framed = cells.find(({ fact }) => fact === painted?.chosen);
+  // A frame reaches over the neighbours.
+  const isFramed = ({ x, y }) => framed && Math.max(Math.abs(x - framed.x), Math.abs(y - framed.y)) < size + 4;
+  if (framed) ctx.clearRect(framed.x - 4, framed.y - 4, size + 8, size + 8);
+  for (const cell of cells) {
+    if (painted && look(wall, cell.fact) === look(painted, cell.fact) && !isFramed(cell)) continue;
+    drawCell(ctx, cell, size, wall);
   }
-  const chosen = layout.cells.find((cell) => cell.fact === wall.chosen);
-  if (chosen) {
-    outline(ctx, chosen.x - 1, chosen.y - 1, size + 2, color("paper"), 4);
-    outline(ctx, chosen.x - 1, chosen.y - 1, size + 2, color("focus"), 2.5);
+  const chosen = cells.find(({ fact }) => fact === wall.chosen);
+  if (!chosen) return;
+  outline(ctx, chosen.x - 1, chosen.y - 1, size + 2, color("paper"), 4);
+  outline(ctx, chosen.x - 1, chosen.y - 1, size + 2, color("focus"), 2.5);
+}
+
+const hasChanged = ({ letters, before }, fact) => before !== null && before[fact] !== letters[fact];
+const look = (wall, fact) => wall.letters[fact] + hasChanged(wall, fact);
+
+function drawCell(ctx, { fact, x, y }, size, wall) {
+  ctx.clearRect(x - 1, y - 1, size + 2, size + 2); // an outline reaches half a pixel further than the cell
+  drawState(ctx, wall.letters[fact], x, y, size);
+  if (wall.facts[fact].split !== "kept") {
+    // A foot marks facts that are in the instruction set.
+    ctx.fillStyle = color("ink");
+    ctx.fillRect(x, y + size - 2, size, 2);
   }
+  if (hasChanged(wall, fact)) outline(ctx, x, y, size, color("ink"), 1);
 }
 
 function outline(ctx, x, y, size, style, width) {

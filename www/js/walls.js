@@ -5,7 +5,7 @@ import { ARM_LABEL, count, perArm } from "./format.js";
 import { addView, invalidate } from "./frame.js";
 import { onThemeChange } from "./theme.js";
 import { STATES, cellAt, countStates, layOut, neighbour, stateOf } from "./wall-layout.js";
-import { drawState, drawWall, prepare } from "./wall-draw.js";
+import { drawCells, drawRows, drawState, prepare } from "./wall-draw.js";
 
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
@@ -25,18 +25,35 @@ export class Walls {
     this.section = find("#walls");
     /** @type {Map<string, ReturnType<typeof layOut>>} */
     this.layouts = new Map();
-    /** What each wall shows now, by arm; painting takes a whole frame's time. @type {Map<string, unknown[]>} */
+    /** What is on each canvas, by arm. @type {Map<string, {ground: unknown[], wall: import("./wall-draw.js").Wall}>} */
     this.painted = new Map();
-    onThemeChange(() => this.painted.clear());
     this.canvases = findAll("canvas[data-wall]", this.section);
-    for (const canvas of this.canvases) this.listen(canvas);
     this.keySwatches = this.makeKey();
+    this.keyRatio = 0;
+    onThemeChange(() => {
+      this.painted.clear();
+      this.keyRatio = 0;
+    });
     addView(
       this.section,
-      () => this.draw(),
+      () => this.drawKey(),
       () => this.write(),
     );
-    new ResizeObserver(() => invalidate(this.section)).observe(this.section);
+    for (const canvas of this.canvases) {
+      this.listen(canvas);
+      addView(this.hostOf(canvas), () => this.drawWall(canvas));
+    }
+    new ResizeObserver(() => this.changed()).observe(this.section);
+  }
+
+  /** @private */
+  hostOf(canvas) {
+    return find(`[data-wall-of="${canvas.dataset.wall}"]`, this.section);
+  }
+
+  /** @private */
+  changed() {
+    for (const view of [this.section, ...this.canvases.map((canvas) => this.hostOf(canvas))]) invalidate(view);
   }
 
   get fact() {
@@ -55,7 +72,7 @@ export class Walls {
     canvas.addEventListener("pointerleave", () => this.hover(-1));
     canvas.addEventListener("click", (event) => this.choose(factAt(event)));
     canvas.addEventListener("focus", () => {
-      if (!this.layouts.has(arm)) this.draw(); // a key may come here before the wall was in sight
+      if (!this.layouts.has(arm)) this.drawWall(canvas); // a key may come here before the wall was in sight
       if (this.chosen < 0) this.choose(this.layouts.get(arm)?.cells[0]?.fact ?? -1);
     });
     canvas.addEventListener("keydown", (event) => {
@@ -71,21 +88,21 @@ export class Walls {
   hover(fact) {
     if (fact === this.hovered) return;
     this.hovered = fact;
-    invalidate(this.section);
+    this.changed();
   }
 
   choose(fact) {
     this.chosen = fact;
     this.hovered = -1;
-    invalidate(this.section);
+    this.changed();
   }
 
   /** @private */
   makeKey() {
     const swatches = STATES.map((state) => {
-      const canvas = el("canvas", { class: "key-cell", "aria-hidden": "true" });
-      find("#wall-key").append(el("li", {}, canvas, el("b", {}, state.name), ` ${state.help}`));
-      return { canvas, state };
+      const image = el("img", { class: "key-cell", alt: "" });
+      find("#wall-key").append(el("li", {}, image, el("b", {}, state.name), ` ${state.help}`));
+      return { image, state };
     });
     return swatches;
   }
@@ -104,7 +121,7 @@ export class Walls {
   /** @private */
   writeCounts(canvas, run) {
     const arm = canvas.dataset.wall;
-    const host = find(`[data-wall-of="${arm}"]`, this.section);
+    const host = this.hostOf(canvas);
     const measure = this.store.measure(arm);
     host.hidden = !measure;
     if (!measure) return;
@@ -117,26 +134,35 @@ export class Walls {
     canvas.setAttribute("aria-label", label);
   }
 
-  /** The cells. @private */
-  draw() {
-    for (const { canvas, state } of this.keySwatches) drawState(prepare(canvas, 15, 15), state.letter, 0, 0, 15);
-    if (this.store.run) for (const canvas of this.canvases) this.drawWall(canvas, this.store.run);
+  /** Images, as each canvas on the page has the browser keep layers for itself and for the text after it. @private */
+  drawKey() {
+    if (this.keyRatio === devicePixelRatio) return;
+    this.keyRatio = devicePixelRatio;
+    const canvas = el("canvas");
+    for (const { image, state } of this.keySwatches) {
+      drawState(prepare(canvas, 15, 15), state.letter, 0, 0, 15);
+      image.src = canvas.toDataURL();
+    }
   }
 
-  /** @private */
-  drawWall(canvas, run) {
+  /** The cells of one wall: all of them when what lies below them changes. @private */
+  drawWall(canvas) {
     const arm = canvas.dataset.wall;
+    const { run } = this.store;
     const measure = this.store.measure(arm);
     if (!measure) return;
     const width = Math.max(180, canvas.parentElement.clientWidth);
     const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
-    const wanted = [measure, before, width, this.fact, devicePixelRatio];
-    const painted = this.painted.get(arm) ?? [];
-    if (wanted.every((part, i) => part === painted[i])) return;
-    this.painted.set(arm, wanted);
-    const layout = layOut(run.facts, width - 4);
-    this.layouts.set(arm, layout);
-    drawWall(canvas, width, layout, { facts: run.facts, letters: measure.cells, before, chosen: this.fact });
+    const wall = { facts: run.facts, letters: measure.cells, before, chosen: this.fact };
+    const ground = [run, width, devicePixelRatio];
+    let painted = this.painted.get(arm);
+    if (!painted || ground.some((part, i) => part !== painted.ground[i])) {
+      painted = undefined;
+      this.layouts.set(arm, layOut(run.facts, width - 4));
+      drawRows(canvas, width, this.layouts.get(arm));
+    }
+    this.painted.set(arm, { ground, wall });
+    drawCells(canvas, this.layouts.get(arm), wall, painted?.wall ?? null);
   }
 
   /** @private */

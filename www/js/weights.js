@@ -1,32 +1,60 @@
 /** What changed in the weights: how much of each matrix, in how many directions, and what a dose of it does. */
-import { el, find, findAll, setText, table } from "./dom.js";
+import { el, find, findAll, setAttributes, setText, table } from "./dom.js";
 import { ARM_LABEL, count, fixed, nats, percent } from "./format.js";
-import { addView } from "./frame.js";
+import { addView, makeDifference } from "./frame.js";
 import { Scatter } from "./scatter.js";
 import { MATRICES, byLayer, overall } from "./weights-data.js";
 
 /** Part of the arm's colour behind the largest change; the figures stay readable on it. */
 const STRONGEST_FILL = 45;
 
+/** The layout of a whole table takes longer than a frame has. */
+const ROWS_A_FRAME = 2;
+
+const ARMS = ["lora", "full"];
+const hostOf = (arm) => find(`[data-weights="${arm}"]`);
+
 /** Prepares the section. */
 export function makeWeights(/** @type {import("./store.js").Store} */ store) {
-  const section = find("#weights");
-  let drawn = "";
-  addView(section, () => {
-    const events = store.armNames.map((arm) => store.weights(arm)).filter((event) => event !== null);
-    const key = JSON.stringify([store.run?.run, store.source, events.map(({ arm, step }) => [arm, step])]);
-    if (key === drawn) return;
-    drawn = key;
+  const shown = () => store.armNames.map((arm) => store.weights(arm)).filter((event) => event !== null);
+  const isNew = makeDifference();
+  addView(find("#weights"), () => {
+    const events = shown();
+    if (!isNew(...events)) return;
     find("#weights-none").hidden = events.length > 0;
     find("#weights-tables").hidden = events.length === 0;
+    for (const arm of ARMS) hostOf(arm).hidden = !events.some((event) => event.arm === arm);
     setText(find("#weights-caption"), caption(events));
-    const top = Math.max(...events.flatMap((event) => event.matrices.map(({ relative }) => relative ?? 0)), 1e-9);
-    for (const arm of ["lora", "full"]) {
-      const host = find(`[data-weights="${arm}"]`, section);
-      const event = events.find((candidate) => candidate.arm === arm);
-      host.hidden = !event;
-      if (event) find(".scroll", host).replaceChildren(asTable(event, top));
-    }
+  });
+  for (const arm of ARMS) addTable(arm, shown);
+}
+
+/** The table of one arm: a view of its own, whose cells stay. */
+function addTable(arm, shown) {
+  const host = hostOf(arm);
+  const body = el("tbody");
+  find(".scroll", host).append(emptyTable(arm, body));
+  const isNew = makeDifference();
+  /** What is left to draw of the rows. @type {(() => void)[]} */
+  let rows = [];
+  addView(host, () => {
+    const events = shown();
+    if (isNew(...events)) rows = rowsOf(body, arm, events);
+    for (const draw of rows.splice(0, ROWS_A_FRAME)) draw();
+    return rows.length > 0;
+  });
+}
+
+function rowsOf(body, arm, events) {
+  const event = events.find((candidate) => candidate.arm === arm);
+  const layers = event ? byLayer(event) : [];
+  const top = Math.max(...events.flatMap(({ matrices }) => matrices.map(({ relative }) => relative ?? 0)), 1e-9);
+  while (body.rows.length > layers.length) body.lastElementChild.remove();
+  return layers.map(({ layer, changes }, i) => () => {
+    if (!body.rows[i]) body.append(emptyRow());
+    const [name, ...cells] = body.rows[i].children;
+    setText(name, count(layer + 1));
+    changes.forEach((change, column) => drawCell(cells[column], change, top));
   });
 }
 
@@ -41,36 +69,32 @@ function caption(events) {
   return `After ${count(step)} steps: ${parts.join("; ")}. A darker cell has changed more, on one scale for both arms.`;
 }
 
-function asTable(event, top) {
-  const cell = (change) => {
-    if (!change) return el("td", {}, "–");
-    const fill = `--fill: ${fixed((STRONGEST_FILL * (change.relative ?? 0)) / top, 1)}%`;
-    const spoken = `||dW|| / ||W|| = ${percent(change.relative, 2)}; ${change.rank90} of ${change.of} directions hold 90 % of the variance`;
-    return el(
-      "td",
-      { class: "heat", style: fill, title: spoken },
-      el("span", { class: "relative" }, percent(change.relative)),
-      el("span", { class: "rank" }, `${change.rank90}/${change.of}`),
-    );
-  };
-  const rows = byLayer(event).map(({ layer, changes }) =>
-    el("tr", {}, el("th", { scope: "row" }, count(layer + 1)), changes.map(cell)),
-  );
+function emptyTable(arm, body) {
+  const head = ["Layer", ...MATRICES.map(({ label }) => label)].map((name) => el("th", { scope: "col" }, name));
   return el(
     "table",
-    { class: `heat-table ${event.arm}` },
-    el("caption", { class: "hidden" }, `Change of the matrices of ${ARM_LABEL[event.arm]}, by layer`),
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        ["Layer", ...MATRICES.map(({ label }) => label)].map((name) => el("th", { scope: "col" }, name)),
-      ),
-    ),
-    el("tbody", {}, rows),
+    { class: `heat-table ${arm}` },
+    el("caption", { class: "hidden" }, `Change of the matrices of ${ARM_LABEL[arm]}, by layer`),
+    el("thead", {}, el("tr", {}, head)),
+    body,
   );
+}
+
+function emptyRow() {
+  const cell = () => el("td", {}, el("span", { class: "relative" }), el("span", { class: "rank" }));
+  return el("tr", {}, el("th", { scope: "row" }), MATRICES.map(cell));
+}
+
+function drawCell(cell, change, top) {
+  const [relative, rank] = cell.children;
+  cell.classList.toggle("heat", change !== null);
+  setText(relative, percent(change?.relative));
+  setText(rank, change ? `${change.rank90}/${change.of}` : "");
+  if (!change) return cell.removeAttribute("title");
+  setAttributes(cell, {
+    style: `--fill: ${fixed((STRONGEST_FILL * (change.relative ?? 0)) / top, 1)}%`,
+    title: `||dW|| / ||W|| = ${percent(change.relative, 2)}; ${change.rank90} of ${change.of} directions hold 90 % of the variance`,
+  });
 }
 
 const FIGURES = [
