@@ -1,5 +1,7 @@
 //! The chat template that turns a conversation into one text.
 
+use std::sync::OnceLock;
+
 use minijinja::{Environment, ErrorKind, Value, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,9 @@ pub const DEFAULT_TEMPLATE: &str = "{% for message in messages %}\
     {% elif message['role'] == 'assistant' %}Assistant: {{ message['content'] }}{{ eos_token }}\
     {% else %}{{ message['content'] }}\n{% endif %}\
     {% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}";
+
+/// What the template is called in its errors; the ending would decide about escapes.
+const NAME: &str = "chat_template";
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,23 +45,21 @@ pub struct ChatTemplate {
     /// A model without one leaves it undefined in the template.
     pub bos: Option<String>,
     pub eos: String,
+    /// The source as it was parsed at its first use.
+    parsed: OnceLock<Environment<'static>>,
 }
 
 impl ChatTemplate {
+    pub fn new(source: String, bos: Option<String>, eos: String) -> Self {
+        Self { source, bos, eos, parsed: OnceLock::new() }
+    }
+
     /// The template's text for `messages`, as transformers' `apply_chat_template` renders it, but for
     /// `strftime_now`: templates that find it undefined write a fixed date, so that runs repeat.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] for a template that is none or that refuses the conversation.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        let mut environment = Environment::new();
-        // As transformers renders: {% tags %} leave no empty lines behind.
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
-            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-        });
-        environment.set_unknown_method_callback(unknown_method_callback);
         let values = context! {
             messages => messages,
             add_generation_prompt => add_generation_prompt,
@@ -65,9 +68,24 @@ impl ChatTemplate {
             bos_token => self.bos.as_deref().map_or(Value::UNDEFINED, Value::from),
             eos_token => self.eos,
         };
-        environment
-            .render_str(&self.source, values)
-            .map_err(|error| Error::Tokenizer(format!("the chat template refuses this: {error:#}")))
+        let rendered = self.parsed().and_then(|parsed| parsed.get_template(NAME)?.render(values));
+        rendered.map_err(|error| Error::Tokenizer(format!("the chat template refuses this: {error:#}")))
+    }
+
+    fn parsed(&self) -> Result<&Environment<'static>, minijinja::Error> {
+        if let Some(parsed) = self.parsed.get() {
+            return Ok(parsed);
+        }
+        let mut environment = Environment::new();
+        // As transformers renders: {% tags %} leave no empty lines behind.
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment.set_unknown_method_callback(unknown_method_callback);
+        environment.add_template_owned(NAME, self.source.clone())?;
+        Ok(self.parsed.get_or_init(|| environment))
     }
 }
 
@@ -140,7 +158,7 @@ mod tests {
 
     fn template(source: &str) -> ChatTemplate {
         let bos = Some("<|begin|>".to_string());
-        ChatTemplate { source: source.to_string(), bos, eos: "<|end|>".to_string() }
+        ChatTemplate::new(source.to_string(), bos, "<|end|>".to_string())
     }
 
     /// A prompt, an answered exchange and a prompt behind a system message.

@@ -63,12 +63,12 @@ impl Tokenizer {
             invalid("tokenizer_config.json", "eos_token", &message, remedy)
         })?;
         let source = template.unwrap_or_else(|| DEFAULT_TEMPLATE.to_string());
-        Ok(Tokenizer { inner, template: ChatTemplate { source, bos, eos }, eos_id })
+        Ok(Tokenizer { inner, template: ChatTemplate::new(source, bos, eos), eos_id })
     }
 
     /// The tokens of `text`, special tokens recognised, none added.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode(text, false);
+        let encoding = self.inner.encode_fast(text, false); // without offsets
         Ok(encoding.map_err(|error| Error::Tokenizer(error.to_string()))?.get_ids().to_vec())
     }
 
@@ -85,7 +85,7 @@ impl Tokenizer {
     /// tokenizer.json and tokenizer_config.json.
     pub fn files(&self) -> Result<[(&'static str, Vec<u8>); 2]> {
         let text = self.inner.to_string(true).map_err(|error| Error::Tokenizer(error.to_string()))?;
-        let ChatTemplate { source, bos, eos } = &self.template;
+        let ChatTemplate { source, bos, eos, .. } = &self.template;
         let config = json!({"bos_token": bos, "eos_token": eos, "chat_template": source});
         Ok([
             ("tokenizer.json", text.into_bytes()),
