@@ -16,7 +16,7 @@ let isScheduled = false;
  * Views are drawn and laid out for so long in a frame, the others wait for the next one; a view that takes longer has a
  * frame to itself. Paint comes on top, and all of it is to take less than 8 ms.
  */
-const BUDGET_MS = 2;
+const BUDGET_MS = 1;
 /** A view that took less had nothing to do. */
 const IDLE_MS = 0.3;
 /** Nothing has changed for this long: time to draw what is off screen. */
