@@ -30,6 +30,8 @@ async function trainBothArms(page, site, testInfo, engine) {
 }
 
 function check(record) {
+  const first = (type) => record.events.findIndex((event) => event.type === type);
+  expect(first("step"), "no step waits for a measure").toBeLessThan(first("measure"));
   const of = (type, arm) => record.events.filter((event) => event.type === type && event.arm === arm);
   for (const arm of ["lora", "full"]) {
     const losses = of("step", arm).map((step) => step.loss);
