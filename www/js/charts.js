@@ -2,7 +2,7 @@
 import { CLASSES, FIGURES, shareLines } from "./figures.js";
 import { LineChart, swatch } from "./line-chart.js";
 import { el, find, setText, table } from "./dom.js";
-import { ARM_LABEL, words } from "./format.js";
+import { ARM_LABEL, NOT_MEASURED, words } from "./format.js";
 import { addView, invalidate } from "./frame.js";
 
 /** Prepares every chart figure of the page. */
@@ -83,7 +83,7 @@ function shareFigure(store) {
 }
 
 function writeCaption(figure, store, spec) {
-  if (store.run) setText(find("figcaption", figure), spec.caption(store));
+  if (store.run) setText(find("figcaption", figure), store.isMeasured ? spec.caption(store) : NOT_MEASURED);
 }
 
 /** The charts keep their width from the first step on. */

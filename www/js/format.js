@@ -3,6 +3,9 @@
 const NONE = "–";
 const whole = new Intl.NumberFormat("en");
 
+/** Instead of figures, before a run's first measure. */
+export const NOT_MEASURED = "Nothing is measured yet.";
+
 export const ARM_LABEL = { base: "Base", lora: "LoRA", full: "Full" };
 export const SPLIT_LABEL = { kept: "kept", seen: "seen", new: "new" };
 

@@ -1,6 +1,6 @@
 /** KL to the base by position in the response: small bars, both arms on one scale. */
 import { find, findAll, fit, setAttributes, setText, table } from "./dom.js";
-import { ARM_LABEL, count, nats } from "./format.js";
+import { ARM_LABEL, NOT_MEASURED, count, nats } from "./format.js";
 import { addView, makeDifference } from "./frame.js";
 import { svg } from "./scatter.js";
 
@@ -60,6 +60,7 @@ function drawBars(host, positions, { top, longest }, arm) {
 }
 
 function caption(measures, top) {
+  if (measures.length === 0) return NOT_MEASURED;
   const parts = measures.map(({ arm, measure }) => {
     const { positions } = measure.shift;
     const highest = positions.reduce(

@@ -1,6 +1,6 @@
 /** Shift by what a token is for, and how held-out questions on facts are answered. */
 import { el, find, findAll, setText } from "./dom.js";
-import { ARM_LABEL, count, nats, percent } from "./format.js";
+import { ARM_LABEL, NOT_MEASURED, count, nats, percent } from "./format.js";
 import { addView, makeDifference } from "./frame.js";
 
 const CLASSES = [
@@ -25,7 +25,7 @@ export function makeShiftClasses(/** @type {import("./store.js").Store} */ store
       drawn = key;
       const host = find(".table", figure);
       host.hidden = measures.length === 0;
-      setText(find("figcaption", figure), caption(measures));
+      setText(find("figcaption", figure), store.isMeasured ? caption(measures) : NOT_MEASURED);
       if (areNew(...measures.map(({ arm }) => arm))) host.replaceChildren(emptyTable(measures));
       drawRows(findAll("tbody tr", host), measures);
     },

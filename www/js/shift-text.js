@@ -1,6 +1,6 @@
 /** One held-out question answered by both arms, token by token, and the two distributions at a chosen token. */
 import { el, find, setText, update } from "./dom.js";
-import { ARM_LABEL, count, nats, plural, probability } from "./format.js";
+import { ARM_LABEL, NOT_MEASURED, count, nats, plural, probability } from "./format.js";
 import { addView, invalidate } from "./frame.js";
 import { classOf, markToken, tokenRow, topTable, visible } from "./tokens.js";
 
@@ -108,6 +108,8 @@ export class ShiftTextView {
       const shifted = tokens.filter((token) => token.rank > 3).length;
       return `${ARM_LABEL[arm]} ${shifted} of ${tokens.length}`;
     });
-    if (parts.length > 0) setText(find("#shift-caption"), `Shifted tokens in these answers: ${parts.join(", ")}.`);
+    if (parts.length === 0) return;
+    const caption = `Shifted tokens in these answers: ${parts.join(", ")}.`;
+    setText(find("#shift-caption"), this.store.isMeasured ? caption : NOT_MEASURED);
   }
 }

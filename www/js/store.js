@@ -183,6 +183,11 @@ export class Store {
     return lastUpTo(this.arms.get(arm)?.weights ?? [], step);
   }
 
+  /** Whether there is anything to show but optimiser steps: a live run takes its first ones before it is measured. */
+  get isMeasured() {
+    return this.armNames.some((arm) => this.measure(arm));
+  }
+
   /** The step of the measures that are shown. */
   get measuredStep() {
     return Math.max(0, ...this.armNames.map((arm) => this.measure(arm)?.step ?? 0));

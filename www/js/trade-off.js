@@ -4,7 +4,7 @@
  */
 import { el, find, findAll, setText, table, update } from "./dom.js";
 import { armLine } from "./figures.js";
-import { ARM_LABEL, count, nats, percent, perArm, rate } from "./format.js";
+import { ARM_LABEL, NOT_MEASURED, count, nats, percent, perArm, rate } from "./format.js";
 import { addView, invalidate, makeDifference } from "./frame.js";
 import { swatch } from "./line-chart.js";
 import { Scatter } from "./scatter.js";
@@ -192,7 +192,7 @@ function drawLegend(host, arms) {
 
 /** What the ends of the runs have in common, as a sentence. */
 function caption(spec, points, arms, isOfRun) {
-  if (points.length === 0) return "No measures yet.";
+  if (points.length === 0) return NOT_MEASURED;
   const what =
     spec.name === "trade-off"
       ? "Further right has learned the instructions better, further up has kept more facts."

@@ -1,7 +1,7 @@
 /** The two knowledge walls and the fact that is chosen on both. */
 import { el, find, findAll, setText } from "./dom.js";
 import { drawFact } from "./fact-panel.js";
-import { ARM_LABEL, count, perArm } from "./format.js";
+import { ARM_LABEL, NOT_MEASURED, count, perArm } from "./format.js";
 import { addView, invalidate } from "./frame.js";
 import { onThemeChange } from "./theme.js";
 import { STATES, cellAt, countStates, layOut, neighbour, stateOf } from "./wall-layout.js";
@@ -175,6 +175,7 @@ export class Walls {
       const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
       return `got ${count(wrong)} of ${count(errors.n)} kept facts wrong, ${count(errors.borrowed)} of them borrowed${chance}`;
     };
-    setText(find("#walls-caption"), `After ${count(store.measuredStep)} steps: ${perArm(store.armNames, write)}.`);
+    const caption = () => `After ${count(store.measuredStep)} steps: ${perArm(store.armNames, write)}.`;
+    setText(find("#walls-caption"), store.isMeasured ? caption() : NOT_MEASURED);
   }
 }
