@@ -321,11 +321,15 @@ impl Worker {
     async fn train(&mut self, arms: &[ArmName], count: u32) -> Result<()> {
         let lab = self.lab()?;
         let until = arms.iter().map(|&arm| lab.until_measure(arm)).min().unwrap_or(0);
-        let begun = Instant::now();
-        let events = lab.train(arms, count.min(until)).await?;
-        let taken = events.len().max(1) as f32;
-        self.emit(events);
-        self.step_ms = (begun.elapsed().as_secs_f32() * 1e3 / taken).max(0.1);
+        // The GPU gets the steps of all arms at once; on the CPU each is told as soon as it is done.
+        let at_once = if matches!(lab.backend, Backend::Gpu(_)) { arms.len() } else { 1 };
+        let (begun, mut taken) = (Instant::now(), 0);
+        for arms in arms.chunks(at_once.max(1)) {
+            let events = self.lab()?.train(arms, count.min(until)).await?;
+            taken += events.len();
+            self.emit(events);
+        }
+        self.step_ms = (begun.elapsed().as_secs_f32() * 1e3 / taken.max(1) as f32).max(0.1);
         if self.lab()?.needs_start() {
             self.measure_start().await?;
         }
