@@ -15,6 +15,16 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
+/** An SVG element with these attributes. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined) node.setAttribute(name, String(value));
+  }
+  node.append(...children);
+  return node;
+}
+
 /** The element that `selector` names; the page's own markup always has it. */
 export function find(selector, /** @type {ParentNode} */ root = document) {
   const element = root.querySelector(selector);

@@ -1,8 +1,7 @@
 /** KL to the base by position in the response: small bars, both arms on one scale. */
-import { find, findAll, fit, setAttributes, setText, table } from "./dom.js";
+import { find, findAll, fit, setAttributes, setText, svg, table } from "./dom.js";
 import { ARM_LABEL, NOT_MEASURED, count, nats } from "./format.js";
 import { addView, makeDifference } from "./frame.js";
-import { svg } from "./scatter.js";
 
 const HEIGHT = 90;
 

@@ -6,6 +6,7 @@
  *   fill?: string}} Line  `color` and `fill` are names of custom properties
  */
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { svg } from "./dom.js";
 import { color } from "./theme.js";
 
 const HEIGHT = 210;
@@ -168,17 +169,12 @@ function drawMarkers(plot, index, first, last, line) {
 
 /** A sample of a line for the legends: `<svg>` with its dash and marker. */
 export function swatch(/** @type {Line} */ line) {
-  const make = (tag, attributes) => {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-    return node;
-  };
-  const svg = make("svg", { width: 30, height: 12, viewBox: "0 0 30 12", "aria-hidden": "true" });
+  const root = svg("svg", { width: 30, height: 12, viewBox: "0 0 30 12", "aria-hidden": "true" });
   const stroke = `var(--${line.color})`;
-  if (line.fill) svg.append(make("rect", { x: 8, y: 0, width: 14, height: 12, fill: `var(--${line.fill})`, stroke }));
+  if (line.fill) root.append(svg("rect", { x: 8, y: 0, width: 14, height: 12, fill: `var(--${line.fill})`, stroke }));
   else
-    svg.append(
-      make("line", {
+    root.append(
+      svg("line", {
         x1: 0,
         y1: 6,
         x2: 30,
@@ -190,7 +186,7 @@ export function swatch(/** @type {Line} */ line) {
       }),
     );
   const marker = { fill: "var(--paper)", stroke, "stroke-width": 2 };
-  if (line.marker === "circle") svg.append(make("circle", { cx: 15, cy: 6, r: 3.5, ...marker }));
-  if (line.marker === "square") svg.append(make("rect", { x: 11.5, y: 2.5, width: 7, height: 7, ...marker }));
-  return svg;
+  if (line.marker === "circle") root.append(svg("circle", { cx: 15, cy: 6, r: 3.5, ...marker }));
+  if (line.marker === "square") root.append(svg("rect", { x: 11.5, y: 2.5, width: 7, height: 7, ...marker }));
+  return root;
 }

@@ -9,7 +9,7 @@
  *   `isReversed`: x falls to the right; `isPercent`: y is in percent; `highest`: the top of y, where it is known;
  *   `span`: y covers at least so much, so that noise does not fill the figure; without `highest` y begins at 0
  */
-import { fit, setAttributes, setText } from "./dom.js";
+import { fit, setAttributes, setText, svg } from "./dom.js";
 import { armLine } from "./figures.js";
 
 const HEIGHT = 280;
@@ -17,16 +17,6 @@ const LEFT = 56;
 const RIGHT = 16;
 const TOP = 12;
 const BOTTOM = 46;
-
-/** An SVG element with these attributes. */
-export function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined) node.setAttribute(name, String(value));
-  }
-  node.append(...children);
-  return node;
-}
 
 /** Round numbers from `low` to `high`, about `wanted` of them. */
 export function ticks(low, high, wanted = 5) {

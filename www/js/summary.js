@@ -1,8 +1,7 @@
 /** What an experiment over several seeds shows: comparisons, verdict and table, for the chosen way to compare. */
-import { el, find, setText } from "./dom.js";
+import { el, find, setText, svg } from "./dom.js";
 import { ARM_LABEL, count, fixed, nats, plural, rate } from "./format.js";
 import { addView, invalidate } from "./frame.js";
-import { svg } from "./scatter.js";
 import { FAIRNESS, READINGS, columnsOf, firstWay, ofWay, tally, waysOf } from "./summary-data.js";
 
 const SOURCE = { recorded: "recorded", imported: "from a file", live: "measured here" };
