@@ -85,9 +85,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let index = gid.x + gid.y * groups.x * THREADS;
     let tiles = (u.time + SIDE - 1u) / SIDE;
     if index >= u.batch * u.kv_heads * tiles { return; }
-    let j = index % tiles * SIDE;
-    let kv_head = index / tiles % u.kv_heads;
-    let b = index / (tiles * u.kv_heads);
+    let pairs = u.batch * u.kv_heads; // neighbouring threads take the same j, hence as many tiles: software runs them in step
+    let j = index / pairs * SIDE;
+    let kv_head = index % pairs % u.kv_heads;
+    let b = index % pairs / u.kv_heads;
     let group = u.heads / u.kv_heads;
 
     let last = u.time - 1u;

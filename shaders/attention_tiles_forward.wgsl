@@ -96,9 +96,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let index = gid.x + gid.y * groups.x * THREADS;
     let tiles = (u.time + SIDE - 1u) / SIDE;
     if index >= u.batch * u.heads * tiles { return; }
-    let i = index % tiles * SIDE;
-    let h = index / tiles % u.heads;
-    let b = index / (tiles * u.heads);
+    let pairs = u.batch * u.heads; // neighbouring threads take the same i, hence as many tiles: software runs them in step
+    let i = (tiles - 1u - index / pairs) * SIDE; // the longest first
+    let h = index % pairs % u.heads;
+    let b = index % pairs / u.heads;
     let kv_head = h / (u.heads / u.kv_heads) * quads;
 
     let n0 = rows(i, u.time - 1u) + b * u.time;

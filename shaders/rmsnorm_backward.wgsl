@@ -10,26 +10,27 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
-@group(0) @binding(3) var<storage, read> w: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<V>;
+@group(0) @binding(2) var<storage, read> x: array<V>;
+@group(0) @binding(3) var<storage, read> w: array<V>;
 @group(0) @binding(4) var<storage, read> rstd: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dx: array<V>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
     let slice = t % SLICES; // neighbouring threads read neighbouring columns
     let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
     let n = min(index, u.rows - 1u); // past the end the last row again, not stored
-    let row = n * u.width;
-    var dot = 0.0;
-    for (var c = slice; c < u.width; c += SLICES) {
-        dot += dy[row + c] * w[c] * x[row + c];
+    let width = u.width / LANES;
+    let row = n * width;
+    var products = V();
+    for (var c = slice; c < width; c += SLICES) {
+        products += dy[row + c] * w[c] * x[row + c];
     }
     let r = rstd[n];
-    let mean = row_sum(t, dot) * r * r / f32(u.width);
+    let mean = row_sum(t, total(products)) * r * r / f32(u.width);
     if index >= u.rows { return; }
-    for (var c = slice; c < u.width; c += SLICES) {
+    for (var c = slice; c < width; c += SLICES) {
         let d = r * (dy[row + c] * w[c] - x[row + c] * mean);
         if accumulate {
             dx[row + c] += d;

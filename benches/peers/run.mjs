@@ -9,6 +9,7 @@ import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { serveStatic } from "../../scripts/static-server.mjs";
+import { WEBGPU } from "../../scripts/webgpu-flags.mjs";
 import { median } from "./median.js";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -20,8 +21,6 @@ const LABELS = {
   jax: `jax-js ${dependencies["@jax-js/jax"]}`,
   tfjs: `TensorFlow.js ${dependencies["@tensorflow/tfjs"]}`,
 };
-/** As tests/browser/playwright.config.js starts the browser. */
-const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 /** The losses of so many steps are compared. */
 const COMPARED = 3;
 /** How far they may lie apart, and how much they must move in between, over the loss. */

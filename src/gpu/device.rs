@@ -58,7 +58,10 @@ pub struct Traffic {
 }
 
 /// Kernel name and the bits of its override constants.
-type PipelineKey = (&'static str, Vec<(&'static str, u64)>);
+type PipelineKey = (KernelKey, Vec<(&'static str, u64)>);
+
+/// A kernel's name and parts.
+type KernelKey = (&'static str, &'static [&'static str]);
 
 /// A device with its queue and the pipelines compiled so far.
 pub struct Gpu {
@@ -75,8 +78,8 @@ pub struct Gpu {
     /// Bytes of all storage buffers made so far, those dropped since included.
     allocated: Cell<u64>,
     pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
-    /// Sources compiled in the place of a kernel's own, by its name.
-    replaced: RefCell<HashMap<&'static str, String>>,
+    /// Sources compiled in the place of a kernel's own.
+    replaced: RefCell<HashMap<KernelKey, String>>,
     layouts: RefCell<HashMap<(usize, usize), wgpu::BindGroupLayout>>,
     traffic: Cell<Traffic>,
     /// Read-back buffers that no read uses now.
@@ -356,8 +359,9 @@ impl Gpu {
     /// From now on compiles `source` where `kernel` is asked for. The tests' negative controls break
     /// kernels with it and see that the comparison with the CPU twin notices.
     pub fn replace_source(&self, kernel: &Kernel, source: String) {
-        self.pipelines.borrow_mut().retain(|key, _| key.0 != kernel.name);
-        self.replaced.borrow_mut().insert(kernel.name, source);
+        let replaced = (kernel.name, kernel.parts);
+        self.pipelines.borrow_mut().retain(|key, _| key.0 != replaced);
+        self.replaced.borrow_mut().insert(replaced, source);
     }
 
     /// The pipeline of a kernel with these override constants, compiled at its first use.
@@ -367,12 +371,12 @@ impl Gpu {
         overrides: &[(&'static str, f64)],
     ) -> wgpu::ComputePipeline {
         let bits = overrides.iter().map(|(n, v)| (*n, v.to_bits())).collect();
-        let key = (kernel.name, bits);
+        let key = ((kernel.name, kernel.parts), bits);
         if let Some(pipeline) = self.pipelines.borrow().get(&key) {
             return pipeline.clone();
         }
         let replaced = self.replaced.borrow();
-        let source = replaced.get(kernel.name).map_or(kernel.source, String::as_str);
+        let source = replaced.get(&key.0).map_or(kernel.source, String::as_str);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),
             source: wgpu::ShaderSource::Wgsl(source.into()),

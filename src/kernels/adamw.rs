@@ -2,10 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Step, grid, kernel};
+use super::{Step, by_lanes, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(ADAMW, "adamw", 3, 3);
+kernel!(ADAMW, "adamw", 3, 3, "words");
+kernel!(ADAMW_QUADS, "adamw", 3, 3, "quads");
 
 /// Uniforms of `adamw.wgsl`.
 #[repr(C)]
@@ -32,7 +33,8 @@ impl AdamW {
         v: &Slice,
     ) {
         let (inputs, outputs) = ([grads, step, scalars], [params, m, v]);
-        plan.dispatch(&ADAMW, &[], &self, &inputs, &outputs, grid(self.len));
+        let (kernel, lanes) = by_lanes(&[self.len, self.decayed], &ADAMW, &ADAMW_QUADS);
+        plan.dispatch(kernel, &[], &self, &inputs, &outputs, grid(self.len / lanes));
     }
 
     /// CPU twin of `adamw.wgsl`; `clip` is `scalars[0]`.

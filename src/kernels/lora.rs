@@ -97,9 +97,10 @@ impl LoraGroups {
         let [first, second] = [end_0, end_1].map(|end| end.min(n));
         let widest = first.max(second - first).max(n - second);
         // Rows and ranks of a workgroup; its threads divide the sums of the former kernel among them.
+        let is_in_quads = [n, first, second].iter().all(|end| end.is_multiple_of(4));
         let (kernel, high, wide) = match plan.gpu.share.get() {
-            Share::Threads => (&LORA_BACKWARD_OUTPUT, 16, 4),
-            Share::Tiles => (&LORA_TILES_BACKWARD_OUTPUT, 128, 8),
+            Share::Tiles if is_in_quads => (&LORA_TILES_BACKWARD_OUTPUT, 128, 8),
+            _ => (&LORA_BACKWARD_OUTPUT, 16, 4),
         };
         let down = m.div_ceil(high);
         let workgroups = [down + widest.div_ceil(high), rank.div_ceil(wide), groups];

@@ -55,6 +55,8 @@ use crate::gpu::Gpu;
 pub struct Kernel {
     /// The file's stem in `shaders/`.
     pub name: &'static str,
+    /// Stems in `shaders/parts/` of what stands in front of it.
+    pub parts: &'static [&'static str],
     pub source: &'static str,
     pub inputs: usize,
     pub outputs: usize,
@@ -66,6 +68,7 @@ macro_rules! kernel {
     ($const:ident, $stem:literal, $inputs:literal, $outputs:literal $(, $part:literal)*) => {
         pub static $const: crate::kernels::Kernel = crate::kernels::Kernel {
             name: $stem,
+            parts: &[$($part),*],
             source: concat!(
                 $(include_str!(concat!("../../shaders/parts/", $part, ".wgsl")),)*
                 include_str!(concat!("../../shaders/", $stem, ".wgsl")),
@@ -76,6 +79,20 @@ macro_rules! kernel {
     };
 }
 pub(crate) use kernel;
+
+/// A shader's kernel behind `parts/quads.wgsl` if all of these lengths are whole quads, else the one behind
+/// `parts/words.wgsl`; and how many values a thread of it takes at once. Four take fewer loads, and fewer threads
+/// that find out where they are.
+pub(crate) fn by_lanes(
+    lengths: &[u32],
+    words: &'static Kernel,
+    quads: &'static Kernel,
+) -> (&'static Kernel, u32) {
+    match lengths.iter().all(|n| n.is_multiple_of(4)) {
+        true => (quads, 4),
+        false => (words, 1),
+    }
+}
 
 /// Marks a target whose loss does not count (prompt and padding).
 pub const IGNORED: u32 = u32::MAX;

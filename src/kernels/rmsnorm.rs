@@ -2,11 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Slices, kernel};
+use super::{Slices, by_lanes, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(RMSNORM_FORWARD, "rmsnorm_forward", 2, 3, "rows");
-kernel!(RMSNORM_BACKWARD, "rmsnorm_backward", 4, 1, "rows");
+kernel!(RMSNORM_FORWARD, "rmsnorm_forward", 2, 3, "words", "rows");
+kernel!(RMSNORM_FORWARD_QUADS, "rmsnorm_forward", 2, 3, "quads", "rows");
+kernel!(RMSNORM_BACKWARD, "rmsnorm_backward", 4, 1, "words", "rows");
+kernel!(RMSNORM_BACKWARD_QUADS, "rmsnorm_backward", 4, 1, "quads", "rows");
 kernel!(RMSNORM_BACKWARD_WEIGHT, "rmsnorm_backward_weight", 3, 1);
 
 /// Uniforms of the RMSNorm kernels.
@@ -36,14 +38,8 @@ impl RmsNorm {
     ) {
         let slices = Slices::of(plan.gpu);
         let outputs = [y, rstd, residual];
-        plan.dispatch(
-            &RMSNORM_FORWARD,
-            &slices.overrides(),
-            &self,
-            &[x, w],
-            &outputs,
-            slices.grid(self.rows),
-        );
+        let (kernel, _) = by_lanes(&[self.width], &RMSNORM_FORWARD, &RMSNORM_FORWARD_QUADS);
+        plan.dispatch(kernel, &slices.overrides(), &self, &[x, w], &outputs, slices.grid(self.rows));
     }
 
     /// CPU twin of `rmsnorm_forward.wgsl`: (y, rstd).
@@ -77,7 +73,8 @@ impl RmsNorm {
         let [threads, share] = slices.overrides();
         let overrides = [("accumulate", f64::from(accumulate)), threads, share];
         let inputs = [dy, x, w, rstd];
-        plan.dispatch(&RMSNORM_BACKWARD, &overrides, &self, &inputs, &[dx], slices.grid(self.rows));
+        let (kernel, _) = by_lanes(&[self.width], &RMSNORM_BACKWARD, &RMSNORM_BACKWARD_QUADS);
+        plan.dispatch(kernel, &overrides, &self, &inputs, &[dx], slices.grid(self.rows));
     }
 
     /// CPU twin of `rmsnorm_backward.wgsl`: dx, to be stored or added.

@@ -3,10 +3,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{grid, kernel};
+use super::{by_lanes, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(ROPE, "rope", 2, 1);
+kernel!(ROPE, "rope", 2, 1, "words");
+kernel!(ROPE_QUADS, "rope", 2, 1, "quads");
 
 /// Uniforms of `rope.wgsl`.
 #[repr(C)]
@@ -30,11 +31,12 @@ pub struct Rope {
 
 impl Rope {
     /// Turns the q and k columns of qkv in place by the angles of positions `position[0] + t`;
-    /// table (T_max,D/2,2) from [`rope_table`], position (1) u32, qkv (N,stride).
+    /// table (T_max,2,D/2) from [`rope_table`], position (1) u32, qkv (N,stride).
     pub fn record(self, plan: &mut PlanBuilder, table: &Slice, position: &Slice, qkv: &Slice) {
-        let pairs = (self.heads + self.kv_heads) * self.head_dim / 2;
-        let threads = self.batch * self.time * pairs;
-        plan.dispatch(&ROPE, &[], &self, &[table, position], &[qkv], grid(threads));
+        let half = self.head_dim / 2;
+        let (kernel, lanes) = by_lanes(&[half, self.stride], &ROPE, &ROPE_QUADS);
+        let threads = self.batch * self.time * (self.heads + self.kv_heads) * half / lanes;
+        plan.dispatch(kernel, &[], &self, &[table, position], &[qkv], grid(threads));
     }
 
     /// CPU twin of `rope.wgsl`.
@@ -44,8 +46,8 @@ impl Rope {
             let t = n % self.time as usize + position as usize;
             for head in 0..(self.heads + self.kv_heads) as usize {
                 for d in 0..half {
-                    let cos = table[(t * half + d) * 2];
-                    let mut sin = table[(t * half + d) * 2 + 1];
+                    let cos = table[t * 2 * half + d];
+                    let mut sin = table[(t * 2 + 1) * half + d];
                     if self.backward != 0 {
                         sin = -sin;
                     }
@@ -59,15 +61,14 @@ impl Rope {
     }
 }
 
-/// (t_max,D/2,2): cosine and sine of `t` times each of `frequencies`, (D/2) angles per position from
+/// (t_max,2,D/2): cosines, then sines of `t` times each of `frequencies`, (D/2) angles per position from
 /// [`LlamaConfig::inverse_frequencies`](crate::model::config::LlamaConfig::inverse_frequencies).
 pub fn rope_table(t_max: usize, frequencies: &[f64]) -> Vec<f32> {
     let mut table = Vec::with_capacity(t_max * frequencies.len() * 2);
     for t in 0..t_max {
-        for frequency in frequencies {
-            let (sin, cos) = (t as f64 * frequency).sin_cos();
-            table.extend([cos as f32, sin as f32]);
-        }
+        let angles = || frequencies.iter().map(|frequency| t as f64 * frequency);
+        table.extend(angles().map(|angle| angle.cos() as f32));
+        table.extend(angles().map(|angle| angle.sin() as f32));
     }
     table
 }

@@ -2,12 +2,15 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Layout, Matmul, Slices, grid, kernel};
+use super::{Layout, Matmul, Slices, by_lanes, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(SWIGLU_FORWARD, "swiglu_forward", 1, 1);
-kernel!(SWIGLU_BACKWARD, "swiglu_backward", 2, 1);
-kernel!(SWIGLU_LORA_FORWARD, "swiglu_lora_forward", 2, 2);
+kernel!(SWIGLU_FORWARD, "swiglu_forward", 1, 1, "words");
+kernel!(SWIGLU_FORWARD_QUADS, "swiglu_forward", 1, 1, "quads");
+kernel!(SWIGLU_BACKWARD, "swiglu_backward", 2, 1, "words");
+kernel!(SWIGLU_BACKWARD_QUADS, "swiglu_backward", 2, 1, "quads");
+kernel!(SWIGLU_LORA_FORWARD, "swiglu_lora_forward", 2, 2, "words");
+kernel!(SWIGLU_LORA_FORWARD_QUADS, "swiglu_lora_forward", 2, 2, "quads");
 
 /// Uniforms of the SwiGLU kernels.
 #[repr(C)]
@@ -37,7 +40,9 @@ impl SwiGluLora {
 impl SwiGlu {
     /// `h = gate * sigmoid(gate) * up`; gate_up (N,2F) with the gate first, h (N,F).
     pub fn forward(self, plan: &mut PlanBuilder, gate_up: &Slice, h: &Slice) {
-        plan.dispatch(&SWIGLU_FORWARD, &[], &self, &[gate_up], &[h], grid(self.rows * self.width));
+        let (kernel, lanes) = by_lanes(&[self.width], &SWIGLU_FORWARD, &SWIGLU_FORWARD_QUADS);
+        let threads = self.rows * self.width / lanes;
+        plan.dispatch(kernel, &[], &self, &[gate_up], &[h], grid(threads));
     }
 
     /// [`Self::forward`], and `xa = h·aᵀ` in the same dispatch; a (R,F), xa (N,R). Computes h anew for every
@@ -57,7 +62,8 @@ impl SwiGlu {
         let [x, z, _] = slices.grid(rows.div_ceil(4)); // a thread takes 4 rows
         let workgroups = [x, rank.div_ceil(4), z];
         let u = SwiGluLora { rows, width, rank };
-        plan.dispatch(&SWIGLU_LORA_FORWARD, &slices.overrides(), &u, &[gate_up, a], &[h, xa], workgroups);
+        let (kernel, _) = by_lanes(&[width], &SWIGLU_LORA_FORWARD, &SWIGLU_LORA_FORWARD_QUADS);
+        plan.dispatch(kernel, &slices.overrides(), &u, &[gate_up, a], &[h, xa], workgroups);
         plan.count_flop(2.0 * f64::from(rows) * f64::from(width) * f64::from(rank));
     }
 
@@ -83,8 +89,9 @@ impl SwiGlu {
     /// `dgate = dh * up * s * (1 + gate * (1 - s))`, `dup = dh * gate * s` with `s = sigmoid(gate)`;
     /// gate_up, dgate_up (N,2F), dh (N,F).
     pub fn backward(self, plan: &mut PlanBuilder, gate_up: &Slice, dh: &Slice, dgate_up: &Slice) {
-        let threads = self.rows * self.width;
-        plan.dispatch(&SWIGLU_BACKWARD, &[], &self, &[gate_up, dh], &[dgate_up], grid(threads));
+        let (kernel, lanes) = by_lanes(&[self.width], &SWIGLU_BACKWARD, &SWIGLU_BACKWARD_QUADS);
+        let threads = self.rows * self.width / lanes;
+        plan.dispatch(kernel, &[], &self, &[gate_up, dh], &[dgate_up], grid(threads));
     }
 
     /// CPU twin of `swiglu_backward.wgsl`: dgate_up.

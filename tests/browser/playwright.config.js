@@ -1,11 +1,11 @@
 // Two visitors: one whose browser has WebGPU (in software, by SwiftShader), one without.
 // A spec that only makes sense for one of them says so by a tag in its title: @webgpu or @plain.
 import { defineConfig } from "@playwright/test";
+import { WEBGPU } from "../../scripts/webgpu-flags.mjs";
 
 const executablePath = process.env.CHROMIUM; // set by scripts/test
 if (!executablePath) throw new Error("run scripts/test browser, or set CHROMIUM to the browser's path");
 
-const webgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 const visitor = (name, args, grepInvert) => ({
   name,
   grepInvert,
@@ -21,5 +21,5 @@ export default defineConfig({
   reporter: [["list"], ["./count-reporter.js"]],
   // Files come from the server of the test, not from an earlier visit; offline.spec.js allows what it is about.
   use: { trace: "retain-on-failure", serviceWorkers: "block" },
-  projects: [visitor("webgpu", webgpu, /@plain/), visitor("plain", [], /@webgpu/)],
+  projects: [visitor("webgpu", WEBGPU, /@plain/), visitor("plain", [], /@webgpu/)],
 });

@@ -23,7 +23,7 @@ pub fn record_at(gpu: &Gpu, op: AdamW, at: u32) {
 }
 
 pub fn record(gpu: &Gpu) {
-    for (len, decayed, at) in [(1, 0, 0), (7, 7, 1), (1003, 500, 9)] {
+    for (len, decayed, at) in [(1, 0, 0), (7, 7, 1), (1003, 500, 9), (520, 256, 3)] {
         record_at(gpu, AdamW { len, decayed }, at);
     }
 }

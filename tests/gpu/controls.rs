@@ -50,6 +50,8 @@ fn mistakes() -> Vec<Mistake> {
         ACCUMULATE "now.micro == 0u" => "now.micro == 1u", accumulate::record;
         ADAMW "i < u.decayed" => "i <= u.decayed", adamw::record;
         ADAMW "(1.0 - now.beta2)" => "(1.0 - now.beta1)", adamw::record;
+        ADAMW_QUADS "u.len / LANES" => "u.len / LANES - 1u", adamw::record;
+        ADAMW_QUADS "u.decayed / LANES" => "u.decayed", adamw::record;
         ADVANCE "+=" => "=", select::advance;
         ATTENTION_BACKWARD_KV "if i < j" => "if i <= j", attention::backward;
         ATTENTION_BACKWARD_KV "dv[c] += p *" => "dv[c] += ds *", attention::backward;
@@ -102,9 +104,10 @@ fn mistakes() -> Vec<Mistake> {
         LORA_BACKWARD_OUTPUT "n < end;" => "n < end - 1u;", lora::gradients;
         LORA_BACKWARD_OUTPUT "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", lora::gradients;
         LORA_BACKWARD_OUTPUT "partial[t + half * stride]" => "partial[t + half]", lora::gradients;
-        LORA_TILES_BACKWARD_OUTPUT "(row + i) * u.groups + g" => "(row + i) * u.groups", lora::gradients;
-        LORA_TILES_BACKWARD_OUTPUT "ranks_far + (term" => "ranks_near + (term", lora::gradients;
-        LORA_TILES_BACKWARD_OUTPUT "four_of_dy(rows2 + at)" => "four_of_dy(rows1 + at)", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "(row + i) * u.groups + t.g" => "(row + i) * u.groups", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "four_terms(t, term, r + 4u)" => "four_terms(t, term, r)", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT "block(t, row + 8u, term)" => "block(t, row + 4u, term)", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT ", term < u.m)" => ", true)", lora::gradients;
         MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
         MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
@@ -124,13 +127,19 @@ fn mistakes() -> Vec<Mistake> {
         RMSNORM_BACKWARD "* mean" => "+ mean", rmsnorm::backward;
         RMSNORM_BACKWARD "dx[row + c] += d" => "dx[row + c] = d", rmsnorm::backward;
         RMSNORM_BACKWARD "c += SLICES" => "c += SLICES + 1u", rmsnorm::backward;
+        RMSNORM_BACKWARD_QUADS "total(products)" => "products.x", rmsnorm::backward;
+        RMSNORM_BACKWARD_QUADS "c += SLICES" => "c += SLICES + 1u", rmsnorm::backward;
         RMSNORM_BACKWARD_WEIGHT "partial[t + half * columns]" => "partial[t + half]", rmsnorm::backward_weight;
         RMSNORM_BACKWARD_WEIGHT "rstd[n]" => "rstd[0]", rmsnorm::backward_weight;
         RMSNORM_FORWARD "u.width) + u.eps" => "u.width) - u.eps", rmsnorm::forward;
         RMSNORM_FORWARD "partial[t] += partial" => "partial[t] = partial", rmsnorm::forward;
         RMSNORM_FORWARD "residual[row + c] = v" => "residual[row + c] = v * r", rmsnorm::forward;
+        RMSNORM_FORWARD_QUADS "total(squares)" => "squares.x", rmsnorm::forward;
+        RMSNORM_FORWARD_QUADS "residual[row + c] = v" => "residual[row + c] = v * r", rmsnorm::forward;
         ROPE "+ position[0]" => "", rope::forward;
         ROPE "sin = -sin" => "sin = sin", rope::backward;
+        ROPE_QUADS "head * 2u * half" => "head * half", rope::forward;
+        ROPE_QUADS "u.stride / LANES" => "u.stride", rope::backward;
         SELECT "logit > best.score" => "logit >= best.score", select::greedy;
         SELECT "pcg(key + v)" => "pcg(key)", select::drawn;
         SELECT "t) >= wanted" => "t) >= 0.8 * wanted", select::nucleus;
@@ -140,10 +149,15 @@ fn mistakes() -> Vec<Mistake> {
         SUM_SQUARES "i >= u.len" => "i >= u.len - 1u", grad_norm::sum_squares;
         SWIGLU_BACKWARD "1.0 - s)" => "1.0 + s)", swiglu::backward;
         SWIGLU_BACKWARD "dh[i] * gate * s" => "dh[i] * s", swiglu::backward;
+        SWIGLU_BACKWARD_QUADS "i / width * width" => "i / width", swiglu::backward;
+        SWIGLU_BACKWARD_QUADS "const LANES = 4u" => "const LANES = 2u", swiglu::backward;
         SWIGLU_FORWARD "-max(x" => "max(x", swiglu::forward;
-        SWIGLU_LORA_FORWARD "h[(n + i) * u.width + c] = value[i]" => "h[(n + i) * u.width + c] = value.x", swiglu::forward_lora;
+        SWIGLU_FORWARD_QUADS "gate_up[at + width]" => "gate_up[at + u.width]", swiglu::forward;
+        SWIGLU_LORA_FORWARD "h[rows.y + c] = v1" => "h[rows.y + c] = v0", swiglu::forward_lora;
         SWIGLU_LORA_FORWARD "c += SLICES" => "c += SLICES + 1u", swiglu::forward_lora;
         SWIGLU_LORA_FORWARD "= sum[i][e]" => "= sum[e][i]", swiglu::forward_lora;
+        SWIGLU_LORA_FORWARD_QUADS "h[rows.w + c] = v3" => "", swiglu::forward_lora;
+        SWIGLU_LORA_FORWARD_QUADS "total(value * a3)" => "total(value * a2)", swiglu::forward_lora;
         TOP_K "logit <= best" => "logit < best", top_k::record;
         TOP_K "best[0] + log(sum)" => "log(sum)", top_k::record;
         UNPACK_F16 "unpack2x16float" => "unpack2x16snorm", unpack_f16::record;
@@ -164,6 +178,12 @@ fn notice(gpu: &Gpu, mistake: &Mistake) -> String {
     message.into()
 }
 
+/// A kernel's name, with the parts that stand in front of it.
+fn full_name(kernel: &Kernel) -> String {
+    let parts = kernel.parts.iter().map(|part| format!("{part}, "));
+    parts.chain([kernel.name.to_owned()]).collect()
+}
+
 /// A cell of a table in Markdown.
 fn code(text: &str) -> String {
     if text.is_empty() { "nothing".into() } else { format!("`{}`", text.replace('|', "\\|")) }
@@ -176,9 +196,9 @@ fn mistakes_are_noticed() {
     for mistake in mistakes() {
         let message = notice(&gpu, &mistake);
         let Mistake { kernel, right, wrong, test, .. } = mistake;
-        println!("control: {} | {right} -> {wrong} | {test}: {message}", kernel.name);
+        println!("control: {} | {right} -> {wrong} | {test}: {message}", full_name(kernel));
         let output = message.split(['[', ',', ':']).next().unwrap_or_default();
-        let cells = [kernel.name.into(), code(right), code(wrong), code(test), output.into()];
+        let cells = [full_name(kernel), code(right), code(wrong), code(test), output.into()];
         document += &format!("| {} |\n", cells.join(" | "));
     }
     if std::env::var_os("WRITE_CONTROLS").is_some() {
@@ -190,10 +210,7 @@ fn mistakes_are_noticed() {
 
 #[test]
 fn every_kernel_has_a_mistake() {
-    let have: BTreeSet<String> = mistakes().iter().map(|m| m.kernel.name.to_owned()).collect();
-    let shaders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap();
-    let stem = |path: std::path::PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
-    let files = shaders.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-    let want: BTreeSet<String> = files.map(stem).collect();
+    let have: BTreeSet<String> = mistakes().iter().map(|m| full_name(m.kernel)).collect();
+    let want: BTreeSet<String> = crate::shaders::cases().iter().map(|case| full_name(case.kernel)).collect();
     assert_eq!(have, want);
 }

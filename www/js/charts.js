@@ -22,15 +22,10 @@ function lineFigure(store, name) {
   const draw = () => {
     if (!store.run) return;
     const { lines, x, values } = spec.lines(store);
-    if (drawn !== store.version)
-      chart.draw(
-        lines.map(({ now, ...line }) => line),
-        x,
-        values,
-        lastStep(store),
-      );
+    const version = spec.isOfSteps ? store.version : store.measuredVersion;
+    if (drawn !== version) drawLines(chart, lines, x, values);
     else chart.moveCursor();
-    drawn = store.version;
+    drawn = version;
     drawLegend(find(".legend", figure), lines, spec.write);
     drawTable();
   };
@@ -63,18 +58,12 @@ function shareFigure(store) {
         host.hidden = !store.arms.has(arm);
         if (host.hidden) continue;
         const { lines, x, values } = shareLines(store, arm);
-        if (drawn !== store.version)
-          chart.draw(
-            lines.map(({ now, ...line }) => line),
-            x,
-            values,
-            lastStep(store),
-          );
+        if (drawn !== store.measuredVersion) drawLines(chart, lines, x, values);
         else chart.moveCursor();
         const now = lines.toReversed().map((line) => spec.write(line.now));
         setText(find(".share-now", host), `${ARM_LABEL[arm]}: ${now.join(" / ")}`);
       }
-      drawn = store.version;
+      drawn = store.measuredVersion;
       drawTable();
     },
     () => writeCaption(figure, store, spec),
@@ -86,9 +75,9 @@ function writeCaption(figure, store, spec) {
   if (store.run) setText(find("figcaption", figure), store.isMeasured ? spec.caption(store) : NOT_MEASURED);
 }
 
-/** The charts keep their width from the first step on. */
-function lastStep(store) {
-  return Math.max(store.newest, store.run?.settings.steps ?? 0);
+function drawLines(chart, lines, x, values) {
+  const styles = lines.map(({ now, ...style }) => style);
+  chart.draw(styles, x, values);
 }
 
 function drawLegend(host, lines, write) {
@@ -104,8 +93,8 @@ function tableOf(figure, store, spec) {
   const details = find("details", figure);
   let drawn = -1;
   const draw = () => {
-    if (!details.open || drawn === store.version) return;
-    drawn = store.version;
+    if (!details.open || drawn === store.measuredVersion) return;
+    drawn = store.measuredVersion;
     find(".table", details).replaceChildren(table(find("h3", figure).textContent, spec.head, spec.rows(store)));
   };
   details.addEventListener("toggle", draw);

@@ -1,4 +1,5 @@
 /** What the charts show: the lines, a sentence made from the numbers, and the table behind them. */
+import { Columns } from "./columns.js";
 import { Store } from "./store.js";
 import { ARM_LABEL, count, fixed, nats, percent, perArm, rate } from "./format.js";
 
@@ -17,30 +18,22 @@ const trainLine = (arm) => ({
 });
 export const baseLine = { label: "Base", color: "base", dash: BASE_DASH, width: 1.5 };
 
-/** A value for each x: `pick` of the entry at that step, or null. */
-function column(x, entries, pick) {
-  const at = new Map(entries.map((entry) => [entry.step, pick(entry)]));
-  return x.map((step) => (Number.isFinite(at.get(step)) ? at.get(step) : null));
-}
-
 /** A share that is in percent already. */
 function percentNow(value) {
   return percent(value / 100);
 }
 
-function stepsOf(store, keys) {
-  const all = new Set([0]);
-  for (const arm of store.armNames)
-    for (const key of keys) for (const { step } of store.arms.get(arm)[key]) all.add(step);
-  return [...all].sort((a, b) => a - b);
+/** A column an arm with what `pick` finds in each of its measures, over the whole chart. */
+function measureColumns(store, pick) {
+  const columns = new Columns(store.armNames.length, [0, store.lastStep]);
+  store.armNames.forEach((arm, i) => columns.extend(i, store.arms.get(arm).measures, pick));
+  return columns;
 }
 
 /** Lines of one figure of the measures per arm, with the base as a dashed level. */
 function measured(store, pick, level) {
-  const x = stepsOf(store, ["measures"]);
-  if (store.newest > x.at(-1)) x.push(store.newest);
+  const { x, values } = measureColumns(store, pick);
   const lines = store.armNames.map((arm) => ({ ...armLine(arm, ARM_LABEL[arm]), now: pick(store.measure(arm)) }));
-  const values = store.armNames.map((arm) => column(x, store.arms.get(arm).measures, pick));
   if (Number.isFinite(level)) {
     lines.push({ ...baseLine, now: level });
     values.push(x.map(() => level));
@@ -50,26 +43,38 @@ function measured(store, pick, level) {
 
 const plain = (value) => String(Number(value.toPrecision(3)));
 
+/** Of each run that was shown: the losses of its training batches and the held-out ones by arm, and the base's level. */
+const lossColumns = new WeakMap();
+
+function extendLosses(store, level) {
+  const arms = store.armNames.map((arm) => store.arms.get(arm));
+  const ends = [0, store.lastStep].map((step) => ({ step }));
+  /** @type {Columns} */
+  const columns = lossColumns.get(store.run) ?? new Columns(2 * arms.length + 1, [0, store.lastStep]);
+  lossColumns.set(store.run, columns);
+  arms.forEach((log, i) => {
+    columns.extend(i, log.steps, (entry) => entry.loss);
+    columns.extend(arms.length + i, log.measures, (entry) => entry.heldout_loss);
+  });
+  if (Number.isFinite(level)) columns.extend(2 * arms.length, ends, () => level);
+  return columns;
+}
+
 const loss = {
+  isOfSteps: true,
   write: nats,
   axis: plain,
   lines(store) {
-    const x = stepsOf(store, ["steps", "measures"]);
-    const lines = [];
-    const values = [];
-    for (const arm of store.armNames) {
-      const log = store.arms.get(arm);
-      lines.push({ ...trainLine(arm), now: store.trained(arm)?.loss });
-      values.push(column(x, log.steps, (entry) => entry.loss));
-    }
-    for (const arm of store.armNames) {
-      const log = store.arms.get(arm);
-      lines.push({ ...armLine(arm, `${ARM_LABEL[arm]}, held-out`), now: store.measure(arm)?.heldout_loss });
-      values.push(column(x, log.measures, (entry) => entry.heldout_loss));
-    }
     const level = store.start()?.heldout_loss;
-    lines.push({ ...baseLine, label: "Base, held-out", now: level });
-    values.push(x.map(() => level ?? null));
+    const { x, values } = extendLosses(store, level);
+    const lines = [
+      ...store.armNames.map((arm) => ({ ...trainLine(arm), now: store.trained(arm)?.loss })),
+      ...store.armNames.map((arm) => ({
+        ...armLine(arm, `${ARM_LABEL[arm]}, held-out`),
+        now: store.measure(arm)?.heldout_loss,
+      })),
+      { ...baseLine, label: "Base, held-out", now: level },
+    ];
     return { lines, x, values };
   },
   caption(store) {
@@ -146,7 +151,6 @@ const share = (m, name) => (m && m.shift.n > 0 ? (100 * m.shift[name]) / m.shift
 
 /** Stacked shares of one arm; drawn from the tallest area to the lowest, so that each covers the one behind. */
 export function shareLines(store, arm) {
-  const x = stepsOf(store, ["measures"]);
   const { measures } = store.arms.get(arm);
   const tops = { shifted: CLASSES, marginal: ["unshifted", "marginal"], unshifted: ["unshifted"] };
   const names = ["shifted", "marginal", "unshifted"];
@@ -157,10 +161,11 @@ export function shareLines(store, arm) {
     width: 1,
     now: share(store.measure(arm), name),
   }));
-  const values = names.map((name) =>
-    column(x, measures, (m) => tops[name].reduce((sum, part) => sum + share(m, part), 0)),
+  const columns = new Columns(names.length, [0]);
+  names.forEach((name, i) =>
+    columns.extend(i, measures, (m) => tops[name].reduce((sum, part) => sum + share(m, part), 0)),
   );
-  return { lines, x, values };
+  return { lines, ...columns };
 }
 
 const shares = {

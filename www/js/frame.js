@@ -1,6 +1,6 @@
 /**
  * Draws views in animation frames, and only those on the screen: a view that is off screen stays marked and is
- * drawn when it comes into sight, or once nothing changes any more. Its words (captions, counts) are written at once,
+ * drawn when it comes into sight, or once nothing trains and nothing changes any more. Its words (captions, counts) are written at once,
  * for those who read without seeing.
  */
 
@@ -22,6 +22,7 @@ const IDLE_MS = 0.3;
 /** Nothing has changed for this long: time to draw what is off screen. */
 const QUIET_MS = 1500;
 let isQuiet = false;
+let isBusy = false;
 let quietTimer = 0;
 
 const observer = new IntersectionObserver(
@@ -63,7 +64,7 @@ async function drawFrame() {
       if (view.isDirty) schedule();
       await null; // uPlot draws in a microtask: still in this frame, and counted
     }
-    element.getBoundingClientRect(); // has it laid out now: that is most of what it costs
+    if (view.isVisible) element.getBoundingClientRect(); // has it laid out now: that is most of what it costs
     const end = performance.now();
     if (end - now >= IDLE_MS) view.cost = Math.max(end - now, view.cost / 2);
     now = end;
@@ -97,8 +98,14 @@ export function invalidate(element) {
   isQuiet = false;
   clearTimeout(quietTimer);
   quietTimer = setTimeout(() => {
-    isQuiet = true;
+    isQuiet = !isBusy;
     schedule();
   }, QUIET_MS);
   schedule();
+}
+
+/** Says whether something trains: then what is off screen waits, however long nothing changes. */
+export function setBusy(/** @type {boolean} */ value) {
+  isBusy = value;
+  isQuiet &&= !value;
 }

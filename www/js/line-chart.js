@@ -30,8 +30,7 @@ export class LineChart {
   }
 
   /** Draws `lines` over `x`; `values[i]` belongs to `lines[i]`, null where there is none. */
-  draw(/** @type {Line[]} */ lines, x, values, lastStep) {
-    this.lastStep = Math.max(1, lastStep);
+  draw(/** @type {Line[]} */ lines, x, values) {
     const key = JSON.stringify(lines);
     if (key !== this.key) this.build(lines);
     this.key = key;
@@ -52,7 +51,7 @@ export class LineChart {
         padding: [10, 18, 0, 0],
         hooks: { draw: [() => this.moveCursor()] }, // the scales are only known once it has drawn
         scales: {
-          x: { time: false, range: () => [0, this.lastStep] },
+          x: { time: false, range: () => [0, this.store.lastStep] },
           y: { range: (_, low, high) => [Math.min(0, low ?? 0), this.options.high ?? niceTop(high)] },
         },
         axes: [

@@ -11,7 +11,7 @@ import { FINDINGS } from "./findings-list.js";
 import { makeFindings } from "./findings.js";
 import { enableFileTools, makeFileTools } from "./files.js";
 import { bytes, count } from "./format.js";
-import { addView, invalidate } from "./frame.js";
+import { addView, invalidate, setBusy } from "./frame.js";
 import { readHash, writeHash } from "./hash.js";
 import { InstructionsEditor } from "./instructions-editor.js";
 import { LineError, parseInstructions } from "./instructions.js";
@@ -65,6 +65,7 @@ const strength = makeStrength(control, (arm, value) => engine.post({ type: "stre
 function controlChanged() {
   // For style sheets and tests: none, preparing, paused, running, done, or playing back.
   document.documentElement.dataset.run = control.playback.isPlaying ? "playing" : control.state;
+  setBusy(control.isRunning || control.isBusy);
   invalidate();
 }
 

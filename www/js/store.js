@@ -149,6 +149,11 @@ export class Store {
     return Math.min(this.hovered ?? this.pinned ?? this.newest, this.newest);
   }
 
+  /** Where charts end, from a run's first step on. */
+  get lastStep() {
+    return Math.max(1, this.newest, this.run?.settings.steps ?? 0);
+  }
+
   get isFollowing() {
     return this.pinned === null;
   }

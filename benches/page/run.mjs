@@ -1,0 +1,153 @@
+// The built page in headless Chromium: how long from its load to a run's first step, and what its UI thread does a
+// frame while both arms train.
+//
+//   node benches/page/run.mjs [--engine auto|cpu|webgpu] [--visits 4] [--seconds 20] [--width 1280]
+//                             [--views charts,walls,answers,weights] [--worst 0] [--json]
+//
+// Visits share a browser profile. The first fills its caches and is told by itself; Play is pressed as soon as the
+// engine is ready. Then each view is scrolled into sight and traced for so many seconds. `--worst 5` says what the
+// five longest frames did. scripts/bench-page builds what this needs.
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { serveStatic } from "../../scripts/static-server.mjs";
+import { WEBGPU } from "../../scripts/webgpu-flags.mjs";
+import { CATEGORIES, frames, longest } from "./trace.mjs";
+
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+const { chromium } = createRequire(`${repository}tests/browser/`)("@playwright/test");
+
+/** What the UI thread may do a frame. */
+const AIM_MS = 8;
+/** Sections to have in sight. */
+const VIEWS = { charts: "#figures", walls: "#walls", answers: "#shift", weights: "#weights" };
+/** A long run that is measured often, so that all views change. */
+const SETTINGS = "v=1&steps=2000&measure_every=10";
+/** The views change from here on: both arms have been measured twice. */
+const STEPS_BEFORE = 21;
+const PATIENCE_MS = 600_000;
+
+const say = (text) => process.stderr.write(`${text}\n`);
+
+const { values: options } = parseArgs({
+  options: {
+    engine: { type: "string", default: "auto" },
+    visits: { type: "string", default: "4" },
+    seconds: { type: "string", default: "20" },
+    width: { type: "string", default: "1280" },
+    views: { type: "string", default: Object.keys(VIEWS).join() },
+    worst: { type: "string", default: "0" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+/** In the page, before its own scripts: presses Play when the engine is ready, and notes when the first step ended. */
+function pressPlay() {
+  addEventListener("DOMContentLoaded", () => {
+    const root = document.documentElement;
+    const counter = document.querySelector("#bar [data-step]");
+    new MutationObserver(() => {
+      if (!["cpu", "webgpu"].includes(root.dataset.engine) || window.readyMs) return;
+      window.readyMs = performance.now();
+      const isLive = () => ["preparing", "running"].includes(root.dataset.run);
+      new MutationObserver(() => {
+        if (isLive() && counter.dataset.step === "1") window.stepMs ??= performance.now();
+      }).observe(counter, { attributes: true });
+      document.querySelector("#play").click();
+    }).observe(root, { attributes: true });
+  });
+}
+
+async function visit(page, url) {
+  await page.goto("about:blank");
+  await page.goto(`${url}#${SETTINGS}&backend=${options.engine}`);
+  await page.waitForFunction(() => window.stepMs, null, { timeout: PATIENCE_MS });
+  return page.evaluate(() => ({
+    engine: document.documentElement.dataset.engine,
+    ready_ms: window.readyMs,
+    first_step_ms: window.stepMs,
+  }));
+}
+
+const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+
+function summary(view, found) {
+  const cpu = found.map((frame) => frame.cpu).sort((a, b) => a - b);
+  const wall = found.map((frame) => frame.wall).sort((a, b) => a - b);
+  const over = found.filter((frame) => frame.cpu > AIM_MS);
+  return {
+    view,
+    frames: found.length,
+    median_ms: at(cpu, 0.5),
+    p99_ms: at(cpu, 0.99),
+    most_ms: at(cpu, 1),
+    over: over.length,
+    over_collecting: over.filter((frame) => frame.cpu - frame.collected <= AIM_MS).length,
+    wall_p99_ms: at(wall, 0.99),
+    wall_over: wall.filter((ms) => ms > AIM_MS).length,
+  };
+}
+
+async function watch(browser, page, view) {
+  await page.locator(VIEWS[view]).evaluate((section) => section.scrollIntoView());
+  await page.waitForTimeout(1500);
+  await browser.startTracing(page, { categories: CATEGORIES });
+  await page.waitForTimeout(1000 * Number(options.seconds));
+  const trace = await browser.stopTracing();
+  const found = frames(JSON.parse(trace.toString()).traceEvents);
+  const worst = found.toSorted((a, b) => b.cpu - a.cpu).slice(0, Number(options.worst));
+  for (const frame of worst) say(`${view}, ${frame.cpu.toFixed(1)} ms: ${longest(frame)}`);
+  return summary(view, found);
+}
+
+function print({ browser, engine, visits, views, load }) {
+  console.log(`${browser}; engine ${engine}; load ${load.map((value) => value.toFixed(1)).join(" to ")}`);
+  const row = (cells) => console.log(cells.map((cell, i) => (i ? `${cell}`.padStart(12) : cell.padEnd(14))).join(""));
+  const ms = (value) => value.toFixed(1);
+  row(["", "ready, ms", "first step"]);
+  visits.forEach((visit, i) => row([i ? `visit ${i + 1}` : "first visit", visit.ready_ms.toFixed(0), visit.first_step_ms.toFixed(0)]));
+  if (views.length === 0) return;
+  row(["a frame, ms", "frames", "median", "99 %", "most", `over ${AIM_MS}`, "of it GC", "clock 99 %", `over ${AIM_MS}`]);
+  for (const v of views) {
+    row([v.view, v.frames, ms(v.median_ms), ms(v.p99_ms), ms(v.most_ms), v.over, v.over_collecting, ms(v.wall_p99_ms), v.wall_over]);
+  }
+}
+
+const site = await serveStatic({ root: `${repository}dist` });
+const profile = await mkdtemp(join(tmpdir(), "driftscope-bench-"));
+const load = [loadavg()[0]];
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM,
+  args: ["--no-sandbox", ...(options.engine === "cpu" ? [] : WEBGPU)],
+  viewport: { width: Number(options.width), height: 800 },
+});
+try {
+  const [page] = context.pages();
+  page.on("pageerror", (error) => say(`browser: ${error.stack ?? error}`));
+  await page.addInitScript(pressPlay);
+  const visits = [];
+  for (let i = 0; i < Number(options.visits); i++) {
+    visits.push(await visit(page, site.url));
+    say(`visit ${i + 1}: ${visits.at(-1).first_step_ms.toFixed(0)} ms`);
+  }
+  const views = [];
+  const wanted = options.views.split(",").filter((name) => name in VIEWS);
+  if (wanted.length > 0) {
+    const counter = (step) => Number(document.querySelector("#bar [data-step]").dataset.step) >= step;
+    await page.waitForFunction(counter, STEPS_BEFORE, { timeout: PATIENCE_MS });
+    // Frames go on where nothing changes: one in which nothing is done counts, too.
+    await page.evaluate(() => requestAnimationFrame(function again() { requestAnimationFrame(again); }));
+  }
+  const browser = context.browser();
+  for (const name of wanted) views.push(await watch(browser, page, name));
+  const report = { browser: `Chromium ${browser.version()}`, engine: visits.at(-1).engine, visits, views, load: [...load, loadavg()[0]] };
+  if (options.json) console.log(JSON.stringify(report, null, 2));
+  else print(report);
+} finally {
+  await context.close();
+  await site.close();
+  await rm(profile, { recursive: true, force: true });
+}

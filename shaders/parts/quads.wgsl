@@ -1,0 +1,6 @@
+// Four values at once, for rows of whole quads.
+alias V = vec4f;
+const LANES = 4u;
+
+// The sum of a value's components.
+fn total(v: V) -> f32 { return dot(v, vec4f(1.0)); }
