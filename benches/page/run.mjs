@@ -63,7 +63,7 @@ function pressPlay() {
 
 async function visit(page, url) {
   await page.goto("about:blank");
-  await page.goto(`${url}#${SETTINGS}&backend=${options.engine}`);
+  await page.goto(`${url}#${SETTINGS}&engine=${options.engine}`);
   await page.waitForFunction(() => window.stepMs, null, { timeout: PATIENCE_MS });
   return page.evaluate(() => ({
     engine: document.documentElement.dataset.engine,

@@ -29,7 +29,8 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
     ["each arm's best rate", /^At best rate/],
     ["equal held-out loss", /^At equal held-out loss/],
   ]) {
-    await page.getByRole("radio", { name: label }).check({ force: true }); // it lies under its label
+    await page.locator("#fairness label", { hasText: label }).click(); // the radio lies under it
+    await expect(page.getByRole("radio", { name: label })).toBeChecked();
     await expect(sentences.first()).toBeVisible();
     for (const item of await sentences.all()) {
       await expect(item.locator(".reading")).toHaveText(/claim|no difference|one seed/);

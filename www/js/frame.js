@@ -1,7 +1,7 @@
 /**
  * Draws views in animation frames, and only those on the screen: a view that is off screen stays marked and is
- * drawn when it comes into sight, or once nothing trains and nothing changes any more. Its words (captions, counts) are written at once,
- * for those who read without seeing.
+ * drawn when it comes into sight, or once nothing trains and nothing changes any more. Its words (captions, counts)
+ * are written at once, for those who read without seeing.
  */
 
 /**
@@ -23,6 +23,7 @@ const IDLE_MS = 0.3;
 const QUIET_MS = 1500;
 let isQuiet = false;
 let isBusy = false;
+let hasScrolled = false;
 let quietTimer = 0;
 
 const observer = new IntersectionObserver(
@@ -95,17 +96,22 @@ export function invalidate(element) {
   for (const [key, view] of views) {
     if (element === undefined || key === element) view.isDirty = view.isUnwritten = true;
   }
+  schedule();
+  if (element) return; // by itself, as when it has another size: what it shows is not news
   isQuiet = false;
   clearTimeout(quietTimer);
   quietTimer = setTimeout(() => {
-    isQuiet = !isBusy;
+    isQuiet = !(isBusy && hasScrolled);
     schedule();
   }, QUIET_MS);
-  schedule();
 }
 
-/** Says whether something trains: then what is off screen waits, however long nothing changes. */
+/**
+ * Says whether something trains: then what is off screen waits, however long nothing changes. Not before the reader
+ * has scrolled: until then all of the page is kept up, so that a picture of it is whole.
+ */
 export function setBusy(/** @type {boolean} */ value) {
   isBusy = value;
-  isQuiet &&= !value;
 }
+
+addEventListener("scroll", () => (hasScrolled = true), { once: true, passive: true });
