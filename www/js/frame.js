@@ -1,7 +1,7 @@
 /**
  * Draws views in animation frames, and only those on the screen: a view that is off screen stays marked and is
- * drawn when it comes into sight, or once nothing trains and nothing changes any more. Its words (captions, counts)
- * are written at once, for those who read without seeing.
+ * drawn when it comes into sight, or once nothing changes any more. Its words (captions, counts) are written at once,
+ * for those who read without seeing.
  */
 
 /**
@@ -21,10 +21,13 @@ const BUDGET_MS = 1;
 const IDLE_MS = 0.3;
 /** Nothing has changed for this long: time to draw what is off screen. */
 const QUIET_MS = 1500;
+/** While something trains, one view off screen is drawn in so much time. */
+const SPACING_MS = 100;
 let isQuiet = false;
 let isBusy = false;
-let hasScrolled = false;
 let quietTimer = 0;
+/** When the next view off screen may be drawn. */
+let nextUnseen = 0;
 
 const observer = new IntersectionObserver(
   (entries) => {
@@ -48,7 +51,7 @@ async function drawFrame() {
   const start = performance.now();
   let now = start;
   for (const [element, view] of [...views]) {
-    const isDrawn = view.isDirty && (view.isVisible || isQuiet);
+    const isDrawn = view.isDirty && (view.isVisible || (isQuiet && now >= nextUnseen));
     if (!isDrawn && !view.isUnwritten) continue;
     if (now >= start + IDLE_MS && now + view.cost > start + BUDGET_MS) {
       schedule();
@@ -61,6 +64,7 @@ async function drawFrame() {
       view.write();
     }
     if (isDrawn) {
+      if (!view.isVisible && isBusy) drawUnseenLater(now);
       view.isDirty = view.draw() === true;
       if (view.isDirty) schedule();
       await null; // uPlot draws in a microtask: still in this frame, and counted
@@ -70,6 +74,12 @@ async function drawFrame() {
     if (end - now >= IDLE_MS) view.cost = Math.max(end - now, view.cost / 2);
     now = end;
   }
+}
+
+/** Leaves the views off screen that are still to be drawn for later frames. */
+function drawUnseenLater(now) {
+  nextUnseen = now + SPACING_MS;
+  setTimeout(schedule, SPACING_MS);
 }
 
 /**
@@ -101,17 +111,17 @@ export function invalidate(element) {
   isQuiet = false;
   clearTimeout(quietTimer);
   quietTimer = setTimeout(() => {
-    isQuiet = !(isBusy && hasScrolled);
+    isQuiet = true;
     schedule();
   }, QUIET_MS);
 }
 
-/**
- * Says whether something trains: then what is off screen waits, however long nothing changes. Not before the reader
- * has scrolled: until then all of the page is kept up, so that a picture of it is whole.
- */
+/** Says whether something trains: then what is off screen has time. Once nothing does any more it is drawn at once. */
 export function setBusy(/** @type {boolean} */ value) {
+  if (isBusy && !value) {
+    isQuiet = true;
+    nextUnseen = 0;
+    schedule();
+  }
   isBusy = value;
 }
-
-addEventListener("scroll", () => (hasScrolled = true), { once: true, passive: true });

@@ -65,8 +65,8 @@ const strength = makeStrength(control, (arm, value) => engine.post({ type: "stre
 function controlChanged() {
   // For style sheets and tests: none, preparing, paused, running, done, or playing back.
   document.documentElement.dataset.run = control.playback.isPlaying ? "playing" : control.state;
-  setBusy(control.isRunning || control.isBusy);
   invalidate();
+  setBusy(control.isRunning || control.isBusy);
 }
 
 /** What a new run would be made with. */
