@@ -57,7 +57,7 @@ pub struct Traffic {
     pub read: u64,
 }
 
-/// Kernel name and the bits of its override constants.
+/// A kernel and the bits of its override constants.
 type PipelineKey = (KernelKey, Vec<(&'static str, u64)>);
 
 /// A kernel's name and parts.

@@ -14,8 +14,9 @@ pub struct Work {
     pub product: Option<Product>,
 }
 
-/// Copies of a dispatch in one submit, when it is timed: to wait for a submit takes as long as a small dispatch or longer.
-const COPIES: usize = 10;
+/// A dispatch is timed in so many copies in one submit that they take about this long, at most ten: to wait for a
+/// submit takes as long as a small dispatch or longer.
+const TIMED_S: f64 = 0.05;
 
 /// How long a dispatch took.
 #[derive(Clone, Copy, Debug)]
@@ -47,16 +48,15 @@ impl Plan {
         encode(gpu, &self.dispatches);
     }
 
-    /// Times each dispatch by itself, as a share of ten of it in one submit. What a dispatch adds to or works on in
-    /// place is worthless afterwards.
+    /// Times each dispatch by itself, small ones as a share of several in one submit. What a dispatch adds to or works
+    /// on in place is worthless afterwards.
     pub async fn profile(&self, gpu: &Gpu) -> Result<Vec<Timed>> {
         let mut timed = Vec::with_capacity(self.dispatches.len());
         gpu.wait().await?;
         for d in &self.dispatches {
-            let begun = web_time::Instant::now();
-            encode(gpu, std::iter::repeat_n(d, COPIES));
-            gpu.wait().await?;
-            let seconds = begun.elapsed().as_secs_f64() / COPIES as f64;
+            let once = time(gpu, d, 1).await?;
+            let copies = (TIMED_S / once) as usize;
+            let seconds = if copies > 1 { time(gpu, d, copies.min(10)).await? } else { once };
             timed.push(Timed { label: d.label, work: d.work, seconds });
         }
         Ok(timed)
@@ -80,6 +80,14 @@ impl Plan {
     pub fn work(&self) -> impl Iterator<Item = Work> {
         self.dispatches.iter().map(|d| d.work)
     }
+}
+
+/// Seconds of a dispatch, from so many in one submit.
+async fn time(gpu: &Gpu, dispatch: &Dispatch, copies: usize) -> Result<f64> {
+    let begun = web_time::Instant::now();
+    encode(gpu, std::iter::repeat_n(dispatch, copies));
+    gpu.wait().await?;
+    Ok(begun.elapsed().as_secs_f64() / copies as f64)
 }
 
 /// One compute pass and one submit.

@@ -69,7 +69,8 @@ async function drawFrame() {
       if (view.isDirty) schedule();
       await null; // uPlot draws in a microtask: still in this frame, and counted
     }
-    if (view.isVisible) element.getBoundingClientRect(); // has it laid out now: that is most of what it costs
+    // Has it laid out now, for that is most of what it costs. Off screen, training's frames do that by themselves.
+    if (view.isVisible || !isBusy) element.getBoundingClientRect();
     const end = performance.now();
     if (end - now >= IDLE_MS) view.cost = Math.max(end - now, view.cost / 2);
     now = end;
