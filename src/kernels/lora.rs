@@ -96,8 +96,8 @@ impl LoraGroups {
         let [end_0, end_1] = self.ends();
         let [first, second] = [end_0, end_1].map(|end| end.min(n));
         let widest = first.max(second - first).max(n - second);
-        // Rows and ranks of a workgroup; its threads divide the sums of the former kernel among them.
         let is_in_quads = [n, first, second].iter().all(|end| end.is_multiple_of(4));
+        // Rows and ranks of a workgroup; its threads divide the sums of the kernel without tiles among them.
         let (kernel, high, wide) = match plan.gpu.share.get() {
             Share::Tiles if is_in_quads => (&LORA_TILES_BACKWARD_OUTPUT, 128, 8),
             _ => (&LORA_BACKWARD_OUTPUT, 16, 4),

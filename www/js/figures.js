@@ -23,16 +23,11 @@ function percentNow(value) {
   return percent(value / 100);
 }
 
-/** A column an arm with what `pick` finds in each of its measures, over the whole chart. */
-function measureColumns(store, pick) {
-  const columns = new Columns(store.armNames.length, [0, store.lastStep]);
-  store.armNames.forEach((arm, i) => columns.extend(i, store.arms.get(arm).measures, pick));
-  return columns;
-}
-
 /** Lines of one figure of the measures per arm, with the base as a dashed level. */
 function measured(store, pick, level) {
-  const { x, values } = measureColumns(store, pick);
+  const columns = new Columns(store.armNames.length, [0, store.lastStep]);
+  store.armNames.forEach((arm, i) => columns.extend(i, store.arms.get(arm).measures, pick));
+  const { x, values } = columns;
   const lines = store.armNames.map((arm) => ({ ...armLine(arm, ARM_LABEL[arm]), now: pick(store.measure(arm)) }));
   if (Number.isFinite(level)) {
     lines.push({ ...baseLine, now: level });
@@ -165,7 +160,7 @@ export function shareLines(store, arm) {
   names.forEach((name, i) =>
     columns.extend(i, measures, (m) => tops[name].reduce((sum, part) => sum + share(m, part), 0)),
   );
-  return { lines, ...columns };
+  return { lines, x: columns.x, values: columns.values };
 }
 
 const shares = {
