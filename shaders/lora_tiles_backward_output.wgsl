@@ -1,6 +1,6 @@
 // lora_backward_output.wgsl in tiles for software adapters, which pay for every load: a thread owns 16 m's (dxa) or
 // 16 n's (db), 8 r's of one group and all terms of their sums, four at a time. No barrier. dy is read in quads: N and
-// the groups' ends are multiples of 4.
+// the groups' ends are multiples of 4. b and xa are read in values V of LANES ranks.
 
 struct Uniforms {
     m: u32,
@@ -17,8 +17,8 @@ const THREADS = 8u;
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> xa: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<V>;
+@group(0) @binding(3) var<storage, read> xa: array<V>;
 @group(0) @binding(4) var<storage, read_write> dxa: array<f32>;
 @group(0) @binding(5) var<storage, read_write> db: array<f32>;
 
@@ -45,11 +45,11 @@ fn block(t: Terms, row: u32, term: u32) -> mat4x4f {
 fn ranks(t: Terms, term: u32, r: u32) -> vec4f {
     let four = min(vec4u(r, r + 1u, r + 2u, r + 3u), vec4u(u.rank - 1u));
     if t.is_down {
-        let at = four + term * u.rank;
-        return vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+        let at = (four + term * u.rank) / LANES;
+        return four_of(b[at.x], b[at.y], b[at.z], b[at.w]);
     }
-    let at = four + (min(term, u.m - 1u) * u.groups + t.g) * u.rank;
-    return select(vec4f(), vec4f(xa[at.x], xa[at.y], xa[at.z], xa[at.w]), term < u.m);
+    let at = (four + (min(term, u.m - 1u) * u.groups + t.g) * u.rank) / LANES;
+    return select(vec4f(), four_of(xa[at.x], xa[at.y], xa[at.z], xa[at.w]), term < u.m);
 }
 
 fn four_terms(t: Terms, term: u32, r: u32) -> mat4x4f {

@@ -2,11 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Layout, Matmul, Share, kernel};
+use super::{Layout, Matmul, Share, by_lanes, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(LORA_BACKWARD_OUTPUT, "lora_backward_output", 3, 2);
-kernel!(LORA_TILES_BACKWARD_OUTPUT, "lora_tiles_backward_output", 3, 2);
+kernel!(LORA_TILES_BACKWARD_OUTPUT, "lora_tiles_backward_output", 3, 2, "words");
+kernel!(LORA_TILES_BACKWARD_OUTPUT_QUADS, "lora_tiles_backward_output", 3, 2, "quads");
 
 /// Linear layers that read the same input are one stacked weight (N,in): q, k, v (3 groups), gate, up (2),
 /// one alone (1). Each has adapters of its own, stacked likewise: a (G*R,in) and b (N,R).
@@ -97,9 +98,11 @@ impl LoraGroups {
         let [first, second] = [end_0, end_1].map(|end| end.min(n));
         let widest = first.max(second - first).max(n - second);
         let is_in_quads = [n, first, second].iter().all(|end| end.is_multiple_of(4));
+        let (tiles, _) =
+            by_lanes(&[rank], &LORA_TILES_BACKWARD_OUTPUT, &LORA_TILES_BACKWARD_OUTPUT_QUADS);
         // Rows and ranks of a workgroup; its threads divide the sums of the kernel without tiles among them.
         let (kernel, high, wide) = match plan.gpu.share.get() {
-            Share::Tiles if is_in_quads => (&LORA_TILES_BACKWARD_OUTPUT, 128, 8),
+            Share::Tiles if is_in_quads => (tiles, 128, 8),
             _ => (&LORA_BACKWARD_OUTPUT, 16, 4),
         };
         let down = m.div_ceil(high);

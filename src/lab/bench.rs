@@ -105,6 +105,12 @@ impl Times {
         Ok(())
     }
 
+    /// This one's times over another's, by the middle of the rounds' ratios: what slows a round slows both.
+    fn to(&self, other: &Self) -> f64 {
+        let ratios: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a / b).collect();
+        median(&ratios)
+    }
+
     fn speed(&self, tokens: usize, flop: f64, best: f64) -> Speed {
         let ms = median(&self.rounds);
         let gflop_per_s = flop / ms / 1e6;
@@ -190,7 +196,7 @@ pub async fn bench(
         response,
         to_first_step_ms,
         losses: lora_arm.losses.clone(),
-        lora_to_full: median(&lora_step.rounds) / median(&full_step.rounds),
+        lora_to_full: lora_step.to(&full_step),
         forward: forward.speed(tokens, flop(plan(base, &batch), cost.forward()), best),
         lora_step: lora_step.speed(tokens, flop(lora_arm.plan(), cost.lora_step()), best),
         full_step: full_step.speed(tokens, flop(full_arm.plan(), cost.full_step()), best),

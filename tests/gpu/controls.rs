@@ -108,6 +108,8 @@ fn mistakes() -> Vec<Mistake> {
         LORA_TILES_BACKWARD_OUTPUT "four_terms(t, term, r + 4u)" => "four_terms(t, term, r)", lora::gradients;
         LORA_TILES_BACKWARD_OUTPUT "block(t, row + 8u, term)" => "block(t, row + 4u, term)", lora::gradients;
         LORA_TILES_BACKWARD_OUTPUT ", term < u.m)" => ", true)", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT_QUADS "(four + term * u.rank) / LANES" => "four + term * u.rank / LANES", lora::gradients;
+        LORA_TILES_BACKWARD_OUTPUT_QUADS "* u.groups + t.g" => "* u.groups", lora::gradients;
         MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
         MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;

@@ -64,6 +64,7 @@ pub fn cases() -> Vec<Case> {
         case(&k::KV_APPEND, layout!(KvAppend { batch, heads_width, kv_width, kv_time })),
         case(&k::LORA_BACKWARD_OUTPUT, adapter()),
         case(&k::LORA_TILES_BACKWARD_OUTPUT, adapter()),
+        case(&k::LORA_TILES_BACKWARD_OUTPUT_QUADS, adapter()),
         case(&k::MATMUL_REGISTER, product()),
         case(&k::MATMUL_SKINNY, product()),
         case(&k::MATMUL_TILED, product()),
