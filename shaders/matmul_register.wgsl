@@ -4,7 +4,8 @@
 // a thread loads and for every barrier, but little for arithmetic. Rows of a, b and out are multiples of 4.
 //
 // E is `scale` times a product over the G*R columns of p (M,G*R), G groups of R:
-// Nt: E[m,n] = Σ_r p[m, g(n)*R + r] * q[n,r], q (N,R): column n sees the R columns of its group g(n) only.
+// Nt: E[m,n] = Σ_r p[m, g(n)*R + r] * q[n,r], q (N,R): column n sees the R columns of its group g(n) only. Groups end
+// at multiples of 16, so that a thread's columns are of one.
 // Nn: E[m,n] = Σ_j p[m,j] * q[j,n], q (G*R,N).  Without LoRA R is 0.
 
 struct Uniforms {
@@ -96,23 +97,11 @@ fn column_p(m: u32, j: u32) -> vec4f {
     return vec4f(p[row(m) * w + j], p[row(m + 1u) * w + j], p[row(m + 2u) * w + j], p[row(m + 3u) * w + j]);
 }
 
-// scale * q of column j of p and output column n; 0 where n is of another group than j.
-fn element_q(j: u32, n: u32) -> f32 {
-    if LAYOUT == NT {
-        let first = group(n) * u.rank;
-        let mine = j >= first && j < first + u.rank;
-        return select(0.0, u.scale * q[n * u.rank + select(0u, j - first, mine)], mine);
-    }
-    return u.scale * q[j * u.n + n];
-}
-
-fn row_q(j: u32, n: u32) -> vec4f {
-    return vec4f(
-        element_q(j, column(n)),
-        element_q(j, column(n + 1u)),
-        element_q(j, column(n + 2u)),
-        element_q(j, column(n + 3u)),
-    );
+// scale * q[n..n+4, r], or q[r, n..n+4] for Nn
+fn row_q(r: u32, n: u32) -> vec4f {
+    let columns = vec4u(column(n), column(n + 1u), column(n + 2u), column(n + 3u));
+    let at = select(r * u.n + columns, columns * u.rank + r, LAYOUT == NT);
+    return u.scale * vec4f(q[at.x], q[at.y], q[at.z], q[at.w]);
 }
 
 fn outer(rows: vec4f, columns: vec4f) -> mat4x4f {
@@ -161,30 +150,31 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         s30 += b0 * a3; s31 += b1 * a3; s32 += b2 * a3; s33 += b3 * a3;
     }
 
-    // One column of p times one row of q after the other.
-    var j = 0u;
-    var end = u.groups * u.rank;
-    if LAYOUT == NT {
-        j = group(n) * u.rank;
-        end = (group(column(n + 15u)) + 1u) * u.rank;
-    }
-    for (; j < end; j++) {
-        let q0 = row_q(j, n);
-        let q1 = row_q(j, n + 4u);
-        let q2 = row_q(j, n + 8u);
-        let q3 = row_q(j, n + 12u);
-        let p0 = column_p(m, j);
-        s00 += outer(p0, q0); s01 += outer(p0, q1); s02 += outer(p0, q2); s03 += outer(p0, q3);
-        let p1 = column_p(m + 4u, j);
-        s10 += outer(p1, q0); s11 += outer(p1, q1); s12 += outer(p1, q2); s13 += outer(p1, q3);
-        let p2 = column_p(m + 8u, j);
-        s20 += outer(p2, q0); s21 += outer(p2, q1); s22 += outer(p2, q2); s23 += outer(p2, q3);
-        let p3 = column_p(m + 12u, j);
-        s30 += outer(p3, q0); s31 += outer(p3, q1); s32 += outer(p3, q2); s33 += outer(p3, q3);
+    // One column of p times one row of q after the other: those of the columns' group, or all.
+    if LAYOUT != TN {
+        let first = select(0u, group(n) * u.rank, LAYOUT == NT);
+        let terms = select(u.groups, 1u, LAYOUT == NT) * u.rank;
+        for (var r = 0u; r < terms; r++) {
+            let q0 = row_q(r, n);
+            let q1 = row_q(r, n + 4u);
+            let q2 = row_q(r, n + 8u);
+            let q3 = row_q(r, n + 12u);
+            let p0 = column_p(m, first + r);
+            s00 += outer(p0, q0); s01 += outer(p0, q1); s02 += outer(p0, q2); s03 += outer(p0, q3);
+            let p1 = column_p(m + 4u, first + r);
+            s10 += outer(p1, q0); s11 += outer(p1, q1); s12 += outer(p1, q2); s13 += outer(p1, q3);
+            let p2 = column_p(m + 8u, first + r);
+            s20 += outer(p2, q0); s21 += outer(p2, q1); s22 += outer(p2, q2); s23 += outer(p2, q3);
+            let p3 = column_p(m + 12u, first + r);
+            s30 += outer(p3, q0); s31 += outer(p3, q1); s32 += outer(p3, q2); s33 += outer(p3, q3);
+        }
     }
 
-    store_block(m, n, s00); store_block(m, n + 4u, s01); store_block(m, n + 8u, s02); store_block(m, n + 12u, s03);
-    store_block(m + 4u, n, s10); store_block(m + 4u, n + 4u, s11); store_block(m + 4u, n + 8u, s12); store_block(m + 4u, n + 12u, s13);
-    store_block(m + 8u, n, s20); store_block(m + 8u, n + 4u, s21); store_block(m + 8u, n + 8u, s22); store_block(m + 8u, n + 12u, s23);
-    store_block(m + 12u, n, s30); store_block(m + 12u, n + 4u, s31); store_block(m + 12u, n + 8u, s32); store_block(m + 12u, n + 12u, s33);
+    // By four rows, each time those of the first blocks: 16 blocks stored one by one take long to compile.
+    for (var i = 0u; i < 16u; i += 4u) {
+        store_block(m + i, n, s00); store_block(m + i, n + 4u, s01); store_block(m + i, n + 8u, s02); store_block(m + i, n + 12u, s03);
+        s00 = s10; s01 = s11; s02 = s12; s03 = s13;
+        s10 = s20; s11 = s21; s12 = s22; s13 = s23;
+        s20 = s30; s21 = s31; s22 = s32; s23 = s33;
+    }
 }

@@ -5,9 +5,10 @@
 use web_time::Instant;
 
 use super::found::Found;
+use super::gpu::lora_groups;
 use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder};
-use crate::kernels::{Layout, LoraGroups, Matmul, Product, Variant};
+use crate::kernels::{Layout, Matmul, Product, Variant};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::Stack;
 use crate::train::Lora;
@@ -137,10 +138,7 @@ pub fn step_products(c: &LlamaConfig, tokens: usize, counted: usize, lora: &Lora
     let mut products = Vec::new();
     for stack in Stack::ALL {
         let (input, output) = (stack.inputs(c) as u32, stack.outputs(c) as u32);
-        let groups = stack.members().len() as u32;
-        // Where the groups end makes no difference to the time.
-        let bounds = std::array::from_fn(|g| output / groups * (g as u32 + 1));
-        let lora = LoraGroups { rank: lora.rank as u32, groups, bounds, scale: lora.scale() };
+        let lora = lora_groups(stack, c, lora);
         let forward = plain(Layout::Nt, rows, output, input);
         let to_input = plain(Layout::Nn, rows, input, output);
         products.extend([forward, Product { lora: Some(lora), ..forward }]);

@@ -51,6 +51,11 @@ impl LoraGroups {
         std::array::from_fn(|g| if g as u32 + 1 < self.groups { self.bounds[g] } else { u32::MAX })
     }
 
+    /// Whether each group but the last ends at a multiple of `n`.
+    pub(super) fn ends_at_multiples_of(self, n: u32) -> bool {
+        self.bounds.iter().take(self.groups as usize - 1).all(|end| end.is_multiple_of(n))
+    }
+
     fn width(self) -> u32 {
         self.groups * self.rank
     }
@@ -97,9 +102,8 @@ impl LoraGroups {
         let [end_0, end_1] = self.ends();
         let [first, second] = [end_0, end_1].map(|end| end.min(n));
         let widest = first.max(second - first).max(n - second);
-        let is_in_quads = [n, first, second].iter().all(|end| end.is_multiple_of(4));
-        let (tiles, _) =
-            by_lanes(&[rank], &LORA_TILES_BACKWARD_OUTPUT, &LORA_TILES_BACKWARD_OUTPUT_QUADS);
+        let is_in_quads = n.is_multiple_of(4) && self.ends_at_multiples_of(4);
+        let (tiles, _) = by_lanes(&[rank], &LORA_TILES_BACKWARD_OUTPUT, &LORA_TILES_BACKWARD_OUTPUT_QUADS);
         // Rows and ranks of a workgroup; its threads divide the sums of the kernel without tiles among them.
         let (kernel, high, wide) = match plan.gpu.share.get() {
             Share::Tiles if is_in_quads => (tiles, 128, 8),

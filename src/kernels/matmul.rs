@@ -25,7 +25,8 @@ pub enum Layout {
 /// The shaders there are to choose from; [`Matmul::variant`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Variant {
-    /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too.
+    /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too, and LoRA's
+    /// groups to end at multiples of 16.
     Register,
     /// 64x64 outputs per workgroup through workgroup memory: real GPUs. Needs aligned rows.
     Tiled,
@@ -169,7 +170,11 @@ impl Matmul {
 
     /// How to run this product, with LoRA's part of it where there is one.
     pub fn launch(self, gpu: &Gpu, lora: Option<LoraGroups>) -> Launch {
-        let variant = self.variant(gpu);
+        let is_split = self.layout == Layout::Nt && lora.is_some_and(|l| !l.ends_at_multiples_of(16));
+        let variant = match self.variant(gpu) {
+            Variant::Register if is_split => Variant::Scalar,
+            possible => possible,
+        };
         let mut overrides = vec![
             ("LAYOUT", f64::from(self.layout as u32)),
             ("ACCUMULATE", f64::from(u32::from(self.accumulate))),

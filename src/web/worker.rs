@@ -321,8 +321,10 @@ impl Worker {
     async fn train(&mut self, arms: &[ArmName], count: u32) -> Result<()> {
         let lab = self.lab()?;
         let until = arms.iter().map(|&arm| lab.until_measure(arm)).min().unwrap_or(0);
-        // The GPU gets the steps of all arms at once; on the CPU each is told as soon as it is done.
-        let at_once = if matches!(lab.backend, Backend::Gpu(_)) { arms.len() } else { 1 };
+        // A GPU gets the steps of all arms at once where they are short, so that it need not wait. A long one is told as
+        // soon as it is done.
+        let is_short = matches!(lab.backend, Backend::Gpu(_)) && count > 1;
+        let at_once = if is_short { arms.len() } else { 1 };
         let (begun, mut taken) = (Instant::now(), 0);
         for arms in arms.chunks(at_once.max(1)) {
             let events = self.lab()?.train(arms, count.min(until)).await?;

@@ -113,7 +113,9 @@ fn mistakes() -> Vec<Mistake> {
         MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", matmul::register;
         MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
-        MATMUL_REGISTER "row_q(j, n + 12u)" => "row_q(j, n + 8u)", lora::register;
+        MATMUL_REGISTER "s20 = s30" => "", matmul::register;
+        MATMUL_REGISTER "row_q(r, n + 12u)" => "row_q(r, n + 8u)", lora::register;
+        MATMUL_REGISTER "group(n) * u.rank" => "0u", lora::register;
         MATMUL_SKINNY "column_a(m, k) *" => "1.001 * column_a(m, k) *", matmul::scalar;
         MATMUL_SKINNY "i % 2u == 1u" => "i % 2u == 0u", matmul::scalar;
         MATMUL_SKINNY "k += SLICES" => "k += SLICES + 1u", matmul::sliced;

@@ -110,9 +110,9 @@ pub fn tiled(gpu: &Gpu) {
     variant(gpu, Variant::Tiled);
 }
 
-/// One stack of three, by both kernels.
+/// One stack of three, by all kernels.
 pub fn gradients(gpu: &Gpu) {
-    shared(gpu, || gradients_at(gpu, lora(8, STACKS[2]), 65));
+    shared(gpu, || [7, 8].into_iter().for_each(|rank| gradients_at(gpu, lora(rank, STACKS[2]), 65)));
 }
 
 #[test]

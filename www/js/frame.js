@@ -4,20 +4,15 @@
  * for those who read without seeing.
  */
 
-/**
- * @typedef {{draw: () => unknown, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean,
- *   cost: number}} View  `cost`: about how many ms it takes when it has something to do
- */
+/** @typedef {{draw: () => unknown, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean}} View */
 
 /** @type {Map<Element, View>} */
 const views = new Map();
 let isScheduled = false;
 /**
- * Views are drawn and laid out for so long in a frame, the others wait for the next one; a view that takes longer has a
- * frame to itself. Paint comes on top, and all of it is to take less than 8 ms.
+ * A view that took less to draw and lay out had nothing to do. One that did have is a frame's last: paint comes on top
+ * and takes as long again, and all of it is to take less than 8 ms.
  */
-const BUDGET_MS = 1;
-/** A view that took less had nothing to do. */
 const IDLE_MS = 0.3;
 /** Nothing has changed for this long: time to draw what is off screen. */
 const QUIET_MS = 1500;
@@ -53,7 +48,7 @@ async function drawFrame() {
   for (const [element, view] of [...views]) {
     const isDrawn = view.isDirty && (view.isVisible || (isQuiet && now >= nextUnseen));
     if (!isDrawn && !view.isUnwritten) continue;
-    if (now >= start + IDLE_MS && now + view.cost > start + BUDGET_MS) {
+    if (now >= start + IDLE_MS) {
       schedule();
       continue; // stays where it is, so that no view waits for ever: those that are drawn go to the end of the line
     }
@@ -71,9 +66,7 @@ async function drawFrame() {
     }
     // Has it laid out now, for that is most of what it costs. Off screen, training's frames do that by themselves.
     if (view.isVisible || !isBusy) element.getBoundingClientRect();
-    const end = performance.now();
-    if (end - now >= IDLE_MS) view.cost = Math.max(end - now, view.cost / 2);
-    now = end;
+    now = performance.now();
   }
 }
 
@@ -88,7 +81,7 @@ function drawUnseenLater(now) {
  * returns true has more to do and is called again in the next frame.
  */
 export function addView(element, draw, write = () => {}) {
-  views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false, cost: BUDGET_MS });
+  views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false });
   observer.observe(element);
 }
 

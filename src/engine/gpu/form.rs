@@ -1,8 +1,9 @@
 //! What buffers are sized by, without any buffer in it.
 
 use crate::engine::Storage;
+use crate::kernels::LoraGroups;
 use crate::model::config::LlamaConfig;
-use crate::model::layout::{AdapterLayout, Stack};
+use crate::model::layout::{AdapterLayout, Stack, outputs};
 use crate::train::Lora;
 
 /// Rows and length of a batch: B and T. N = B*T.
@@ -46,4 +47,16 @@ impl Form<'_> {
     pub fn rank(self) -> usize {
         self.adapter.map_or(0, |(lora, _)| lora.rank)
     }
+}
+
+/// LoRA on the linears of a stack.
+pub fn lora_groups(stack: Stack, config: &LlamaConfig, lora: &Lora) -> LoraGroups {
+    let mut end = 0;
+    let mut bounds = [u32::MAX; 3];
+    for (bound, &member) in bounds.iter_mut().zip(stack.members()) {
+        end += outputs(member, config) as u32;
+        *bound = end;
+    }
+    let groups = stack.members().len() as u32;
+    LoraGroups { rank: lora.rank as u32, groups, bounds, scale: lora.scale() }
 }

@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use self::decode::Decoder;
 use self::form::Shape;
+pub(super) use self::form::lora_groups;
 use self::forward::{Forward, ShiftPlan};
 use self::head::{Counted, slots};
 pub use self::memory::{MemoryPlan, plan_memory};

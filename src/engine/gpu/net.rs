@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::activations::{Activations, Adapted, Layer};
-use super::form::{Form, Shape};
+use super::form::{Form, Shape, lora_groups};
 use crate::engine::Storage;
 use crate::error::Result;
 use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
@@ -13,7 +13,7 @@ use crate::kernels::{
     SwiGluLora,
 };
 use crate::model::config::LlamaConfig;
-use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack, outputs};
+use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack};
 use crate::train::Lora;
 
 /// A LoRA or DoRA adapter in GPU memory.
@@ -125,19 +125,8 @@ impl Net<'_> {
     pub fn adapter(&self, layer: usize, stack: Stack) -> Option<StackAdapter> {
         let adapter = self.adapter?;
         let blocks = adapter.layout.layers[layer][stack as usize].as_ref()?;
-        let mut end = 0;
-        let mut bounds = [u32::MAX; 3];
-        for (bound, &member) in bounds.iter_mut().zip(stack.members()) {
-            end += outputs(member, self.config) as u32;
-            *bound = end;
-        }
         Some(StackAdapter {
-            groups: LoraGroups {
-                rank: adapter.lora.rank as u32,
-                groups: stack.members().len() as u32,
-                bounds,
-                scale: adapter.lora.scale(),
-            },
+            groups: lora_groups(stack, self.config, &adapter.lora),
             blocks: blocks.clone(),
             a: adapter.values.sub(blocks.a.start, blocks.a.len()),
             b: adapter.values.sub(blocks.b.start, blocks.b.len()),
