@@ -29,6 +29,8 @@ const SETTINGS = "v=1&steps=2000&measure_every=10";
 /** The views change from here on: both arms have been measured twice. */
 const STEPS_BEFORE = 21;
 const PATIENCE_MS = 600_000;
+/** The browser finishes what the visit before has queued. */
+const SETTLE_MS = 3000;
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -63,6 +65,7 @@ function pressPlay() {
 
 async function visit(page, url) {
   await page.goto("about:blank");
+  await page.waitForTimeout(SETTLE_MS);
   await page.goto(`${url}#${SETTINGS}&engine=${options.engine}`);
   await page.waitForFunction(() => window.stepMs, null, { timeout: PATIENCE_MS });
   return page.evaluate(() => ({

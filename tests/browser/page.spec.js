@@ -53,6 +53,36 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
   await screenshots(page, testInfo, "finding");
 });
 
+test("while something trains a view gets higher and not lower, unless a reader folds it up", async ({ page, site }) => {
+  await openPage(page, site);
+  await waitForEngine(page);
+  const heights = await page.evaluate(async () => {
+    const { addView, setBusy } = await import(new URL("js/frame.js", document.baseURI).href);
+    const view = document.createElement("figure");
+    view.innerHTML = "<div></div><details open><summary>more</summary><p>words</p></details>";
+    document.querySelector("main").append(view);
+    addView(view, () => {});
+    const resized = async (height) => {
+      view.firstChild.style.height = `${height}px`;
+      for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+      return view.offsetHeight;
+    };
+    const before = await resized(100);
+    setBusy(true);
+    const [more, less] = [await resized(300), await resized(50)];
+    view.querySelector("details").open = false;
+    await new Promise((resolve) => view.addEventListener("toggle", resolve, { capture: true, once: true }));
+    const folded = await resized(50);
+    await resized(200);
+    setBusy(false);
+    return { before, more, less, folded, after: await resized(50) };
+  });
+  expect(heights.more).toBe(heights.before + 200);
+  expect(heights.less).toBe(heights.more);
+  expect(heights.folded).toBeLessThan(heights.before);
+  expect(heights.after).toBe(heights.folded);
+});
+
 test("a link can leave out parts of the page, and its reader can bring them back @plain", async ({ page, site }, testInfo) => {
   await openPage(page, site, "#v=1&rank=4&hide=setup,walls");
   for (const part of ["#setup", "#walls"]) await expect(page.locator(part)).toBeHidden();

@@ -4,9 +4,12 @@
  * for those who read without seeing.
  */
 
-/** @typedef {{draw: () => unknown, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean}} View */
+/**
+ * @typedef {{draw: () => unknown, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean,
+ *   width: number | null}} View  `width`: its box's, while its height is held
+ */
 
-/** @type {Map<Element, View>} */
+/** @type {Map<HTMLElement, View>} */
 const views = new Map();
 let isScheduled = false;
 /**
@@ -33,6 +36,29 @@ const observer = new IntersectionObserver(
     schedule();
   },
   { rootMargin: "150px" },
+);
+
+/**
+ * While something trains a view gets higher, not lower: all below it would move under the reader's eyes, and be painted
+ * again. One that gets another width starts anew.
+ */
+const heights = new ResizeObserver((entries) => {
+  for (const { target, borderBoxSize } of entries) {
+    const [{ inlineSize, blockSize }] = borderBoxSize;
+    const view = views.get(target);
+    const isHeld = view.width === null || view.width === inlineSize;
+    target.style.minHeight = isHeld ? `${blockSize}px` : "";
+    view.width = inlineSize;
+  }
+});
+
+// What a reader folds up may take its height along.
+document.addEventListener(
+  "toggle",
+  ({ target }) => {
+    for (const element of views.keys()) if (element.contains(/** @type {Node} */ (target))) element.style.minHeight = "";
+  },
+  true,
 );
 
 function schedule() {
@@ -81,7 +107,7 @@ function drawUnseenLater(now) {
  * returns true has more to do and is called again in the next frame.
  */
 export function addView(element, draw, write = () => {}) {
-  views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false });
+  views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false, width: null });
   observer.observe(element);
 }
 
@@ -117,5 +143,12 @@ export function setBusy(/** @type {boolean} */ value) {
     nextUnseen = 0;
     schedule();
   }
+  if (isBusy === value) return;
   isBusy = value;
+  if (!isBusy) heights.disconnect();
+  for (const [element, view] of views) {
+    element.style.minHeight = "";
+    view.width = null;
+    if (isBusy) heights.observe(element);
+  }
 }
