@@ -102,6 +102,7 @@ pub struct MatmulUniforms {
 /// A dispatch: everything but the buffers.
 #[derive(Clone, Debug)]
 pub struct Launch {
+    pub variant: Variant,
     pub kernel: &'static Kernel,
     pub overrides: Vec<(&'static str, f64)>,
     pub uniforms: MatmulUniforms,
@@ -170,6 +171,7 @@ impl Matmul {
 
     /// How to run this product, with LoRA's part of it where there is one.
     pub fn launch(self, gpu: &Gpu, lora: Option<LoraGroups>) -> Launch {
+        // A tile's columns could be of two groups.
         let is_split = self.layout == Layout::Nt && lora.is_some_and(|l| !l.ends_at_multiples_of(16));
         let variant = match self.variant(gpu) {
             Variant::Register if is_split => Variant::Scalar,
@@ -205,7 +207,7 @@ impl Matmul {
             end_0,
             end_1,
         };
-        Launch { kernel, overrides, uniforms, workgroups, product: Product { matmul: self, lora } }
+        Launch { variant, kernel, overrides, uniforms, workgroups, product: Product { matmul: self, lora } }
     }
 
     /// CPU twin of the matmul shaders, with the values of b.
