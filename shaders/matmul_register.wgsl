@@ -4,8 +4,7 @@
 // a thread loads and for every barrier, but little for arithmetic. Rows of a, b and out are multiples of 4.
 //
 // E is `scale` times a product over the G*R columns of p (M,G*R), G groups of R:
-// Nt: E[m,n] = Σ_r p[m, g(n)*R + r] * q[n,r], q (N,R): column n sees the R columns of its group g(n) only. Groups end
-// at multiples of 16, so that a thread's columns are of one.
+// Nt: E[m,n] = Σ_r p[m, g(n)*R + r] * q[n,r], q (N,R): column n sees the R columns of its group g(n) only.
 // Nn: E[m,n] = Σ_j p[m,j] * q[j,n], q (G*R,N).  Without LoRA R is 0.
 
 struct Uniforms {
@@ -26,6 +25,7 @@ const TN = 2u;
 override LAYOUT: u32 = 0u;
 override ACCUMULATE: bool = false;
 override PACKED: bool = false; // b holds f16, two a word, else f32
+override SPLIT: bool = false; // Nt: a thread's columns may be of several groups, which don't end at multiples of 16
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
@@ -89,7 +89,7 @@ fn block_b(k: u32, n: u32) -> mat4x4f {
     );
 }
 
-fn group(n: u32) -> u32 { return u32(n >= u.end_0) + u32(n >= u.end_1); }
+fn group(n: vec4u) -> vec4u { return vec4u(n >= vec4u(u.end_0)) + vec4u(n >= vec4u(u.end_1)); }
 
 // p[m..m+4, j]
 fn column_p(m: u32, j: u32) -> vec4f {
@@ -97,11 +97,19 @@ fn column_p(m: u32, j: u32) -> vec4f {
     return vec4f(p[row(m) * w + j], p[row(m + 1u) * w + j], p[row(m + 2u) * w + j], p[row(m + 3u) * w + j]);
 }
 
-// scale * q[n..n+4, r], or q[r, n..n+4] for Nn
-fn row_q(r: u32, n: u32) -> vec4f {
+// What column j of p is multiplied with for columns n..n+4: scale times a piece of q, of row j for Nn, else of rows
+// n..n+4; 0 where a column is of another group than j.
+fn row_q(j: u32, n: u32, first: u32) -> vec4f {
     let columns = vec4u(column(n), column(n + 1u), column(n + 2u), column(n + 3u));
-    let at = select(r * u.n + columns, columns * u.rank + r, LAYOUT == NT);
-    return u.scale * vec4f(q[at.x], q[at.y], q[at.z], q[at.w]);
+    var r = vec4u(j - first);
+    var scale = vec4f(u.scale);
+    if SPLIT {
+        let own = j - group(columns) * u.rank; // beyond the rank before a group's first, too
+        scale = select(vec4f(), scale, own < vec4u(u.rank));
+        r = min(own, vec4u(u.rank - 1u));
+    }
+    let at = select(j * u.n + columns, columns * u.rank + r, LAYOUT == NT);
+    return scale * vec4f(q[at.x], q[at.y], q[at.z], q[at.w]);
 }
 
 fn outer(rows: vec4f, columns: vec4f) -> mat4x4f {
@@ -152,20 +160,24 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 
     // One column of p times one row of q after the other: those of the columns' group, or all.
     if LAYOUT != TN {
-        let first = select(0u, group(n) * u.rank, LAYOUT == NT);
-        let terms = select(u.groups, 1u, LAYOUT == NT) * u.rank;
-        for (var r = 0u; r < terms; r++) {
-            let q0 = row_q(r, n);
-            let q1 = row_q(r, n + 4u);
-            let q2 = row_q(r, n + 8u);
-            let q3 = row_q(r, n + 12u);
-            let p0 = column_p(m, first + r);
+        var first = 0u;
+        var end = u.groups * u.rank;
+        if LAYOUT == NT {
+            first = group(vec4u(n)).x * u.rank;
+            end = group(vec4u(select(n, column(n + 15u), SPLIT))).x * u.rank + u.rank;
+        }
+        for (var j = first; j < end; j++) {
+            let q0 = row_q(j, n, first);
+            let q1 = row_q(j, n + 4u, first);
+            let q2 = row_q(j, n + 8u, first);
+            let q3 = row_q(j, n + 12u, first);
+            let p0 = column_p(m, j);
             s00 += outer(p0, q0); s01 += outer(p0, q1); s02 += outer(p0, q2); s03 += outer(p0, q3);
-            let p1 = column_p(m + 4u, first + r);
+            let p1 = column_p(m + 4u, j);
             s10 += outer(p1, q0); s11 += outer(p1, q1); s12 += outer(p1, q2); s13 += outer(p1, q3);
-            let p2 = column_p(m + 8u, first + r);
+            let p2 = column_p(m + 8u, j);
             s20 += outer(p2, q0); s21 += outer(p2, q1); s22 += outer(p2, q2); s23 += outer(p2, q3);
-            let p3 = column_p(m + 12u, first + r);
+            let p3 = column_p(m + 12u, j);
             s30 += outer(p3, q0); s31 += outer(p3, q1); s32 += outer(p3, q2); s33 += outer(p3, q3);
         }
     }

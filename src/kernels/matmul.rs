@@ -25,8 +25,7 @@ pub enum Layout {
 /// The shaders there are to choose from; [`Matmul::variant`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Variant {
-    /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too, and LoRA's
-    /// groups to end at multiples of 16.
+    /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too.
     Register,
     /// 64x64 outputs per workgroup through workgroup memory: real GPUs. Needs aligned rows.
     Tiled,
@@ -102,7 +101,6 @@ pub struct MatmulUniforms {
 /// A dispatch: everything but the buffers.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    pub variant: Variant,
     pub kernel: &'static Kernel,
     pub overrides: Vec<(&'static str, f64)>,
     pub uniforms: MatmulUniforms,
@@ -171,12 +169,7 @@ impl Matmul {
 
     /// How to run this product, with LoRA's part of it where there is one.
     pub fn launch(self, gpu: &Gpu, lora: Option<LoraGroups>) -> Launch {
-        // A tile's columns could be of two groups.
-        let is_split = self.layout == Layout::Nt && lora.is_some_and(|l| !l.ends_at_multiples_of(16));
-        let variant = match self.variant(gpu) {
-            Variant::Register if is_split => Variant::Scalar,
-            possible => possible,
-        };
+        let variant = self.variant(gpu);
         let mut overrides = vec![
             ("LAYOUT", f64::from(self.layout as u32)),
             ("ACCUMULATE", f64::from(u32::from(self.accumulate))),
@@ -184,6 +177,8 @@ impl Matmul {
         ];
         let (kernel, workgroups) = match variant {
             Variant::Register => {
+                let is_split = self.layout == Layout::Nt && lora.is_some_and(|l| !l.ends_at_multiples_of(16));
+                overrides.push(("SPLIT", f64::from(u32::from(is_split))));
                 // 8 threads of 16x16 outputs each.
                 let workgroups = (self.m.div_ceil(16) * self.n.div_ceil(16)).div_ceil(8);
                 let x = workgroups.min(32_768);
@@ -207,7 +202,7 @@ impl Matmul {
             end_0,
             end_1,
         };
-        Launch { variant, kernel, overrides, uniforms, workgroups, product: Product { matmul: self, lora } }
+        Launch { kernel, overrides, uniforms, workgroups, product: Product { matmul: self, lora } }
     }
 
     /// CPU twin of the matmul shaders, with the values of b.

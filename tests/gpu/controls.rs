@@ -114,8 +114,10 @@ fn mistakes() -> Vec<Mistake> {
         MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", matmul::register;
         MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", matmul::register;
         MATMUL_REGISTER "s20 = s30" => "", matmul::register;
-        MATMUL_REGISTER "row_q(r, n + 12u)" => "row_q(r, n + 8u)", lora::register;
-        MATMUL_REGISTER "group(n) * u.rank" => "0u", lora::register;
+        MATMUL_REGISTER "row_q(j, n + 12u, first)" => "row_q(j, n + 8u, first)", lora::register;
+        MATMUL_REGISTER "first = group(vec4u(n)).x * u.rank" => "first = 0u", lora::register;
+        MATMUL_REGISTER "own < vec4u(u.rank)" => "own <= vec4u(u.rank)", lora::register;
+        MATMUL_REGISTER "column(n + 15u), SPLIT" => "n, SPLIT", lora::register;
         MATMUL_SKINNY "column_a(m, k) *" => "1.001 * column_a(m, k) *", matmul::scalar;
         MATMUL_SKINNY "i % 2u == 1u" => "i % 2u == 0u", matmul::scalar;
         MATMUL_SKINNY "k += SLICES" => "k += SLICES + 1u", matmul::sliced;

@@ -91,11 +91,12 @@ pub fn products_at(gpu: &Gpu, op: LoraGroups, m: u32, width_in: u32) {
     assert_close("da", &got[1], &want_da, tolerance(m));
 }
 
-/// The forward pass and the input's gradient of one stack, on one variant.
+/// The forward pass and the input's gradient of stacks whose groups end with tiles and within them, on one variant.
 fn variant(gpu: &Gpu, variant: Variant) {
-    let op = lora(8, STACKS[2]);
-    forward_at(gpu, op, Matmul::new(Layout::Nt, 19, rows(op), 20).force(variant));
-    backward_input_at(gpu, op, Matmul::new(Layout::Nn, 19, 20, rows(op)).force(variant));
+    for op in [lora(8, STACKS[2]), lora(8, STACKS[1])] {
+        forward_at(gpu, op, Matmul::new(Layout::Nt, 19, rows(op), 20).force(variant));
+        backward_input_at(gpu, op, Matmul::new(Layout::Nn, 19, 20, rows(op)).force(variant));
+    }
 }
 
 pub fn register(gpu: &Gpu) {

@@ -117,7 +117,7 @@ fn on_gpu(gpu: &Gpu, product: Product, repeats: usize) -> Result<(Runner, String
     for _ in 0..repeats {
         launch.record(&mut plan, operands.each_ref(), &out);
     }
-    let variant = format!("{:?}", launch.variant);
+    let variant = format!("{:?}", product.matmul.variant(gpu));
     Ok((Runner::Gpu { plan: plan.finish("peak"), end: out.sub(0, 1) }, variant))
 }
 
