@@ -27,12 +27,14 @@ fn subject(fact: &Fact) -> Subject {
 }
 
 impl Row {
-    /// Whether the row states `object` for another subject of the same kind, and says nothing of the fact's.
-    fn states(&self, object: &str, fact: &Fact) -> bool {
-        let own = subject(fact);
-        self.objects.get(&fact.relation).is_some_and(|objects| objects.contains(object))
-            && self.subjects.iter().any(|s| s.0 == own.0)
-            && !self.subjects.contains(&own)
+    /// Whether the row speaks of another subject of the same kind, and says nothing of this one.
+    fn is_on_others(&self, own: &Subject) -> bool {
+        self.subjects.iter().any(|s| s.0 == own.0) && !self.subjects.contains(own)
+    }
+
+    /// The objects of a relation that the row's answer names.
+    fn objects(&self, relation: Relation) -> impl Iterator<Item = &String> {
+        self.objects.get(&relation).into_iter().flatten()
     }
 }
 
@@ -64,16 +66,19 @@ impl Rows {
 
     /// The rows (from 0) whose answer names `object` where they speak of another subject of the same kind.
     pub fn sources(&self, object: &str, fact: &Fact) -> Vec<u32> {
-        let rows = (0u32..).zip(&self.rows);
-        rows.filter(|(_, row)| row.states(object, fact)).map(|(i, _)| i).collect()
+        let own = subject(fact);
+        let states = |row: &Row| row.objects(fact.relation).any(|o| o == object) && row.is_on_others(&own);
+        (0u32..).zip(&self.rows).filter(|(_, row)| states(row)).map(|(i, _)| i).collect()
     }
 
     /// The share of wrong candidates that would count as borrowed: the chance that a candidate drawn at
     /// random, other than the object, is one that the set states for another subject.
     pub fn chance(&self, fact: &Fact, candidates: &[String]) -> f32 {
+        let own = subject(fact);
+        let on_others = self.rows.iter().filter(|row| row.is_on_others(&own));
+        let stated: BTreeSet<&String> = on_others.flat_map(|row| row.objects(fact.relation)).collect();
         let wrong = || candidates.iter().filter(|c| **c != fact.object);
-        let stated = wrong().filter(|c| self.rows.iter().any(|row| row.states(c, fact))).count();
-        stated as f32 / wrong().count().max(1) as f32
+        wrong().filter(|c| stated.contains(c)).count() as f32 / wrong().count().max(1) as f32
     }
 }
 
