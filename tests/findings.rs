@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use driftscope::data::facts;
 use driftscope::data::variants::Filter;
 use driftscope::engine::Backend;
+use driftscope::gpu::Gpu;
 use driftscope::lab::{
     ArmName, BEST_RATES, Event, Experiment, Fairness, Lab, Measure, Metric, Preset, Reading, Record,
     Settings, Swap,
@@ -25,6 +27,10 @@ fn text(path: &str) -> String {
 }
 
 fn lab() -> Lab {
+    lab_on(Backend::Cpu)
+}
+
+fn lab_on(backend: Backend) -> Lab {
     let config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
     let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
     weights::fit(&mut tensors, &config, "model.safetensors").unwrap();
@@ -32,8 +38,8 @@ fn lab() -> Lab {
     let tokenizer =
         Tokenizer::from_bytes(&read("models/atlas/tokenizer.json"), Some(&settings), None, None).unwrap();
     let facts = facts::parse(&read("data/facts.jsonl"), "facts.jsonl").unwrap();
-    let base = Backend::Cpu.load(&config, tensors).unwrap();
-    Lab::new("Atlas".into(), tokenizer, facts, base, Backend::Cpu)
+    let base = backend.load(&config, tensors).unwrap();
+    Lab::new("Atlas".into(), tokenizer, facts, base, backend)
 }
 
 /// Two steps of one arm, few probes.
@@ -108,6 +114,20 @@ fn the_start_is_the_base_however_late_it_is_measured() {
     }
     let json = |events: &[Event]| serde_json::to_string(events).unwrap();
     assert_eq!(json(&events), json(&start_behind(2)));
+}
+
+/// What was compiled before a run is all that its first step needs, though nothing was known of its data.
+#[test]
+fn a_run_that_was_warmed_up_for_compiles_nothing_at_its_first_step() {
+    let gpu = Rc::new(block_on(Gpu::new()).unwrap());
+    let mut lab = lab_on(Backend::Gpu(gpu.clone()));
+    assert_eq!(gpu.compiled(), 0);
+    block_on(lab.warm_up(&short())).unwrap();
+    let compiled = gpu.compiled();
+    assert!(compiled > 10, "{compiled}");
+    block_on(lab.start(short(), &text("data/instructions.jsonl"), &text("data/heldout.jsonl"))).unwrap();
+    let steps = block_on(lab.train(&[ArmName::Lora], 1)).unwrap();
+    assert_eq!((steps.len(), gpu.compiled()), (1, compiled));
 }
 
 #[test]

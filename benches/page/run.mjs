@@ -1,11 +1,11 @@
 // The built page in headless Chromium: how long from its load to a run's first step, and what its UI thread does a
 // frame while both arms train.
 //
-//   node benches/page/run.mjs [--engine auto|cpu|webgpu] [--visits 4] [--seconds 20] [--width 1280]
+//   node benches/page/run.mjs [--engine auto|cpu|webgpu] [--visits 4] [--wait 0] [--seconds 20] [--width 1280]
 //                             [--views charts,walls,answers,weights] [--worst 0] [--json]
 //
 // Visits share a browser profile. The first fills its caches and is told by itself; Play is pressed as soon as the
-// engine is ready. Then each view is scrolled into sight and traced for so many seconds. `--worst 5` says what the
+// engine is ready, or `--wait` seconds later. Then each view is scrolled into sight and traced for so many seconds. `--worst 5` says what the
 // five longest frames did. scripts/bench-page builds what this needs.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -38,6 +38,7 @@ const { values: options } = parseArgs({
   options: {
     engine: { type: "string", default: "auto" },
     visits: { type: "string", default: "4" },
+    wait: { type: "string", default: "0" },
     seconds: { type: "string", default: "20" },
     width: { type: "string", default: "1280" },
     views: { type: "string", default: Object.keys(VIEWS).join() },
@@ -46,8 +47,18 @@ const { values: options } = parseArgs({
   },
 });
 
-/** In the page, before its own scripts: presses Play when the engine is ready, and notes when the first step ended. */
-function pressPlay() {
+/**
+ * In the page, before its own scripts: presses Play some milliseconds after the engine is ready, and notes when the
+ * first step ended and for how long at most no frame came in between.
+ */
+function pressPlay(wait) {
+  let last = 0;
+  requestAnimationFrame(function again() {
+    const now = performance.now();
+    if (window.playMs < last && !window.stepMs) window.stillMs = Math.max(window.stillMs, now - last);
+    last = now;
+    requestAnimationFrame(again);
+  });
   addEventListener("DOMContentLoaded", () => {
     const root = document.documentElement;
     const counter = document.querySelector("#bar [data-step]");
@@ -58,7 +69,13 @@ function pressPlay() {
       new MutationObserver(() => {
         if (isLive() && counter.dataset.step === "1") window.stepMs ??= performance.now();
       }).observe(counter, { attributes: true });
-      document.querySelector("#play").click();
+      const press = () => {
+        window.playMs = performance.now();
+        window.stillMs = 0;
+        document.querySelector("#play").click();
+      };
+      if (wait > 0) setTimeout(press, wait);
+      else press();
     }).observe(root, { attributes: true });
   });
 }
@@ -71,7 +88,9 @@ async function visit(page, url) {
   return page.evaluate(() => ({
     engine: document.documentElement.dataset.engine,
     ready_ms: window.readyMs,
+    play_ms: window.playMs,
     first_step_ms: window.stepMs,
+    still_ms: window.stillMs,
   }));
 }
 
@@ -110,8 +129,11 @@ function print({ browser, engine, visits, views, load }) {
   console.log(`${browser}; engine ${engine}; load ${load.map((value) => value.toFixed(1)).join(" to ")}`);
   const row = (cells) => console.log(cells.map((cell, i) => (i ? `${cell}`.padStart(12) : cell.padEnd(14))).join(""));
   const ms = (value) => value.toFixed(1);
-  row(["", "ready, ms", "first step"]);
-  visits.forEach((visit, i) => row([i ? `visit ${i + 1}` : "first visit", visit.ready_ms.toFixed(0), visit.first_step_ms.toFixed(0)]));
+  row(["", "ready, ms", "first step", "from Play", "no frame"]);
+  visits.forEach(({ ready_ms, play_ms, first_step_ms, still_ms }, i) => {
+    const times = [ready_ms, first_step_ms, first_step_ms - play_ms, still_ms];
+    row([i ? `visit ${i + 1}` : "first visit", ...times.map((value) => value.toFixed(0))]);
+  });
   if (views.length === 0) return;
   row(["a frame, ms", "frames", "median", "99 %", "most", `over ${AIM_MS}`, "of it GC", "clock 99 %", `over ${AIM_MS}`]);
   for (const v of views) {
@@ -130,7 +152,7 @@ const context = await chromium.launchPersistentContext(profile, {
 try {
   const [page] = context.pages();
   page.on("pageerror", (error) => say(`browser: ${error.stack ?? error}`));
-  await page.addInitScript(pressPlay);
+  await page.addInitScript(pressPlay, 1000 * Number(options.wait));
   const visits = [];
   for (let i = 0; i < Number(options.visits); i++) {
     visits.push(await visit(page, site.url));

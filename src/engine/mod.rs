@@ -188,6 +188,18 @@ impl Model {
         on!(self, m => m.train_step(micro, targets, lr))
     }
 
+    /// Makes ready ahead of time what a step over such micro-batches runs: a GPU's kernels are compiled, of which a
+    /// browser's pages notice little. A step does without it, but then takes longer the first time.
+    ///
+    /// # Errors
+    /// What [`Self::accumulated_step`] would refuse for want of memory.
+    pub async fn prepare_step(&mut self, micro: &[Batch]) -> Result<()> {
+        match self {
+            Self::Gpu(arm) => arm.prepare_step(micro).await,
+            Self::Cpu(_) => Ok(()),
+        }
+    }
+
     /// Steps that may be queued before [`Self::take_metrics`] must be called.
     pub fn pending_limit(&self) -> usize {
         on!(self, m => m.pending_limit())

@@ -219,6 +219,17 @@ impl Gpu {
         });
     }
 
+    /// In a browser sends off what the device was asked for, which it else gathers until the worker comes to rest.
+    pub(crate) async fn send_off(&self) {
+        #[cfg(target_arch = "wasm32")]
+        {
+            // A submit, even an empty one, has the browser flush in a microtask: ahead of the one waited for here.
+            self.queue.submit([]);
+            let nothing = js_sys::Promise::resolve(&wasm_bindgen::JsValue::UNDEFINED);
+            let _ = wasm_bindgen_futures::JsFuture::from(nothing).await;
+        }
+    }
+
     pub(crate) fn submit(&self, encoder: wgpu::CommandEncoder) {
         self.queue.submit([encoder.finish()]);
         self.note(Traffic { submits: 1, ..Traffic::default() });
@@ -362,6 +373,11 @@ impl Gpu {
         let replaced = (kernel.name, kernel.parts);
         self.pipelines.borrow_mut().retain(|key, _| key.0 != replaced);
         self.replaced.borrow_mut().insert(replaced, source);
+    }
+
+    /// Number of pipelines compiled so far.
+    pub fn compiled(&self) -> usize {
+        self.pipelines.borrow().len()
     }
 
     /// The pipeline of a kernel with these override constants, compiled at its first use.

@@ -106,8 +106,8 @@ fn encode<'a>(gpu: &Gpu, dispatches: impl IntoIterator<Item = &'a Dispatch>) {
 
 struct Recorded {
     kernel: &'static Kernel,
+    overrides: Vec<(&'static str, f64)>,
     work: Work,
-    pipeline: wgpu::ComputePipeline,
     uniform: std::ops::Range<usize>,
     slices: Vec<Slice>,
     workgroups: [u32; 3],
@@ -145,8 +145,8 @@ impl<'a> PlanBuilder<'a> {
         self.uniforms.resize(end.next_multiple_of(ALIGNMENT as usize), 0);
         self.recorded.push(Recorded {
             kernel,
+            overrides: overrides.to_vec(),
             work: Work::default(),
-            pipeline: self.gpu.pipeline(kernel, overrides),
             uniform: start..end,
             slices: inputs.iter().chain(outputs).map(|&s| s.clone()).collect(),
             workgroups,
@@ -165,7 +165,20 @@ impl<'a> PlanBuilder<'a> {
         self.count(Work { flop, product: None });
     }
 
-    /// Uploads all uniforms in one buffer and creates the bind groups.
+    /// [`Self::finish`] that sends off each pipeline by itself. A browser compiles in the process that also draws
+    /// its pages: they stand still until the device is done with what it was sent.
+    pub async fn finish_with_pauses(self, label: &str) -> Plan {
+        for r in &self.recorded {
+            let before = self.gpu.compiled();
+            self.gpu.pipeline(r.kernel, &r.overrides);
+            if self.gpu.compiled() > before {
+                self.gpu.send_off().await;
+            }
+        }
+        self.finish(label)
+    }
+
+    /// Compiles what no plan has used before, uploads all uniforms in one buffer and creates the bind groups.
     pub fn finish(self, label: &str) -> Plan {
         let gpu = self.gpu;
         let uniforms = gpu.uniform(label, &self.uniforms);
@@ -185,7 +198,8 @@ impl<'a> PlanBuilder<'a> {
                 layout: &gpu.layout(r.kernel),
                 entries: &entries,
             });
-            let Recorded { kernel, work, pipeline, workgroups, .. } = r;
+            let pipeline = gpu.pipeline(r.kernel, &r.overrides);
+            let Recorded { kernel, work, workgroups, .. } = r;
             Dispatch { label: kernel.name, work, pipeline, bindings, workgroups }
         };
         let dispatches = self.recorded.into_iter().map(bind).collect();

@@ -229,8 +229,29 @@ impl Lab {
         at % run.settings.measure_every == 0 || at == run.settings.steps
     }
 
+    /// Compiles what the first step of a run with these settings needs: of its first arm, for which a visitor waits
+    /// first.
+    pub async fn warm_up(&self, settings: &Settings) -> Result<()> {
+        settings.validate()?;
+        let Some(&first) = settings.arms.first() else { return Ok(()) };
+        let blank = Batch::new(&[], settings.batch as usize, settings.max_len as usize);
+        let micro = vec![blank; settings.accumulate as usize];
+        self.arm(first, settings)?.model.prepare_step(&micro).await
+    }
+
+    /// Makes ready what the first step of each of `arms` runs ([`Model::prepare_step`]).
+    pub async fn prepare_steps(&mut self, arms: &[ArmName]) -> Result<()> {
+        let (run, _, _) = self.current()?;
+        let first = run.feed.step(0);
+        for arm in run.arms.iter_mut().filter(|arm| arm.step == 0 && arms.contains(&arm.name)) {
+            arm.model.prepare_step(&first).await?;
+        }
+        Ok(())
+    }
+
     /// Trains each of `arms` for `count` steps: all are queued before the first result is waited for.
     pub async fn train(&mut self, arms: &[ArmName], count: u32) -> Result<Vec<Event>> {
+        self.prepare_steps(arms).await?;
         let (run, _, _) = self.current()?;
         let begun = Instant::now();
         let milliseconds =

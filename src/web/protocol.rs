@@ -11,6 +11,10 @@ use crate::lab::{ArmName, BenchReport, BenchSettings, Event, RandomModel, Settin
 pub enum Command {
     /// The model's files and the facts; answered by [`Message::Ready`].
     Load(Box<Files>),
+    /// Makes ready what the first step of a run with these settings needs, while nobody waits for it; not answered.
+    WarmUp {
+        settings: Settings,
+    },
     /// A new run: replaces the current one, answered by a `run` event and, before the first measure
     /// of an arm, the measures of step 0.
     Start {

@@ -123,6 +123,11 @@ impl Worker {
         })?;
         match command {
             Command::Load(files) => self.load(*files).await,
+            Command::WarmUp { settings } => {
+                // A run that can't be is refused when it is begun.
+                let _ = self.warm_up(&settings).await;
+                Ok(())
+            }
             Command::Start { settings, instructions, heldout } => {
                 self.experiment = None;
                 self.texts = (instructions, heldout);
@@ -202,6 +207,12 @@ impl Worker {
                 post(&Message::Event { event });
             }
         }
+    }
+
+    async fn warm_up(&mut self, settings: &Settings) -> Result<()> {
+        let config = self.lab()?.base.config().clone();
+        self.tune(&config, settings).await?;
+        self.lab()?.warm_up(settings).await
     }
 
     /// A new run. Its start is measured when nothing else is asked for, or behind the first steps, for which a
@@ -293,6 +304,8 @@ impl Worker {
     async fn advance(&mut self) -> Result<()> {
         if !self.playing {
             self.measure_start().await?;
+            let arms = self.lab()?.open_arms(None);
+            self.lab()?.prepare_steps(&arms).await?;
             post_state(RunState::Paused);
             return Ok(());
         }

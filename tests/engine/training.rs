@@ -1,6 +1,9 @@
+use std::rc::Rc;
+
 use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora, weights};
 use driftscope::data::batch::Batch;
 use driftscope::engine::{Backend, Model, Tuning};
+use driftscope::gpu::Gpu;
 use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
 use driftscope::train::Optimizer;
@@ -105,6 +108,31 @@ fn checkpoints_change_no_bit() {
                 (metrics, block_on(arm.gradients()).unwrap(), block_on(arm.tensors()).unwrap())
             };
             assert!(run(arm().checkpointed()) == run(arm()), "{name}, {tuning:?}");
+        }
+    }
+}
+
+/// What a step needs is there beforehand, and the step is the same.
+#[test]
+fn a_step_that_was_made_ready_compiles_and_allocates_nothing() {
+    let (_, config) = configs().remove(0);
+    let micro = [batch(&config, 2, 17, 0), batch(&config, 2, 17, 9)];
+    for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
+        for count in [1, 2] {
+            let gpu = Rc::new(block_on(Gpu::new()).unwrap());
+            let step = |ready: bool| {
+                let base = load(&Backend::Gpu(gpu.clone()), &config);
+                let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+                let all = || (gpu.compiled(), gpu.allocated());
+                if ready {
+                    block_on(arm.prepare_step(&micro[..count])).unwrap();
+                }
+                let before = all();
+                arm.accumulated_step(&micro[..count], 1e-2).unwrap();
+                assert_eq!(before == all(), ready, "{tuning:?}, {count}: {before:?} {:?}", all());
+                block_on(arm.take_metrics()).unwrap()
+            };
+            assert_eq!(step(true), step(false));
         }
     }
 }

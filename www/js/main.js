@@ -134,6 +134,7 @@ function ready(message) {
   document.documentElement.dataset.engine = message.engine;
   showEngine(message);
   hideProgress();
+  engine.post({ type: "warm_up", settings: form.settings });
   control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
   say(`Ready to train: ${message.reason}`);
 }

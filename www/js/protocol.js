@@ -12,6 +12,7 @@
  * @typedef {{type: "load", backend: "auto" | "webgpu" | "cpu", name: string, config: string, tokenizer: string,
  *   tokenizer_config: string | null, weights: Uint8Array, facts: string, found?: string | null}} LoadCommand
  * @typedef {LoadCommand
+ *   | {type: "warm_up", settings: Settings}
  *   | {type: "start", settings: Settings, instructions: string, heldout: string}
  *   | {type: "play"} | {type: "pause"}
  *   | {type: "step", count: number, arm: ArmName | null}

@@ -31,7 +31,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// Decodes up to `rows` sequences of up to `time` tokens.
-    pub fn new(gpu: &Gpu, net: &Net, rows: usize, time: usize) -> Result<Self> {
+    pub async fn new(gpu: &Gpu, net: &Net<'_>, rows: usize, time: usize) -> Result<Self> {
         let c = net.config;
         let shape = Shape { rows, time: 1 };
         let kv = 2 * c.num_key_value_heads * c.head_dim;
@@ -53,7 +53,7 @@ impl Decoder {
         let select = Select { batch: rows as u32, kv_time: time as u32, vocab: c.vocab_size as u32 };
         select.record(&mut plan, &logits, &forced, &position, &draw, &tokens, &current);
         Advance { by: 1 }.record(&mut plan, &position);
-        let plan = plan.finish("decode");
+        let plan = plan.finish_with_pauses("decode").await;
         Ok(Self { rows, time, forced, tokens, current, position, begin, draw, plan })
     }
 

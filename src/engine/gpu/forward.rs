@@ -29,7 +29,7 @@ pub struct Forward {
 }
 
 impl Forward {
-    pub fn new(gpu: &Gpu, net: &Net, shape: Shape) -> Result<Self> {
+    pub async fn new(gpu: &Gpu, net: &Net<'_>, shape: Shape) -> Result<Self> {
         let n = shape.tokens();
         let acts = Activations::new(gpu, net.form(), shape, false)?;
         let head = Head::new(gpu, net.config, n, false)?;
@@ -37,7 +37,7 @@ impl Forward {
         let mut plan = PlanBuilder::new(gpu);
         net.measure_rows(&mut plan);
         net.forward(&mut plan, shape, &acts, &tokens, &position, None);
-        let (plan, normed) = (plan.finish("forward"), acts.normed);
+        let (plan, normed) = (plan.finish_with_pauses("forward").await, acts.normed);
         Ok(Self { shape, tokens, normed, head, plan, losses: HashMap::new(), logits: None })
     }
 
@@ -54,12 +54,12 @@ impl Forward {
     /// Negative log-likelihood of the targets of the last [`Self::run`], 0 where there is none; (N), nats.
     pub async fn nll(&mut self, gpu: &Gpu, net: &Net<'_>, counted: &Counted) -> Result<Vec<f32>> {
         let slots = counted.rows.len();
-        let plan = self.losses.entry(slots).or_insert_with(|| {
+        if !self.losses.contains_key(&slots) {
             let mut plan = PlanBuilder::new(gpu);
             Loss { net, head: &self.head, slots, normed: &self.normed }.forward(&mut plan);
-            plan.finish("nll")
-        });
-        plan.submit(gpu);
+            self.losses.insert(slots, plan.finish_with_pauses("nll").await);
+        }
+        self.losses[&slots].submit(gpu);
         let nll: Vec<f32> = gpu.read(&self.head.nll.sub(0, slots)).await?;
         Ok(counted.slots.iter().map(|&slot| nll.get(slot as usize).copied().unwrap_or(0.0)).collect())
     }
@@ -92,7 +92,12 @@ pub struct ShiftPlan {
 }
 
 impl ShiftPlan {
-    pub fn new(gpu: &Gpu, tuned: (&Net, &Forward), base: (&Net, &Forward), slots: usize) -> Result<Self> {
+    pub async fn new(
+        gpu: &Gpu,
+        tuned: (&Net<'_>, &Forward),
+        base: (&Net<'_>, &Forward),
+        slots: usize,
+    ) -> Result<Self> {
         let vocab = tuned.0.config.vocab_size;
         let allowed = (gpu.head_bytes.get() / 4) as usize / vocab / ROWS * ROWS;
         let block = allowed.max(ROWS).min(slots);
@@ -114,7 +119,7 @@ impl ShiftPlan {
             let (targets, out) = (part(&tuned.1.head.targets, 1), part(&out, 4));
             op.record(&mut plan, &logits[0], &logits[1], &targets, &out);
         }
-        Ok(Self { out, plan: plan.finish("shift") })
+        Ok(Self { out, plan: plan.finish_with_pauses("shift").await })
     }
 
     /// Four words for each row, zeros where no target counts.

@@ -246,6 +246,14 @@ impl GpuModel {
         done
     }
 
+    /// See [`super::Model::prepare_step`].
+    pub async fn prepare_step(&mut self, micro: &[Batch]) -> Result<()> {
+        let Some(mut trainer) = self.trainer.take() else { return Ok(()) };
+        let done = trainer.prepare(&self.gpu, &self.net(), self.trained(), micro).await;
+        self.trainer = Some(trainer);
+        done
+    }
+
     pub fn pending_limit(&self) -> usize {
         Trainer::RING
     }
@@ -258,10 +266,10 @@ impl GpuModel {
     }
 
     /// Queues a forward pass over the batch.
-    fn run_forward(&mut self, batch: &Batch) -> Result<(Shape, Counted)> {
+    async fn run_forward(&mut self, batch: &Batch) -> Result<(Shape, Counted)> {
         let shape = Shape { rows: batch.rows, time: batch.time };
         if !self.forwards.contains_key(&shape) {
-            let forward = Forward::new(&self.gpu, &self.net(), shape)?;
+            let forward = Forward::new(&self.gpu, &self.net(), shape).await?;
             self.forwards.insert(shape, forward);
         }
         let counted = self.forwards[&shape].run(&self.gpu, batch);
@@ -283,7 +291,7 @@ impl GpuModel {
     }
 
     pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        let (shape, counted) = self.run_forward(batch)?;
+        let (shape, counted) = self.run_forward(batch).await?;
         match self.forward_parts(shape) {
             (Some(forward), gpu, net) => forward.nll(gpu, &net, &counted).await,
             _ => Ok(Vec::new()),
@@ -291,13 +299,13 @@ impl GpuModel {
     }
 
     pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
-        let (shape, counted) = self.run_forward(batch)?;
-        base.run_forward(batch)?;
+        let (shape, counted) = self.run_forward(batch).await?;
+        base.run_forward(batch).await?;
         let key = (shape, counted.rows.len());
         if !self.shifts.contains_key(&key) {
             let (tuned, base) =
                 ((&self.net(), &self.forwards[&shape]), (&base.net(), &base.forwards[&shape]));
-            let plan = ShiftPlan::new(&self.gpu, tuned, base, key.1)?;
+            let plan = ShiftPlan::new(&self.gpu, tuned, base, key.1).await?;
             self.shifts.insert(key, plan);
         }
         let words = self.shifts[&key].run(&self.gpu, &counted).await?;
@@ -305,8 +313,8 @@ impl GpuModel {
     }
 
     /// Queues a forward pass over one sequence and gives its logits, (T,V) and some rows of padding.
-    fn run_logits(&mut self, tokens: &[u32]) -> Result<Slice> {
-        let (shape, _) = self.run_forward(&self.single(tokens))?;
+    async fn run_logits(&mut self, tokens: &[u32]) -> Result<Slice> {
+        let (shape, _) = self.run_forward(&self.single(tokens)).await?;
         match self.forward_parts(shape) {
             (Some(forward), gpu, net) => forward.logits(gpu, &net),
             _ => Err(Error::Shape { op: "logits", message: "no forward pass of this shape".into() }),
@@ -323,12 +331,12 @@ impl GpuModel {
     }
 
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
-        let logits = self.run_logits(tokens)?;
+        let logits = self.run_logits(tokens).await?;
         self.gpu.read(&logits.sub(0, tokens.len() * self.config.vocab_size)).await
     }
 
     pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {
-        let logits = &self.run_logits(tokens)?;
+        let logits = &self.run_logits(tokens).await?;
         let (rows, k) = (tokens.len(), TOP_K.min(self.config.vocab_size));
         let ids = self.gpu.buffer("top ids", rows * k)?;
         let logprobs = self.gpu.buffer("top log-probabilities", rows * k)?;
@@ -356,7 +364,7 @@ impl GpuModel {
             // Few prompts get a narrow plan; powers of two keep the number of plans small.
             let shape = Shape { rows: chunk.len().next_power_of_two(), time };
             if !self.decoders.contains_key(&shape) {
-                let decoder = Decoder::new(&self.gpu, &self.net(), shape.rows, time)?;
+                let decoder = Decoder::new(&self.gpu, &self.net(), shape.rows, time).await?;
                 self.decoders.insert(shape, decoder);
             }
             out.extend(self.decoders[&shape].generate(&self.gpu, chunk, max_new, end, draw).await?);

@@ -98,6 +98,12 @@ struct StepPlan {
     update: Option<Plan>,
 }
 
+/// A [`StepPlan`] before it is finished.
+struct Recorded<'a> {
+    plan: PlanBuilder<'a>,
+    update: Option<PlanBuilder<'a>>,
+}
+
 /// A batch shape, and whether several micro-batches make up a step.
 type PassKey = (Shape, bool);
 
@@ -154,21 +160,15 @@ impl Trainer {
         counted: usize,
         lr: f32,
     ) -> Result<()> {
-        let error = |message: String| Error::Shape { op: "train_step", message };
         if (self.taken - self.read) as usize >= Self::RING {
-            return Err(error(format!("{} steps are queued whose metrics were not taken", Self::RING)));
+            let message = format!("{} steps are queued whose metrics were not taken", Self::RING);
+            return Err(Error::Shape { op: "train_step", message });
         }
-        let shapes: Vec<Shape> = micro.iter().map(|b| Shape { rows: b.rows, time: b.time }).collect();
-        let shape = shapes[0];
-        if shapes.iter().any(|s| *s != shape) {
-            return Err(error(format!("the micro-batches of a step differ in shape: {shapes:?}")));
-        }
-        let key = self.prepare(gpu, net, (shape, micro.len() > 1))?;
-        let most = micro.iter().map(Batch::response_tokens).max().unwrap_or(0);
-        let slots = slots(most, shape.tokens());
+        let (key, slots) = self.make_pass(gpu, net, micro)?;
         if !self.plans.contains_key(&(key, slots)) {
-            let plan = self.plan(gpu, net, trained, key, slots)?;
-            self.plans.insert((key, slots), plan);
+            let Recorded { plan, update } = self.record(gpu, net, trained, key, slots);
+            let update = update.map(|update| update.finish("update"));
+            self.plans.insert((key, slots), StepPlan { plan: plan.finish("train"), update });
         }
         let (pass, p) = (&self.passes[&key], &self.plans[&(key, slots)]);
         for (batch, index) in micro.iter().zip(0..) {
@@ -196,9 +196,37 @@ impl Trainer {
         Ok(())
     }
 
-    /// Makes the buffers that steps of this kind need, if the adapter allows all of them.
-    fn prepare(&mut self, gpu: &Gpu, net: &Net, key: PassKey) -> Result<PassKey> {
-        let (shape, several) = key;
+    /// Makes the plan of such a step ahead of it, with pauses ([`PlanBuilder::finish_with_pauses`]).
+    pub async fn prepare(
+        &mut self,
+        gpu: &Gpu,
+        net: &Net<'_>,
+        trained: &Slice,
+        micro: &[Batch],
+    ) -> Result<()> {
+        let (key, slots) = self.make_pass(gpu, net, micro)?;
+        if !self.plans.contains_key(&(key, slots)) {
+            let Recorded { plan, update } = self.record(gpu, net, trained, key, slots);
+            let plan = plan.finish_with_pauses("train").await;
+            let update = match update {
+                Some(update) => Some(update.finish_with_pauses("update").await),
+                None => None,
+            };
+            self.plans.insert((key, slots), StepPlan { plan, update });
+        }
+        Ok(())
+    }
+
+    /// Makes the buffers that steps over such micro-batches need, if the adapter allows all of them, and says which
+    /// of the plans they take.
+    fn make_pass(&mut self, gpu: &Gpu, net: &Net, micro: &[Batch]) -> Result<(PassKey, usize)> {
+        let shapes: Vec<Shape> = micro.iter().map(|b| Shape { rows: b.rows, time: b.time }).collect();
+        let (shape, several) = (shapes[0], micro.len() > 1);
+        if shapes.iter().any(|s| *s != shape) {
+            let message = format!("the micro-batches of a step differ in shape: {shapes:?}");
+            return Err(Error::Shape { op: "train_step", message });
+        }
+        let key = (shape, several);
         if !self.passes.contains_key(&key) {
             let plan = MemoryPlan::new(net.form(), net.layout, shape, several, gpu.head_bytes.get())?;
             plan.check(&gpu.limits, net.adapter.is_none())?;
@@ -213,11 +241,19 @@ impl Trainer {
         if let Entry::Vacant(missing) = self.passes.entry(key) {
             missing.insert(Pass::new(gpu, net.form(), shape, several)?);
         }
-        Ok(key)
+        let most = micro.iter().map(Batch::response_tokens).max().unwrap_or(0);
+        Ok((key, slots(most, shape.tokens())))
     }
 
     /// Forward, backward and update in one plan, or in two if gradients are summed in between.
-    fn plan(&self, gpu: &Gpu, net: &Net, trained: &Slice, key: PassKey, slots: usize) -> Result<StepPlan> {
+    fn record<'g>(
+        &self,
+        gpu: &'g Gpu,
+        net: &Net,
+        trained: &Slice,
+        key: PassKey,
+        slots: usize,
+    ) -> Recorded<'g> {
         let Pass { acts, grads, head, tokens, index, position, lengths, nll_total } = &self.passes[&key];
         let (shape, out) = (key.0, &self.state.gradients);
         let mut plan = PlanBuilder::new(gpu);
@@ -237,14 +273,14 @@ impl Trainer {
         let nll = head.nll.sub(0, slots);
         let (Some(total), Some(nll_total)) = (&self.total, nll_total) else {
             self.record_update(&mut plan, out, &nll, trained);
-            return Ok(StepPlan { plan: plan.finish("train"), update: None });
+            return Recorded { plan, update: None };
         };
         let nll_total = nll_total.sub(0, slots);
         Accumulate { len: out.words() as u32 }.record(&mut plan, out, &self.state.step, total);
         Accumulate { len: slots as u32 }.record(&mut plan, &nll, &self.state.step, &nll_total);
         let mut update = PlanBuilder::new(gpu);
         self.record_update(&mut update, total, &nll_total, trained);
-        Ok(StepPlan { plan: plan.finish("micro-batch"), update: Some(update.finish("update")) })
+        Recorded { plan, update: Some(update) }
     }
 
     /// Gradient norm, metrics and AdamW.
