@@ -50,6 +50,7 @@ const control = new RunControl(store, {
   post: (command) => engine.post(command),
   plan,
   refused: () => showError("instructions", editor.error || "the data is not loaded yet"),
+  begun: () => say("Preparing a run."), // the engine may still be trying its kernels
   changed: controlChanged,
   paused,
   finished,

@@ -14,9 +14,9 @@ export class RunControl {
   /**
    * @param {import("./store.js").Store} store
    * @param {{post: (command: import("./protocol.js").Command) => void, plan: () => ({settings: import("./settings.js").Settings, instructions: string, heldout: string} | null),
-   *   refused: () => void, changed: () => void, paused: () => void, finished: () => void}} hooks
+   *   refused: () => void, begun: () => void, changed: () => void, paused: () => void, finished: () => void}} hooks
    *   `plan`: what a new run is made with, null when the form or the instruction set has an error;
-   *   `refused`: a run was wanted while there was no plan; `finished`: a live or played-back run reached its end
+   *   `refused`: a run was wanted while there was no plan; `begun`: the engine was asked for one; `finished`: a live or played-back run reached its end
    */
   constructor(store, hooks) {
     this.store = store;
@@ -189,6 +189,7 @@ export class RunControl {
     this.isAwaitingRun = true;
     this.state = "preparing";
     this.hooks.post({ type: "start", ...plan });
+    this.hooks.begun();
     this.hooks.changed();
     return true;
   }
