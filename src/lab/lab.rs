@@ -241,10 +241,9 @@ impl Lab {
 
     /// Makes ready what the first step of each of `arms` runs ([`Model::prepare_step`]).
     pub async fn prepare_steps(&mut self, arms: &[ArmName]) -> Result<()> {
-        let (run, _, _) = self.current()?;
-        let first = run.feed.step(0);
-        for arm in run.arms.iter_mut().filter(|arm| arm.step == 0 && arms.contains(&arm.name)) {
-            arm.model.prepare_step(&first).await?;
+        let Run { feed, arms: all, .. } = self.current()?.0;
+        for arm in all.iter_mut().filter(|arm| arm.step == 0 && arms.contains(&arm.name)) {
+            arm.model.prepare_step(&feed.step(0)).await?;
         }
         Ok(())
     }
