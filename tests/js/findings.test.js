@@ -144,7 +144,7 @@ function controlWith(store) {
   const nothing = () => {};
   const plan = () => ({ settings: defaults(), instructions: "i", heldout: "h" });
   const post = (command) => posted.push(command);
-  const hooks = { post, plan, refused: nothing, changed: nothing, paused: nothing, finished: nothing };
+  const hooks = { post, plan, refused: nothing, begun: nothing, changed: nothing, paused: nothing, finished: nothing };
   const control = new RunControl(store, hooks);
   control.setMode("live", "cpu");
   const take = (...messages) => messages.forEach((message) => control.receive(message));

@@ -73,6 +73,7 @@ function controlWith(store) {
     post: (command) => posted.push(command),
     plan: () => plan,
     refused: nothing,
+    begun: nothing,
     changed: nothing,
     paused: nothing,
     finished: nothing,
