@@ -233,7 +233,7 @@ impl Lab {
     /// first.
     pub async fn warm_up(&self, settings: &Settings) -> Result<()> {
         settings.validate()?;
-        let Some(&first) = settings.arms.first() else { return Ok(()) };
+        let (Backend::Gpu(_), Some(&first)) = (&self.backend, settings.arms.first()) else { return Ok(()) };
         let blank = Batch::new(&[], settings.batch as usize, settings.max_len as usize);
         let micro = vec![blank; settings.accumulate as usize];
         self.arm(first, settings)?.model.prepare_step(&micro).await
