@@ -1,0 +1,36 @@
+//! The contract: what crosses the worker's border or is saved. The page's JavaScript takes its types and its data
+//! (names, ranges, defaults, labels, help) from `www/js/contract`, which is generated from this room; a test fails
+//! when the committed files are old (`contract.rs`).
+//!
+//! Nothing of the project is imported here but the error type.
+
+mod arm;
+mod arm_text;
+mod bench;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod contract_types;
+mod counterfactual;
+mod event;
+mod field;
+mod measure;
+mod metric;
+mod preset;
+mod protocol;
+mod sampling;
+mod settings;
+mod summary;
+
+pub use arm::{ArmId, ArmSpec, BASE, LoraSpec, MOST_ARMS, Method, Regularisers, ScheduleKind, Target};
+pub use bench::*;
+pub use counterfactual::{Counterfactual, Fates, SwappedAnswer};
+pub use event::*;
+pub use field::{ARM_FIELDS, Field, Kind, RUN_FIELDS};
+pub use measure::*;
+pub use metric::{Metric, Spread, Values};
+pub use preset::{BEST_RATES, Condition, Expect, Fairness, Preset, Question, Set, Side};
+pub use protocol::*;
+pub use sampling::Sampling;
+pub use settings::{Filter, NEW_FACTS, Settings, Swap};
+pub use summary::*;
