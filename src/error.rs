@@ -25,6 +25,9 @@ pub enum Error {
     /// The plan needs more memory than this adapter has.
     #[error("the buffer {buffer:?} needs {needed} bytes of GPU memory, the adapter allows {limit}. {remedy}")]
     OutOfMemory { buffer: String, needed: u64, limit: u64, remedy: String },
+    /// All arms together need more memory than there is.
+    #[error("the run needs {needed} of memory, {available} are free. {remedy}")]
+    Memory { needed: String, available: String, remedy: String },
     #[error("tokenizer: {0}")]
     Tokenizer(String),
     #[error(transparent)]
@@ -41,11 +44,42 @@ impl Error {
             Self::Shape { .. } => "shape",
             Self::Gpu(_) => "gpu",
             Self::DeviceLost(_) => "device-lost",
-            Self::OutOfMemory { .. } => "out-of-memory",
+            Self::OutOfMemory { .. } | Self::Memory { .. } => "out-of-memory",
             Self::Tokenizer(_) => "tokenizer",
             Self::Candle(_) => "cpu-engine",
         }
     }
 }
+
+/// What a visitor can do, by [`Error::name`].
+pub const HELP: &[(&str, &str)] = &[
+    (
+        "format",
+        "A file or a line of the instruction set is not in the form it should have. Correct the place that is named \
+         below and press Reset.",
+    ),
+    ("setting", "A setting can't be run. Change the one that is named below and press Reset."),
+    ("unsupported", "The model or the file asks for something Driftscope can't do."),
+    (
+        "shape",
+        "Two parts of the model do not fit together. The model's files may be damaged or from different versions: \
+         reload the page.",
+    ),
+    (
+        "gpu",
+        "The graphics device refused a request. Choose “CPU” under This machine: slower, the same results.",
+    ),
+    (
+        "device-lost",
+        "The graphics device went away; this happens after sleep or when a driver restarts. The run so far stays on \
+         the page and can be saved; reload to train again.",
+    ),
+    (
+        "out-of-memory",
+        "There is too little memory for this run. Fewer arms, a smaller batch or shorter examples need less.",
+    ),
+    ("tokenizer", "A text could not be turned into tokens."),
+    ("cpu-engine", "The CPU engine could not do a computation. Reset to start again from the same seed."),
+];
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,6 +1,7 @@
 //! Driftscope: fine-tunes a small language model with LoRA and with full tuning from the same start and
 //! measures how far each drifts from the base and which facts each still knows.
 
+pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;
@@ -9,6 +10,7 @@ pub mod kernels;
 pub mod lab;
 pub mod measure;
 pub mod model;
+pub mod record;
 pub mod reference;
 pub mod train;
 

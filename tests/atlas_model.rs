@@ -7,10 +7,11 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::llama as oracle;
 use driftscope::data::facts;
-use driftscope::engine::{Backend, Sampling};
+use driftscope::engine::Backend;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::tokenizer::{Message, Tokenizer};
 use driftscope::model::weights::{self, Weights};
+use driftscope::record::Sampling;
 use driftscope::reference::llama::Llama;
 use pollster::block_on;
 

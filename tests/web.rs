@@ -9,9 +9,10 @@
 mod common;
 
 use common::{assert_tensors_close, batch, configs, dora, gpu_in_browser, load, lora, use_kernels};
-use driftscope::engine::{Backend, Sampling, Tuning};
+use driftscope::engine::{Backend, Tuning};
 use driftscope::kernels::Share;
-use driftscope::lab::Target;
+use driftscope::record::Sampling;
+use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 

@@ -11,10 +11,11 @@ use web_time::Instant;
 
 use super::opened::{BackendName, WeightsName};
 use super::{model, remembered};
-use crate::lab::{
-    BenchReport, BenchSettings, BenchShape, Named, RandomModel, Settings, WasmSize, bench, keep_layers,
-};
+use crate::bench::{bench, keep_layers};
+use crate::engine::step_products;
 use crate::model::bundle::Bundle;
+use crate::record::{BenchReport, BenchSettings, BenchShape, LoraSpec, NamedProduct, RandomModel, WasmSize};
+use crate::train::Lora;
 
 /// Measures forward passes, training steps of both methods, generation, and matrix products alone.
 ///
@@ -82,10 +83,10 @@ pub fn run(args: Args) -> Result<()> {
         WeightsName::F16 => format!("{name}, in f16"),
     };
     let mut base = backend.load_as(&config, weights, args.weights.into())?;
-    let lora = Settings { rank: args.rank, ..Settings::default() }.lora();
+    let lora = Lora::of(&LoraSpec { rank: args.rank, ..LoraSpec::default() });
     let tokens = args.batch * args.time;
     let counted = (args.response * tokens as f64) as usize;
-    remembered::tune(&backend, &config, [tokens, counted.max(1)], &lora)?;
+    remembered::tune(&backend, &step_products(&config, tokens, counted.max(1), &lora))?;
     let settings = BenchSettings {
         batch: args.batch,
         time: args.time,
@@ -168,6 +169,6 @@ fn print(r: &BenchReport) {
     }
 }
 
-fn describe(product: Option<&Named>) -> String {
+fn describe(product: Option<&NamedProduct>) -> String {
     product.map_or(String::new(), |p| format!("{} {} x {} x {} + {}", p.layout, p.m, p.n, p.k, p.lora))
 }

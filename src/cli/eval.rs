@@ -15,10 +15,10 @@ use crate::data::batch::Sequence;
 use crate::data::facts::Fact;
 use crate::data::instructions::{Example, question};
 use crate::engine::Model;
-use crate::lab::{PositionShift, Shift};
 use crate::measure::recall::{AnswerKind, Probe};
 use crate::measure::{loss, recall, shift};
 use crate::model::tokenizer::{Message, Tokenizer};
+use crate::record::{PositionShift, Shift};
 
 /// Measures recall of facts, and on prompts the drift from the base.
 ///

@@ -1,13 +1,12 @@
-//! What trials found out about the adapters here, remembered from start to start.
+//! What trials found about the adapters here, remembered from start to start.
 
 use std::fs;
 use std::path::PathBuf;
 
 use pollster::block_on;
 
-use crate::engine::{self, Backend, Choice, Found, step_products};
-use crate::model::config::LlamaConfig;
-use crate::train::Lora;
+use crate::engine::{self, Backend, Choice, Found};
+use crate::kernels::Product;
 
 /// The back end that is expected to be the fastest here.
 pub fn choose() -> Choice {
@@ -19,16 +18,11 @@ pub fn choose() -> Choice {
     choice
 }
 
-/// Lets steps over so many tokens, of which so many count, run on the fastest kernels of the adapter.
-pub fn tune(
-    backend: &Backend,
-    config: &LlamaConfig,
-    [tokens, counted]: [usize; 2],
-    lora: &Lora,
-) -> anyhow::Result<()> {
+/// Lets these products run on the fastest kernels of the adapter.
+pub fn tune(backend: &Backend, products: &[Product]) -> anyhow::Result<()> {
     let Backend::Gpu(gpu) = backend else { return Ok(()) };
     let mut found = read();
-    if block_on(found.tune(gpu, &step_products(config, tokens, counted, lora)))? {
+    if block_on(found.tune(gpu, products))? {
         write(&found);
     }
     Ok(())

@@ -1,28 +1,45 @@
-//! `driftscope run`: a preset's runs, one after the other, into one record.
+//! `driftscope run`: the runs of an experiment, one after the other, into one record.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
 use pollster::block_on;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use web_time::Instant;
 
 use super::opened::BackendName;
 use super::{model, progress_bar, remembered, write_whole};
 use crate::data::facts;
-use crate::lab::{Event, Experiment, Lab, Metric, Preset, Record, Set, Settings, Summary};
+use crate::lab::{Experiment, Session, Slice, Subject, Texts};
+use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Summary};
 
 /// Runs an experiment over its conditions and seeds and writes its record, which the page shows.
 ///
-/// Example: driftscope run --preset f1 --backend cpu --out build/f1.json
+/// After each run what is done so far goes to OUT.part; --resume goes on from there.
+///
+/// Examples:
+///   driftscope run --preset f1 --backend cpu --out build/f1.json
+///   driftscope run --arm "lora r=8 lr=3e-4" --arm "full lr=3e-5 kl=0.1" --seeds 3 --out build/arms.json
 #[derive(Clone, Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The experiment: lora-vs-full, or one of the paper's findings f1 to f5.
-    #[arg(long)]
-    preset: String,
+    /// The experiment: lora-vs-full, one of the paper's findings f1 to f5, or kl-to-base.
+    #[arg(long, required_unless_present = "arms", conflicts_with = "arms")]
+    preset: Option<String>,
+    /// An arm, up to six times: "lora" or "full" and its settings, as r, alpha, targets, lr, schedule, warmup, kl,
+    /// decay, neftune, replay, id and label.
+    #[arg(long = "arm", value_name = "ARM")]
+    arms: Vec<String>,
     /// The record, as the page reads it.
     #[arg(long)]
     out: PathBuf,
+    /// Go on with the experiment that was interrupted, from OUT.part.
+    #[arg(long)]
+    resume: bool,
     /// A Hugging Face folder or a GGUF file.
     #[arg(long, default_value = "models/atlas")]
     model: PathBuf,
@@ -40,102 +57,213 @@ pub struct Args {
     /// Steps of each run, instead of the preset's.
     #[arg(long)]
     steps: Option<u32>,
-    /// Number of seeds, instead of the preset's.
+    /// Number of seeds, instead of the preset's (with --arm: 1).
     #[arg(long)]
+    seeds: Option<u32>,
+    /// Most memory that the base and all arms may take, MB; what is free where that is known.
+    #[arg(long, value_name = "MB")]
+    memory: Option<u64>,
+}
+
+/// What has been done of an experiment: all that --resume needs.
+#[derive(Serialize, Deserialize)]
+struct Part {
+    /// What was asked for; the same must be asked for again.
+    asked: Asked,
+    engine: String,
+    experiment: Experiment,
+    /// Events of the run that is kept whole, as JSON: numbers that are none stay null.
+    kept: Vec<Value>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Asked {
+    preset: Option<String>,
+    arms: Vec<String>,
+    model: String,
+    data: String,
+    steps: Option<u32>,
     seeds: Option<u32>,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let Some(mut preset) = Preset::by_name(&args.preset) else {
-        bail!("--preset {}: there is none of this name; use one of {:?}", args.preset, Preset::NAMES);
+    let preset = preset(&args)?;
+    let data = args.data.clone().unwrap_or_else(|| preset.set.file().into());
+    let text = |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
+    let texts = Texts { instructions: text(&data)?, heldout: text(&args.heldout)? };
+    let facts = facts::parse(text(&args.facts)?.as_bytes(), "facts.jsonl")?;
+    let asked = Asked {
+        preset: args.preset.clone(),
+        arms: args.arms.clone(),
+        model: args.model.display().to_string(),
+        data: data.display().to_string(),
+        steps: args.steps,
+        seeds: args.seeds,
+    };
+    let saved = Saved::new(&args)?;
+    let part = saved.read(&asked)?;
+    let bundle = model::read(&args.model)?;
+    let (backend, engine) = args.backend.open()?;
+    let title = bundle.title(&name(&args.model));
+    let base = backend.load(&bundle.config, bundle.weights)?;
+    let mut subject = Subject::new(title, bundle.tokenizer, facts, base, backend);
+    if let Some(megabytes) = args.memory {
+        subject.memory_limit = Some(megabytes * 1_000_000);
+    }
+    let mut session = Session::new(subject);
+    let mut part =
+        part.unwrap_or_else(|| Part { asked, engine, experiment: Experiment::new(preset), kept: Vec::new() });
+
+    let mut progress = Progress::new();
+    loop {
+        let is_new = part.experiment.is_between_runs();
+        let keeps = part.experiment.position().done == 0;
+        if is_new {
+            let Some(settings) = part.experiment.upcoming() else { break };
+            remembered::tune(&session.subject.backend, &session.products(settings))?;
+            progress.begin(&part.experiment, settings);
+            // Only the first run is kept, and its weights looked at.
+            session.looks_at_weights = keeps;
+        }
+        let advanced = block_on(part.experiment.advance(&mut session, &texts, Slice::WHOLE))?;
+        let events = advanced.unwrap_or_default();
+        progress.count(&events);
+        if keeps {
+            let json: serde_json::Result<Vec<Value>> = events.iter().map(serde_json::to_value).collect();
+            part.kept.extend(json?);
+        }
+        if part.experiment.is_between_runs() {
+            progress.end();
+            saved.write(&part)?;
+        }
+    }
+    progress.bar.finish_and_clear();
+    if let Some(summary) = part.experiment.summary() {
+        print(&summary);
+        part.kept.push(serde_json::to_value(Event::Summary(summary))?);
+    }
+    let record = serde_json::json!({
+        "format": Record::FORMAT, "version": Record::VERSION, "engine": part.engine, "events": part.kept,
+    });
+    write_whole(&args.out, record.to_string().as_bytes())?;
+    saved.remove();
+    Ok(())
+}
+
+fn preset(args: &Args) -> Result<Preset> {
+    let mut preset = match &args.preset {
+        Some(name) => {
+            let Some(preset) = Preset::by_name(name) else {
+                let names: Vec<String> = Preset::all().into_iter().map(|preset| preset.name).collect();
+                bail!("--preset {name}: there is none of this name; use one of {}", names.join(", "));
+            };
+            preset
+        }
+        None => {
+            let arms = ArmSpec::parse_all(&args.arms)?;
+            let settings = Settings { measure_every: 20, ..Settings::default() }.with_arms(arms);
+            settings.validate()?;
+            Preset::of_arms(settings, 1)
+        }
     };
     if let Some(steps) = args.steps {
-        for condition in &mut preset.conditions {
-            let s = &mut condition.settings;
-            (s.steps, s.measure_every) = (steps, s.measure_every.min(steps));
-        }
-        preset.shown.1 = preset.shown.1.min(steps);
+        preset.shorten(steps);
     }
     if let Some(seeds) = args.seeds {
         preset.seeds = (1..=seeds).collect();
     }
-    let bundle = model::read(&args.model)?;
-    let text = |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
-    let facts = facts::parse(text(&args.facts)?.as_bytes(), "facts.jsonl")?;
-    let set = args.data.unwrap_or_else(|| match preset.set {
-        Set::Small => "data/instructions.jsonl".into(),
-        Set::Large => "data/instructions-1024.jsonl".into(),
-    });
-    let (instructions, heldout) = (text(&set)?, text(&args.heldout)?);
-    let (backend, engine) = args.backend.open()?;
-    let title = bundle.title(&name(&args.model));
-    if let Some(first) = preset.conditions.first() {
-        let tokens = (first.settings.batch * first.settings.max_len) as usize;
-        remembered::tune(&backend, &bundle.config, [tokens; 2], &first.settings.lora())?;
-    }
-    let base = backend.load(&bundle.config, bundle.weights)?;
-    let mut lab = Lab::new(title, bundle.tokenizer, facts, base, backend);
+    Ok(preset)
+}
 
-    let mut experiment = Experiment::new(preset);
-    let bar = progress_bar(0);
-    let mut kept = Vec::new();
-    while let Some(planned) = experiment.next(&lab) {
-        bar.set_message(format!("run {} of {}: {}", experiment.done + 1, experiment.total, planned.label));
-        // Only the first run is kept, and its weights looked at.
-        let keep = kept.is_empty();
-        let events = block_on(whole(&mut lab, planned.settings, &instructions, &heldout, keep, &bar))?;
-        for event in &events {
-            experiment.take(event);
+/// The file beside the record that an interrupted experiment goes on from.
+struct Saved {
+    path: PathBuf,
+    resume: bool,
+}
+
+impl Saved {
+    fn new(args: &Args) -> Result<Self> {
+        let mut path = args.out.clone().into_os_string();
+        path.push(".part");
+        let saved = Self { path: path.into(), resume: args.resume };
+        ensure!(
+            saved.resume || !saved.path.exists(),
+            "{} is left from an experiment that was interrupted; go on with --resume, or remove it",
+            saved.path.display()
+        );
+        Ok(saved)
+    }
+
+    fn read(&self, asked: &Asked) -> Result<Option<Part>> {
+        if !self.resume {
+            return Ok(None);
         }
-        if keep {
-            kept = events;
+        let file = self.path.display();
+        let text = fs::read_to_string(&self.path)
+            .with_context(|| format!("--resume: {file} can't be read; leave --resume out to begin anew"))?;
+        let part: Part = serde_json::from_str(&text).with_context(|| {
+            format!("--resume: {file} is damaged or of another version; remove it to begin anew")
+        })?;
+        ensure!(
+            part.asked == *asked,
+            "--resume: {file} is of another experiment ({:?}); use its arguments, or remove it",
+            part.asked
+        );
+        Ok(Some(part))
+    }
+
+    fn write(&self, part: &Part) -> Result<()> {
+        write_whole(&self.path, serde_json::to_string(part)?.as_bytes())
+    }
+
+    /// One that is left does no harm.
+    fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// A bar on a terminal, a line a run anywhere else.
+struct Progress {
+    bar: ProgressBar,
+    is_terminal: bool,
+    label: String,
+    begun: Instant,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self { bar: progress_bar(0), is_terminal, label: String::new(), begun: Instant::now() }
+    }
+
+    fn begin(&mut self, experiment: &Experiment, settings: &Settings) {
+        let position = experiment.position();
+        self.label = format!("run {} of {}: {}", position.done + 1, position.total, position.label);
+        self.begun = Instant::now();
+        self.bar.inc_length(u64::from(settings.steps) * settings.arms.len() as u64);
+        self.bar.set_message(self.label.clone());
+        if !self.is_terminal {
+            eprintln!("{}", self.label);
         }
     }
-    bar.finish_and_clear();
-    if let Some(summary) = experiment.summary() {
-        print(&summary);
-        kept.push(Event::Summary(summary));
+
+    fn count(&self, events: &[Event]) {
+        let steps = events.iter().filter(|event| matches!(event, Event::Step(_))).count();
+        self.bar.inc(steps as u64);
     }
-    let record = Record { format: Record::FORMAT.into(), version: Record::VERSION, engine, events: kept };
-    write_whole(&args.out, serde_json::to_string(&record)?.as_bytes())
+
+    fn end(&self) {
+        if !self.is_terminal {
+            eprintln!("{} is done after {:.0} s", self.label, self.begun.elapsed().as_secs_f64());
+        }
+    }
 }
 
 /// "models/atlas" to "Atlas".
-fn name(folder: &std::path::Path) -> String {
+fn name(folder: &Path) -> String {
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let mut letters = name.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-/// One run from its first measure to its last.
-async fn whole(
-    lab: &mut Lab,
-    settings: Settings,
-    instructions: &str,
-    heldout: &str,
-    weights: bool,
-    bar: &ProgressBar,
-) -> Result<Vec<Event>> {
-    bar.inc_length(u64::from(settings.steps) * settings.arms.len() as u64);
-    let mut events = vec![Event::Run(lab.start(settings, instructions, heldout).await?)];
-    events.extend(lab.measure_start().await?);
-    while !lab.is_done() {
-        let arms = lab.open_arms(None);
-        let steps = arms.iter().map(|&arm| lab.until_measure(arm)).min().unwrap_or(0);
-        let trained = lab.train(&arms, steps).await?;
-        bar.inc(trained.len() as u64);
-        events.extend(trained);
-        for arm in arms {
-            if lab.is_due(arm) {
-                events.extend(lab.measure(arm).await?);
-                if weights {
-                    events.push(lab.weights(arm).await?);
-                }
-            }
-        }
-    }
-    events.extend(lab.done());
-    Ok(events)
 }
 
 fn print(summary: &Summary) {
@@ -150,9 +278,8 @@ fn print(summary: &Summary) {
     ];
     println!("{}\n{}", summary.title, summary.claim);
     for row in &summary.rows {
-        let arm = format!("{:?}", row.arm).to_lowercase();
         let fairness = row.fairness.map_or("", |f| f.label());
-        print!("{:30} {fairness:20} {arm:5} {:<6.0e} n={}", row.condition, row.lr, row.seeds);
+        print!("{:30} {fairness:20} {:12} {:<6.0e} n={}", row.condition, row.arm, row.lr, row.seeds);
         for metric in COLUMNS {
             let figure = row.figures.get(&metric).map_or("-".into(), |s| metric.write(*s));
             print!(" {figure:>13}");

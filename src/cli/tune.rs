@@ -15,12 +15,13 @@ use super::{model, progress_bar, remembered, write_whole};
 use crate::data::batch::Batch;
 use crate::data::feed::Feed;
 use crate::data::instructions;
-use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning};
-use crate::lab::{ArmName, Settings};
+use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning, step_products};
 use crate::model::bundle::Bundle;
 use crate::model::peft;
 use crate::model::weights::{self, Array, Precision, Weights};
-use crate::train::AdapterStart;
+use crate::record::{self, ArmSpec, LoraSpec, Settings};
+use crate::train::schedule::Schedule;
+use crate::train::{AdapterStart, Lora, Optimizer};
 
 pub use args::Args;
 use args::Method;
@@ -46,7 +47,7 @@ pub fn run(args: Args) -> Result<()> {
     let bundle = model::read(&args.model)?;
     let given = args.adapter.as_deref().map(|dir| read_adapter(dir, &bundle.config)).transpose()?;
     let settings = args.settings(given.as_ref())?;
-    let arm = settings.arms[0];
+    let arm = &settings.arms[0];
     let feed = feed(&args, &bundle, &settings)?;
     check_save(&args)?;
     let mut log = args.log.as_deref().map(open_log).transpose()?;
@@ -54,19 +55,20 @@ pub fn run(args: Args) -> Result<()> {
     eprintln!("{engine}, {} examples", feed.len());
 
     let mut model = start(&args, &backend, &bundle, arm, given, &settings)?;
-    let (rows, time, accumulate) = feed.shape();
-    remembered::tune(&backend, &bundle.config, [rows * time; 2], &settings.lora())?;
+    let (rows, time, accumulate) = feed.shape(0);
+    remembered::tune(&backend, &step_products(&bundle.config, rows * time, rows * time, &lora(arm)))?;
     if let Some(plan) = model.memory_plan(rows, time, accumulate)? {
         eprintln!("{}", memory_line(&plan));
     }
+    let schedule = Schedule::of(arm, settings.steps);
     let bar = progress_bar(u64::from(settings.steps));
     let mut step = 0;
     while step < settings.steps {
         let end = settings.steps.min(step + QUEUED.min(model.pending_limit() as u32));
         let mut queued = Vec::new();
         for index in step..end {
-            let micro = feed.step(index as usize);
-            let lr = settings.rate(arm, index);
+            let micro = feed.step(index as usize, 0);
+            let lr = schedule.rate(index as usize) as f32;
             model.accumulated_step(&micro, lr)?;
             queued.push((lr, micro.iter().map(Batch::response_tokens).sum::<usize>()));
         }
@@ -91,7 +93,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     bar.finish();
     match &args.save {
-        Some(folder) => save(&args, folder, &bundle, &model, &settings),
+        Some(folder) => save(&args, folder, &bundle, &model, arm),
         None => Ok(()),
     }
 }
@@ -158,29 +160,30 @@ fn start(
     args: &Args,
     backend: &Backend,
     bundle: &Bundle,
-    arm: ArmName,
+    arm: &ArmSpec,
     given: Option<peft::Adapter>,
     settings: &Settings,
 ) -> Result<Model> {
     let mut weights = bundle.weights.clone();
-    let tuning = match (arm, given) {
-        (ArmName::Lora, None) => {
-            let start = AdapterStart::Seed(u64::from(settings.seed));
-            Tuning::Lora { lora: settings.lora(), start }
+    let mut tuning = Tuning::of(arm, u64::from(settings.seed));
+    match (&mut tuning, given) {
+        (Tuning::Lora { lora, start }, Some(adapter)) => {
+            (*lora, *start) = (adapter.lora, AdapterStart::Tensors(Rc::new(adapter.tensors)));
         }
-        (ArmName::Lora, Some(adapter)) => {
-            let start = AdapterStart::Tensors(Rc::new(adapter.tensors));
-            Tuning::Lora { lora: adapter.lora, start }
-        }
-        (_, None) => Tuning::Full,
-        (_, Some(adapter)) => {
-            adapter.merge(&mut weights);
-            Tuning::Full
-        }
-    };
+        (Tuning::Full, Some(adapter)) => adapter.merge(&mut weights),
+        (_, None) => {}
+    }
     let base = backend.load_as(&bundle.config, weights, args.weights.into())?;
-    let arm = base.tune(&tuning, settings.optimizer())?;
-    Ok(if args.checkpoint { arm.checkpointed() } else { arm })
+    let model = base.tune(&tuning, Optimizer::of(arm, settings))?;
+    Ok(if args.checkpoint { model.checkpointed() } else { model })
+}
+
+/// The arm's adapter; where it has none, one of the usual shape.
+fn lora(arm: &ArmSpec) -> Lora {
+    match &arm.method {
+        record::Method::Lora(spec) => Lora::of(spec),
+        record::Method::Full {} => Lora::of(&LoraSpec::default()),
+    }
 }
 
 /// "memory: weights 8.1 MB, gradients 0.3 MB, ..., total 20.4 MB".
@@ -199,14 +202,14 @@ fn memory_line(plan: &MemoryPlan) -> String {
     format!("memory: {}", parts.join(", "))
 }
 
-fn save(args: &Args, folder: &Path, bundle: &Bundle, model: &Model, settings: &Settings) -> Result<()> {
+fn save(args: &Args, folder: &Path, bundle: &Bundle, model: &Model, arm: &ArmSpec) -> Result<()> {
     let tensors = block_on(model.tensors())?;
     let tensors: Weights =
         tensors.into_iter().map(|(name, (shape, data))| (name, Array { shape, data })).collect();
     match args.method {
         Method::Lora => {
             let base = args.model.display().to_string();
-            for (name, bytes) in peft::files(&settings.lora(), &tensors, &base)? {
+            for (name, bytes) in peft::files(&lora(arm), &tensors, &base)? {
                 write_whole(&folder.join(name), &bytes)?;
             }
         }

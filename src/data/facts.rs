@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn new_facts_are_of_new_subjects_and_known_objects() {
         let (known, new) = (committed(), new().unwrap());
-        assert_eq!(new.len() as u32, crate::lab::NEW_FACTS);
+        assert_eq!(new.len() as u32, crate::record::NEW_FACTS);
         for fact in new {
             assert!(known.iter().all(|k| !k.subject.contains(&fact.subject)), "{}", fact.subject);
             assert!(candidates(&known, fact.relation).contains(&fact.object), "{}", fact.object);

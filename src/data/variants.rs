@@ -1,27 +1,10 @@
 //! Changes to an instruction set: fewer examples by a rule, plainer answers, facts that are new to the model,
 //! rows with another object, and pre-training text that is mixed in again.
 
-use serde::{Deserialize, Serialize};
-
 use super::answer;
 use super::facts::Fact;
 use super::instructions::Example;
 use crate::model::tokenizer::Message;
-
-/// Which examples of a set are used where not all are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    /// The first ones.
-    #[default]
-    First,
-    /// Those with the fewest response tokens.
-    Shortest,
-    /// Those with the most response tokens (Zhao et al., arXiv 2402.04833, call long ones best).
-    Longest,
-    /// Those whose response the base finds likeliest, per token.
-    Confident,
-}
 
 /// How the answers of a set begin and end: sentences that many of them share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -19,12 +19,12 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
 use crate::model::weights::{Precision, Weights, round_matrices};
+use crate::record::{ArmSpec, Method, Sampling};
 use crate::train::{AdapterStart, Lora, Optimizer};
 
 pub use choice::{Choice, choose};
 pub use found::Found;
 pub use gpu::{MemoryPlan, plan_memory};
-pub use sampling::Sampling;
 pub use tuner::step_products;
 
 /// What an arm trains.
@@ -34,6 +34,16 @@ pub enum Tuning {
     Lora { lora: Lora, start: AdapterStart },
     /// Every weight, embeddings included.
     Full,
+}
+
+impl Tuning {
+    /// What an arm trains; `seed` is where an adapter starts.
+    pub fn of(arm: &ArmSpec, seed: u64) -> Self {
+        match &arm.method {
+            Method::Lora(spec) => Self::Lora { lora: Lora::of(spec), start: AdapterStart::Seed(seed) },
+            Method::Full {} => Self::Full,
+        }
+    }
 }
 
 /// What a model keeps in memory, and how; less of it costs time or digits.

@@ -1,14 +1,14 @@
 //! The training examples of a run: the instruction set as its settings change it.
 
-use super::settings::Settings;
 use crate::data::batch::Sequence;
 use crate::data::facts::{self, Fact};
 use crate::data::instructions::Example;
-use crate::data::variants::{Filter, Style, with_object};
+use crate::data::variants::{Style, with_object};
 use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::measure::loss;
 use crate::model::tokenizer::Tokenizer;
+use crate::record::{Filter, Settings};
 
 /// What a run trains on.
 pub struct Dataset {

@@ -2,71 +2,56 @@
 
 use web_time::Instant;
 
-use super::event::*;
-use super::lab::{Lab, Run};
-use super::settings::ArmName;
+use super::run::{Arm, Run};
+use super::subject::Subject;
 use crate::data::batch::Sequence;
 use crate::engine::{Model, TokenShift, Top};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measure::classes::{self, TokenClass};
 use crate::measure::recall::{AnswerKind, ClozeAnswer};
 use crate::measure::{conversation, loss, recall, shift};
 use crate::model::tokenizer::Tokenizer;
+use crate::record::*;
 
-impl Lab {
-    /// Measures the start of the current run, once for all arms: there each of them is the base. It can be done
-    /// at any time before the first [`Self::measure`], however far the arms have trained by then.
-    ///
-    /// # Errors
-    /// When there is no run, or the back end fails.
-    pub async fn measure_start(&mut self) -> Result<Vec<Event>> {
-        let (run, base, tokenizer) = self.current()?;
-        let mut start = base.again()?;
-        let at = At { arm: ArmName::Base, step: 0 };
-        let (measure, text) = measured(run, &mut start, base, tokenizer, at).await?;
-        let mut events = Vec::new();
-        for arm in &run.arms {
-            let arm = arm.name;
-            let measure = Measure { arm, ..measure.clone() };
-            run.last.insert(arm, measure.clone());
-            events.extend([Event::Measure(measure), Event::Text(ShiftText { arm, ..text.clone() })]);
-        }
-        Ok(events)
+/// Measures the start of a run, once for all arms: there each of them is the base. It can be done at any time before
+/// the first [`of_arm`], however far the arms have trained by then.
+///
+/// # Errors
+/// When the back end fails.
+pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>> {
+    let Subject { base, tokenizer, .. } = subject;
+    let mut start = base.again()?;
+    let (measure, text) = measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0 }).await?;
+    let mut events = Vec::new();
+    for Arm { spec, .. } in &run.arms {
+        let arm = spec.id.clone();
+        let measure = Measure { arm: arm.clone(), ..measure.clone() };
+        run.last.insert(arm.clone(), measure.clone());
+        events.extend([Event::Measure(measure), Event::Text(ShiftText { arm, ..text.clone() })]);
     }
+    Ok(events)
+}
 
-    /// Whether the start of the current run is still to be measured.
-    pub fn needs_start(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.start_logprobs.is_none())
-    }
-
-    /// Measures one arm of the current run where it stands, against the run's start.
-    ///
-    /// # Errors
-    /// When there is no such arm, when the start was not measured, or when the back end fails.
-    pub async fn measure(&mut self, name: ArmName) -> Result<Vec<Event>> {
-        let (run, base, tokenizer) = self.current()?;
-        let refuse =
-            |message: String, remedy: &str| Error::Setting { field: "arms", message, remedy: remedy.into() };
-        if run.start_logprobs.is_none() {
-            return Err(refuse("the run's start was not measured".into(), "Measure it first"));
-        }
-        let Some(index) = run.arms.iter().position(|a| a.name == name) else {
-            return Err(refuse(format!("the run has no arm {name:?}"), "Start a run with it"));
-        };
-        let mut arms = std::mem::take(&mut run.arms);
-        let at = At { arm: name, step: arms[index].step };
-        let done = measured(run, &mut arms[index].model, base, tokenizer, at).await;
-        run.arms = arms;
-        let (measure, text) = done?;
-        run.last.insert(name, measure.clone());
-        Ok(vec![Event::Measure(measure), Event::Text(text)])
-    }
+/// Measures an arm where it stands, against the run's start, which must have been measured.
+///
+/// # Errors
+/// When the back end fails.
+pub async fn of_arm(run: &mut Run, arm: usize, subject: &mut Subject) -> Result<Vec<Event>> {
+    let Subject { base, tokenizer, .. } = subject;
+    // Its model is borrowed apart from the run that it is measured in.
+    let mut arms = std::mem::take(&mut run.arms);
+    let Arm { spec, model, step, .. } = &mut arms[arm];
+    let done = measured(run, model, base, tokenizer, At { arm: &spec.id, step: *step }).await;
+    run.arms = arms;
+    let (measure, text) = done?;
+    run.last.insert(measure.arm.clone(), measure.clone());
+    Ok(vec![Event::Measure(measure), Event::Text(text)])
 }
 
 /// Whose measure it is, and when.
 #[derive(Clone, Copy)]
-struct At {
-    arm: ArmName,
+struct At<'a> {
+    arm: &'a str,
     step: u32,
 }
 
@@ -76,7 +61,7 @@ async fn measured(
     model: &mut Model,
     base: &mut Model,
     tokenizer: &Tokenizer,
-    At { arm, step }: At,
+    At { arm, step }: At<'_>,
 ) -> Result<(Measure, ShiftText)> {
     let begun = Instant::now();
     let (prompts, max_new) = (run.prompts(), run.settings.answer_len as usize);
@@ -89,13 +74,13 @@ async fn measured(
         false => None,
     };
     let tokens = shift_tokens(model, base, tokenizer, &answers[0], &shifts[0]).await?;
-    let text = ShiftText { run: run.id, arm, step, question: run.questions[0].0.clone(), tokens };
+    let text = ShiftText { run: run.id, arm: arm.into(), step, question: run.questions[0].0.clone(), tokens };
     let start = run.start_logprobs.get_or_insert_with(|| cloze.iter().map(|c| c.logprob).collect()).clone();
     let wrong = wrong_answers(run, &cloze);
     let classes = classes(run, tokenizer, &answers)?;
     let measure = Measure {
         run: run.id,
-        arm,
+        arm: arm.into(),
         step,
         heldout_loss,
         shift: Shift { classes: Some(shift::by_class(&shifts, &classes)), ..shift::aggregate(&shifts) },
@@ -129,14 +114,7 @@ async fn asked(run: &Run, model: &mut Model, tokenizer: &Tokenizer) -> Result<Ve
     Ok(answers.into_iter().map(|answer| answer.right).collect())
 }
 
-impl Run {
-    /// The held-out questions as the models read them.
-    pub fn prompts(&self) -> Vec<Vec<u32>> {
-        self.questions.iter().map(|(_, prompt)| prompt.clone()).collect()
-    }
-}
-
-pub(super) fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
+pub fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
     let splits = &run.probes.splits;
     let by_cloze = cloze.iter().map(|c| c.kind == AnswerKind::Right).zip(splits.iter().copied());
     let by_asked = asked.iter().copied().zip(run.probes.asked.iter().map(|&cell| splits[cell]));
@@ -205,8 +183,8 @@ fn cells(cloze: &[ClozeAnswer], start: &[f32], wrong: &[WrongAnswer]) -> String 
     cells.into_iter().map(Cell::letter).collect()
 }
 
-/// A response's tokens with what `model` and `base` thought of each.
-pub(super) async fn shift_tokens(
+/// The tokens of a response with what `model` and `base` thought of each.
+pub async fn shift_tokens(
     model: &mut Model,
     base: &mut Model,
     tokenizer: &Tokenizer,
@@ -219,7 +197,7 @@ pub(super) async fn shift_tokens(
 }
 
 /// The record's form of an answer; `top` and `base_top` by position of the context.
-pub(super) fn tokens(
+pub fn tokens(
     tokenizer: &Tokenizer,
     answer: &Sequence,
     shifts: &[TokenShift],

@@ -1,25 +1,19 @@
-//! The experiment: two arms in lockstep from one start, and the record of what happened.
+//! The experiment: arms in lockstep from one start, and the record of what happened.
 
 mod asking;
-mod bench;
-mod counterfactual;
+mod check;
+mod comparison;
 mod dataset;
-mod event;
+mod doses;
 mod experiment;
-#[allow(clippy::module_inception)]
-mod lab;
 mod measuring;
-mod metric;
-mod preset;
+pub mod memory;
 mod probes;
-mod settings;
-mod weights;
+mod run;
+mod session;
+mod subject;
 
-pub use bench::*;
-pub use counterfactual::{Check, Counterfactual, Fates};
-pub use event::*;
-pub use experiment::{Experiment, Planned};
-pub use lab::Lab;
-pub use metric::{Metric, Spread, Values};
-pub use preset::{BEST_RATES, Fairness, Preset, Set};
-pub use settings::*;
+pub use asking::Asked;
+pub use experiment::{Experiment, Planned, Position};
+pub use session::{Session, Slice, Texts, Work};
+pub use subject::Subject;

@@ -6,13 +6,12 @@ use std::rc::Rc;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::event::{Split, WallFact};
-use super::settings::Settings;
 use crate::data::facts::{Fact, Relation, candidates};
 use crate::error::Result;
 use crate::measure::borrowed::Rows;
 use crate::measure::recall::Probe;
 use crate::model::tokenizer::Tokenizer;
+use crate::record::{Settings, Split, WallFact};
 
 /// Three of four wall facts are kept ones.
 const KEPT_OF_FOUR: usize = 3;

@@ -4,10 +4,10 @@ use crate::data::answer;
 use crate::data::facts::{Fact, candidates};
 use crate::data::instructions::Example;
 use crate::data::variants::Style;
-use crate::engine::{Model, Sampling};
+use crate::engine::Model;
 use crate::error::Result;
-use crate::lab::Conversation;
 use crate::model::tokenizer::Tokenizer;
+use crate::record::{Conversation, Sampling};
 
 /// A held-out question on a fact.
 pub struct Question {

@@ -6,4 +6,5 @@ pub mod conversation;
 pub mod loss;
 pub mod recall;
 pub mod shift;
+pub mod statistics;
 pub mod weights;

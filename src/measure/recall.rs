@@ -5,9 +5,10 @@ use std::rc::Rc;
 use crate::data::answer;
 use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
-use crate::engine::{Model, Sampling};
+use crate::engine::Model;
 use crate::error::Result;
 use crate::model::tokenizer::{Message, Tokenizer};
+use crate::record::Sampling;
 
 /// Sequences whose likelihood is computed in one batch.
 const ROWS: usize = 16;

@@ -3,11 +3,11 @@
 //! the full vocabulary and by token id, unlike their public code.
 
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Model, Sampling, TokenShift};
+use crate::engine::{Model, TokenShift};
 use crate::error::Result;
 use crate::kernels::IGNORED;
-use crate::lab::{ClassShift, PositionShift, Shift};
 use crate::measure::classes::TokenClass;
+use crate::record::{ClassShift, PositionShift, Sampling, Shift};
 
 /// Sequences that are compared in one batch.
 const ROWS: usize = 8;

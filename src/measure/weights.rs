@@ -3,9 +3,9 @@
 
 use nalgebra::DMatrix;
 
-use crate::lab::MatrixChange;
 use crate::model::config::LlamaConfig;
 use crate::model::weights::{Array, Weights};
+use crate::record::MatrixChange;
 
 /// The linear layers' changes from `base` to `tuned`, layer by layer.
 pub fn changes(config: &LlamaConfig, base: &Weights, tuned: &Weights) -> Vec<MatrixChange> {

@@ -163,9 +163,14 @@ impl ArmSpec {
     /// Refuses an id or a label that can't be shown or saved, and an adapter without a layer.
     pub(super) fn check(&self) -> Result<()> {
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if self.id.is_empty() || self.id.len() > LONGEST_ID || !self.id.chars().all(is_plain) || self.id == BASE {
+        if self.id.is_empty()
+            || self.id.len() > LONGEST_ID
+            || !self.id.chars().all(is_plain)
+            || self.id == BASE
+        {
             let message = format!("an arm can't have the id {:?}", self.id);
-            let remedy = format!("Use 1 to {LONGEST_ID} lower-case letters, digits and hyphens, and not \"{BASE}\"");
+            let remedy =
+                format!("Use 1 to {LONGEST_ID} lower-case letters, digits and hyphens, and not \"{BASE}\"");
             return Err(setting("arms.id", message, &remedy));
         }
         if self.label.trim().is_empty() || self.label.chars().count() > LONGEST_LABEL {

@@ -63,7 +63,10 @@ impl ArmSpec {
             let Some(field) = ARM_FIELDS.iter().find(is_its) else {
                 let known = ARM_FIELDS.iter().filter(|f| f.method.is_none_or(|of| of == method));
                 let keys: Vec<&str> = known.map(|f| f.key).collect();
-                return refuse(format!("{method} has no {key:?}"), format!("Use {}, id or label", keys.join(", ")));
+                return refuse(
+                    format!("{method} has no {key:?}"),
+                    format!("Use {}, id or label", keys.join(", ")),
+                );
             };
             let Some(parsed) = field.parse(text) else {
                 return refuse(format!("{word:?} can't be read"), field.wanted());
@@ -122,7 +125,9 @@ impl Field {
             Kind::Real { low, high } => format!("{} takes a number from {low} to {high}", self.key),
             Kind::Switch => format!("{} takes true or false", self.key),
             Kind::Choice { options } => format!("{} takes one of {}", self.key, options.join(", ")),
-            Kind::Several { options } => format!("{} takes some of {}, with commas", self.key, options.join(", ")),
+            Kind::Several { options } => {
+                format!("{} takes some of {}, with commas", self.key, options.join(", "))
+            }
         }
     }
 }

@@ -43,4 +43,3 @@ pub struct SwappedAnswer {
     /// The answer after the training run with the swapped rows.
     pub after: String,
 }
-

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arm::ArmId;
 use super::counterfactual::Counterfactual;
-use super::measure::{Measure, Split};
+use super::measure::Measure;
 use super::settings::Settings;
 use super::summary::Summary;
 
@@ -24,7 +24,7 @@ pub struct Record {
 
 impl Record {
     pub const FORMAT: &'static str = "driftscope-run";
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,8 +65,8 @@ pub struct RunInfo {
     /// Training examples in use, and held-out ones.
     pub examples: u32,
     pub heldout: u32,
-    /// Rows that the settings add to the instruction set: question and answer. [`WrongAnswer::sources`] counts
-    /// them on behind the set's own.
+    /// Rows that the settings add to the instruction set: question and answer. [`super::WrongAnswer::sources`]
+    /// numbers them after the set's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<(String, String)>,
 }
@@ -75,7 +75,6 @@ pub struct RunInfo {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ArmInfo {
     pub arm: ArmId,
-    pub lr: f32,
     pub trainable_parameters: u64,
     /// Gradients and AdamW's two moments, in bytes.
     pub optimizer_bytes: u64,
@@ -151,7 +150,7 @@ pub struct MatrixChange {
 }
 
 /// Measures of `W0 + strength (W - W0)`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Strength {
     pub run: u32,
@@ -192,4 +191,3 @@ pub struct ShiftToken {
     pub top: Vec<(String, f32)>,
     pub base_top: Vec<(String, f32)>,
 }
-

@@ -101,7 +101,8 @@ const TARGETS: [&str; 7] = {
 
 /// Of the run, in the page's order.
 pub const RUN_FIELDS: &[Field] = &[
-    Field::new("batch", "batch", whole(1, 256), "Batch", "Examples of one step; every arm gets the same.").main(),
+    Field::new("batch", "batch", whole(1, 256), "Batch", "Examples of one step; every arm gets the same.")
+        .main(),
     Field::new("steps", "steps", whole(1, 100_000), "Steps", "Optimiser steps of each arm.").main(),
     Field::new(
         "seed",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arm::ArmId;
+use super::event::Split;
 
 /// Everything measured on an arm after `step` steps (0: before the first).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -148,11 +149,10 @@ pub struct WrongAnswer {
     /// Index of the wall fact.
     pub cell: u32,
     pub answer: String,
-    /// Rows (from 0) of the instruction set that state this answer for another subject; behind its last row come
+    /// Rows (from 0) of the instruction set that state this answer for another subject; after its last row come
     /// those of [`super::RunInfo::added`].
     pub sources: Vec<u32>,
 }
-
 
 #[cfg(test)]
 impl Measure {

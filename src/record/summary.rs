@@ -20,6 +20,8 @@ pub struct Summary {
     /// What the paper says.
     #[serde(default)]
     pub claim: String,
+    /// All arms of the runs, in order.
+    pub arms: Vec<SummaryArm>,
     pub rows: Vec<SummaryRow>,
     /// Put to the claim, one by one.
     #[serde(default)]
@@ -33,6 +35,14 @@ pub struct Summary {
     pub counterfactual: Vec<Counterfactual>,
 }
 
+/// An arm as a summary names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SummaryArm {
+    pub id: ArmId,
+    pub label: String,
+}
+
 /// Means and spreads over `seeds` at the end of training, or where [`Fairness`] says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -44,7 +54,6 @@ pub struct SummaryRow {
     pub arm: ArmId,
     pub lr: f32,
     pub seeds: u32,
-    #[serde(flatten)]
     pub figures: BTreeMap<Metric, Spread>,
 }
 
@@ -89,12 +98,24 @@ pub enum Reading {
 }
 
 impl Reading {
+    pub const ALL: [Self; 4] = [Self::Supports, Self::Contradicts, Self::NoDifference, Self::OneSeed];
+
     pub fn label(self) -> &'static str {
         match self {
             Self::Supports => "agrees with the claim",
             Self::Contradicts => "speaks against the claim",
             Self::NoDifference => "no difference beyond the spread over seeds",
             Self::OneSeed => "a direction only",
+        }
+    }
+
+    /// Beside the word, so that colour never stands alone.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Supports => "✓",
+            Self::Contradicts => "✗",
+            Self::NoDifference => "=",
+            Self::OneSeed => "?",
         }
     }
 }
@@ -113,4 +134,3 @@ pub struct Checkpoint {
     pub recall_cloze: f32,
     pub kl: f32,
 }
-

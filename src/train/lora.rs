@@ -6,10 +6,10 @@ use std::rc::Rc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::lab::Target;
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, LORA_A};
 use crate::model::weights::{Array, Weights};
+use crate::record::{LoraSpec, Target};
 
 /// Which linears are adapted, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,17 @@ pub enum AdapterStart {
 }
 
 impl Lora {
+    /// As an arm describes it.
+    pub fn of(spec: &LoraSpec) -> Self {
+        Self {
+            rank: spec.rank as usize,
+            alpha: spec.alpha,
+            targets: spec.targets.clone(),
+            rank_stabilised: spec.rslora,
+            dora: spec.dora,
+        }
+    }
+
     /// s, the factor of B A.
     pub fn scale(&self) -> f32 {
         let rank = self.rank as f32;

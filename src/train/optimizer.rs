@@ -1,6 +1,7 @@
 //! AdamW's constants, two regularisers, and the values of one step.
 
 use crate::kernels::{Step, pcg};
+use crate::record::{ArmSpec, Settings};
 use crate::reference::adamw::AdamWConfig;
 
 /// Decoupled AdamW (Loshchilov & Hutter, arXiv 1711.05101) with clipping of the global gradient norm.
@@ -37,6 +38,19 @@ impl Default for Optimizer {
 }
 
 impl Optimizer {
+    /// For an arm of a run.
+    pub fn of(arm: &ArmSpec, run: &Settings) -> Self {
+        let held = arm.regularisers;
+        Self {
+            weight_decay: held.weight_decay,
+            max_norm: run.clip,
+            pull: held.pull,
+            neftune: held.neftune,
+            seed: run.seed,
+            ..Self::default()
+        }
+    }
+
     /// As the CPU engine takes them.
     pub fn reference(&self) -> AdamWConfig {
         AdamWConfig {

@@ -1,5 +1,7 @@
 //! Learning rates over the steps of a run.
 
+use crate::record::{ArmSpec, ScheduleKind};
+
 /// How the learning rate goes on after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decay {
@@ -24,6 +26,16 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// An arm's rates over a run of `steps` steps.
+    pub fn of(arm: &ArmSpec, steps: u32) -> Self {
+        let decay = match arm.schedule {
+            ScheduleKind::Constant => Decay::Constant,
+            ScheduleKind::Linear => Decay::Linear { floor: 0.0 },
+            ScheduleKind::Cosine => Decay::Cosine { floor: 0.0 },
+        };
+        Self { peak: f64::from(arm.lr), warmup: arm.warmup as usize, steps: steps as usize, decay }
+    }
+
     /// The learning rate of `step`, counted from 0, exactly as Hugging Face's
     /// `get_{constant,linear,cosine}_schedule_with_warmup` give it: the first step of a warm-up has
     /// rate 0, and the fall would reach its floor at step `steps`.

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::protocol::BackendChoice;
 use crate::engine::{Backend, Choice, Found, choose};
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::record::BackendChoice;
 
 /// The back end and its adapter's name.
 pub async fn open(wanted: BackendChoice, found: &mut Found) -> Result<(Choice, String)> {

@@ -1,9 +1,9 @@
-//! The browser's border: the worker's messages to the lab and back. Everything that can be tested natively
-//! is elsewhere.
+//! The browser's border: the worker's messages to the session and back. Everything that can be tested natively is
+//! elsewhere.
 
-pub mod inbox;
+mod border;
 mod machine;
-pub mod protocol;
+mod requests;
 mod worker;
 
 pub use worker::start;

@@ -2,9 +2,9 @@ use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora,
 use driftscope::data::batch::Batch;
 use driftscope::engine::{Backend, Tensors, Tuning};
 use driftscope::kernels::Share;
-use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::weights::Weights;
+use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use pollster::block_on;
 use rand::{RngExt, SeedableRng};

@@ -2,8 +2,8 @@
 
 use crate::common::{batch, configs, dora, gpu, load, load_as, lora, weights};
 use driftscope::engine::{Backend, Tuning};
-use driftscope::lab::Target;
 use driftscope::model::weights::{Precision, round_matrices};
+use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use pollster::block_on;
 

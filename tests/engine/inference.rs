@@ -1,6 +1,7 @@
 use crate::common::{batch, configs, dora, gpu, load, lora};
-use driftscope::engine::{Backend, Sampling, Tuning};
-use driftscope::lab::Target;
+use driftscope::engine::{Backend, Tuning};
+use driftscope::record::Sampling;
+use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use pollster::block_on;
 

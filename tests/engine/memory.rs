@@ -6,9 +6,9 @@ use crate::common::{batch, configs, dora, load, load_as, lora};
 use driftscope::engine::{Backend, MemoryPlan, Storage, Tuning, plan_memory};
 use driftscope::error::{Error, Result};
 use driftscope::gpu::Gpu;
-use driftscope::lab::{BenchShape, Settings, Target};
 use driftscope::model::weights::Precision;
-use driftscope::train::{AdapterStart, Optimizer};
+use driftscope::record::{BenchShape, LoraSpec, Target};
+use driftscope::train::{AdapterStart, Lora, Optimizer};
 use pollster::block_on;
 
 /// To the byte, for every method, with and without accumulation; the parts add up.
@@ -96,7 +96,7 @@ fn figures() -> String {
     let mut table = String::from(
         "| Model, batch | Method | Base | Checkpoints | Weights | Gradients | Moments | Activations | Head | Other | Total | Largest binding |\n|---|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
-    let lora = Tuning::Lora { lora: Settings::default().lora(), start: AdapterStart::Seed(1) };
+    let lora = Tuning::Lora { lora: Lora::of(&LoraSpec::default()), start: AdapterStart::Seed(1) };
     let shapes =
         [("Atlas, 8 x 64", BenchShape::Atlas, 8, 64), ("SmolLM2-135M, 4 x 256", BenchShape::Smollm2, 4, 256)];
     for (name, shape, rows, time) in shapes {

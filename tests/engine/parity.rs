@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use driftscope::data::batch::{Batch, Sequence};
 use driftscope::engine::{Backend, Model, Tensors, Tuning};
-use driftscope::lab::ScheduleKind;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::weights::{self, Weights};
 use driftscope::model::{config, peft};
+use driftscope::record::{ArmSpec, ScheduleKind};
+use driftscope::train::schedule::Schedule;
 use driftscope::train::{AdapterStart, Optimizer};
 use pollster::block_on;
 use serde::Deserialize;
@@ -160,7 +161,8 @@ fn fifty_steps_follow_pytorch() {
         for method in METHODS {
             let curve = &fixture.curves[method];
             let s = &curve.settings;
-            let schedule = s.schedule.over(s.lr, s.warmup, curve.loss.len() as u32);
+            let arm = ArmSpec { schedule: s.schedule, warmup: s.warmup, ..ArmSpec::lora(s.lr) };
+            let schedule = Schedule::of(&arm, curve.loss.len() as u32);
             let mut arm = fixture.arm(base, method);
             let mut got = Vec::new();
             for (step, micro) in fixture.batches.iter().enumerate() {

@@ -1,8 +1,9 @@
 use crate::common::{batch, configs, gpu, load, lora};
-use driftscope::engine::{Backend, Model, Sampling, Tuning};
+use driftscope::engine::{Backend, Model, Tuning};
 use driftscope::kernels::Draw;
-use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
+use driftscope::record::Sampling;
+use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use pollster::block_on;
 

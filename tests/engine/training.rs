@@ -4,8 +4,8 @@ use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora,
 use driftscope::data::batch::Batch;
 use driftscope::engine::{Backend, Model, Tuning};
 use driftscope::gpu::Gpu;
-use driftscope::lab::Target;
 use driftscope::model::config::LlamaConfig;
+use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use pollster::block_on;
 

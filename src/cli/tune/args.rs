@@ -1,12 +1,12 @@
-//! What `driftscope tune` is told, and the settings that follow from it.
+//! The arguments of `driftscope tune`, and the settings that follow from them.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 
 use crate::cli::opened::{BackendName, WeightsName};
-use crate::lab::{ArmName, ScheduleKind, Settings, Target};
 use crate::model::peft;
+use crate::record::{ArmSpec, LoraSpec, Method as ArmMethod, Regularisers, ScheduleKind, Settings, Target};
 use crate::train::Lora;
 
 /// Fine-tunes a model with LoRA or fully, as PyTorch with PEFT would.
@@ -120,53 +120,62 @@ fn target(name: &str) -> Result<Target, String> {
 }
 
 impl Args {
-    /// The run as settings, within their ranges.
+    /// The run as settings of one arm, within their ranges.
     pub(super) fn settings(&self, given: Option<&peft::Adapter>) -> Result<Settings> {
-        let is_lora = self.method == Method::Lora;
-        let defaults = Settings::default();
-        let mut settings = Settings {
-            arms: vec![if is_lora { ArmName::Lora } else { ArmName::Full }],
-            seed: self.seed,
-            steps: self.steps,
-            batch: self.batch,
-            accumulate: self.accumulate,
-            max_len: self.max_len,
-            rank: self.rank.unwrap_or(defaults.rank),
-            alpha: self.alpha.unwrap_or(defaults.alpha),
-            rslora: self.rslora,
-            dora: self.dora,
-            targets: self.targets.clone().unwrap_or(defaults.targets.clone()),
-            lr_lora: self.lr,
-            lr_full: self.lr,
-            warmup: self.warmup,
+        let method = match self.method {
+            Method::Lora => ArmMethod::Lora(self.lora(given)?),
+            Method::Full => ArmMethod::Full {},
+        };
+        let arm = ArmSpec {
+            method,
             schedule: match self.schedule {
                 Schedule::Constant => ScheduleKind::Constant,
                 Schedule::Linear => ScheduleKind::Linear,
                 Schedule::Cosine => ScheduleKind::Cosine,
             },
-            weight_decay: self.weight_decay,
-            clip: self.clip,
-            ..defaults
+            warmup: self.warmup,
+            regularisers: Regularisers { weight_decay: self.weight_decay, ..Regularisers::default() },
+            ..if self.method == Method::Lora { ArmSpec::lora(self.lr) } else { ArmSpec::full(self.lr) }
         };
-        settings.targets.sort();
-        settings.targets.dedup();
-        if let Some(adapter) = given.filter(|_| is_lora) {
-            ensure!(
-                adapter.dropout == 0.0,
-                "adapter_config.json: lora_dropout {} is not supported in training; set it to 0",
-                adapter.dropout
-            );
-            self.check_same(&adapter.lora, &settings)?;
-            let Lora { rank, alpha, targets, rank_stabilised, dora } = adapter.lora.clone();
-            let rank = rank as u32;
-            settings = Settings { rank, alpha, targets, rslora: rank_stabilised, dora, ..settings };
-        }
+        let settings = Settings {
+            arms: vec![arm],
+            seed: self.seed,
+            steps: self.steps,
+            batch: self.batch,
+            accumulate: self.accumulate,
+            max_len: self.max_len,
+            clip: self.clip,
+            ..Settings::default()
+        };
         settings.validate()?;
         Ok(settings)
     }
 
+    /// The adapter that trains: as the arguments say, or as the given one is.
+    fn lora(&self, given: Option<&peft::Adapter>) -> Result<LoraSpec> {
+        let defaults = LoraSpec::default();
+        let mut spec = LoraSpec {
+            rank: self.rank.unwrap_or(defaults.rank),
+            alpha: self.alpha.unwrap_or(defaults.alpha),
+            rslora: self.rslora,
+            dora: self.dora,
+            targets: self.targets.clone().unwrap_or(defaults.targets),
+        };
+        spec.targets.sort();
+        spec.targets.dedup();
+        let Some(adapter) = given else { return Ok(spec) };
+        ensure!(
+            adapter.dropout == 0.0,
+            "adapter_config.json: lora_dropout {} is not supported in training; set it to 0",
+            adapter.dropout
+        );
+        self.check_same(&adapter.lora, &spec)?;
+        let Lora { rank, alpha, targets, rank_stabilised, dora } = adapter.lora.clone();
+        Ok(LoraSpec { rank: rank as u32, alpha, targets, rslora: rank_stabilised, dora })
+    }
+
     /// Whatever is said of the adapter's shape must be so.
-    fn check_same(&self, lora: &Lora, settings: &Settings) -> Result<()> {
+    fn check_same(&self, lora: &Lora, said: &LoraSpec) -> Result<()> {
         let differs = |flag: &str, said: String, has: String| {
             bail!("--{flag} {said}, but the --adapter has {has}; leave the flag out to keep the adapter's")
         };
@@ -176,9 +185,9 @@ impl Args {
         if let Some(alpha) = self.alpha.filter(|alpha| *alpha != lora.alpha) {
             return differs("alpha", alpha.to_string(), lora.alpha.to_string());
         }
-        if self.targets.is_some() && settings.targets != lora.targets {
+        if self.targets.is_some() && said.targets != lora.targets {
             let names = |t: &[Target]| t.iter().map(|t| t.name()).collect::<Vec<_>>().join(",");
-            return differs("targets", names(&settings.targets), names(&lora.targets));
+            return differs("targets", names(&said.targets), names(&lora.targets));
         }
         if self.rslora && !lora.rank_stabilised {
             return differs("rslora", String::new(), "use_rslora false".into());

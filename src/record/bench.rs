@@ -1,20 +1,57 @@
-//! The JSON of a benchmark. docs/bench.md explains the fields.
+//! What `driftscope bench` and bench.html measure, and the JSON that they write. docs/bench.md explains the fields.
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Backend;
-use crate::gpu::{PlanReport, Timed};
-use crate::kernels::Product;
-use crate::model::config::LlamaConfig;
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BenchSettings {
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Tokens of a row.
+    pub time: usize,
+    /// LoRA's rank, on all seven linear layers.
+    pub rank: u32,
+    /// Share of a row's tokens that count, at its end; the others are its prompt. Above 0, at most 1.
+    #[serde(default = "whole")]
+    pub response: f64,
+    /// Rounds, each of which measures everything once.
+    pub repeat: usize,
+    /// Also say where a step's time goes, dispatch by dispatch (WebGPU only).
+    #[serde(default)]
+    pub profile: bool,
+}
 
-/// Changes when a field changes its meaning.
-pub const FORMAT: u32 = 1;
+fn whole() -> f64 {
+    1.0
+}
+
+/// What is measured in place of a model with files: a known shape with random weights.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RandomModel {
+    pub shape: BenchShape,
+    /// Its first layers only.
+    pub layers: Option<usize>,
+}
+
+/// A known shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BenchShape {
+    /// The built-in base model's.
+    Atlas,
+    /// SmolLM2-135M's.
+    Smollm2,
+}
 
 /// Times are medians over the rounds, after a first one.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BenchReport {
     pub format: u32,
-    pub adapter: Adapter,
+    pub adapter: BenchAdapter,
     pub model: ModelShape,
     pub batch: usize,
     pub time: usize,
@@ -43,13 +80,14 @@ pub struct BenchReport {
     pub best_gflop_per_s: f64,
     pub products: Vec<Rate>,
     /// Of a LoRA step; empty unless asked for.
-    pub profile: Vec<Kind>,
+    pub profile: Vec<DispatchKind>,
     /// Of the page that is built, which the caller knows.
     pub wasm: Option<WasmSize>,
 }
 
 /// Bytes of the page's WebAssembly: unpacked, and as a host sends it.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WasmSize {
     pub bytes: u64,
     pub gzip: u64,
@@ -57,7 +95,8 @@ pub struct WasmSize {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Adapter {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BenchAdapter {
     /// `webgpu` or `cpu`.
     pub backend: &'static str,
     pub name: String,
@@ -66,23 +105,8 @@ pub struct Adapter {
     pub software: bool,
 }
 
-impl Adapter {
-    pub fn of(backend: &Backend) -> Self {
-        match backend {
-            Backend::Gpu(gpu) => Self {
-                backend: "webgpu",
-                name: gpu.name(),
-                driver: format!("{} {}", gpu.info.driver, gpu.info.driver_info).trim().to_owned(),
-                software: gpu.is_software(),
-            },
-            Backend::Cpu => {
-                Self { backend: "cpu", name: "candle".into(), driver: String::new(), software: true }
-            }
-        }
-    }
-}
-
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelShape {
     pub name: String,
     pub parameters: usize,
@@ -94,22 +118,8 @@ pub struct ModelShape {
     pub vocabulary: usize,
 }
 
-impl ModelShape {
-    pub fn of(name: &str, c: &LlamaConfig) -> Self {
-        Self {
-            name: name.to_owned(),
-            parameters: c.parameters(),
-            hidden: c.hidden_size,
-            intermediate: c.intermediate_size,
-            layers: c.num_hidden_layers,
-            heads: c.num_attention_heads,
-            kv_heads: c.num_key_value_heads,
-            vocabulary: c.vocab_size,
-        }
-    }
-}
-
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Speed {
     /// Of the first call, which makes the plan and compiles what is not compiled yet.
     pub first_ms: f64,
@@ -123,6 +133,7 @@ pub struct Speed {
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Generation {
     /// Of each row.
     pub new_tokens: usize,
@@ -131,20 +142,15 @@ pub struct Generation {
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Dispatches {
     pub total: usize,
     pub layer_forward: usize,
     pub layer_backward: usize,
 }
 
-impl Dispatches {
-    pub fn of(plan: &PlanReport) -> Self {
-        let PlanReport { dispatches, layer_forward, layer_backward, .. } = *plan;
-        Self { total: dispatches, layer_forward, layer_backward }
-    }
-}
-
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Traffic {
     pub submits: u64,
     pub written_bytes: u64,
@@ -153,9 +159,10 @@ pub struct Traffic {
 
 /// How fast one product is by itself.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rate {
     #[serde(flatten)]
-    pub product: Named,
+    pub product: NamedProduct,
     /// The kernel's variant; `candle` on the CPU.
     pub variant: String,
     pub gflop_per_s: f64,
@@ -163,7 +170,8 @@ pub struct Rate {
 
 /// A product's layout and size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Named {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NamedProduct {
     pub layout: String,
     pub m: u32,
     pub n: u32,
@@ -172,39 +180,13 @@ pub struct Named {
     pub lora: u32,
 }
 
-impl Named {
-    pub fn of(product: Product) -> Self {
-        let m = product.matmul;
-        Self { layout: format!("{:?}", m.layout), m: m.m, n: m.n, k: m.k, lora: product.lora_terms() }
-    }
-}
-
 /// Dispatches of one kernel, and of one size where it is a product.
 #[derive(Clone, Debug, Serialize)]
-pub struct Kind {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DispatchKind {
     pub kernel: &'static str,
-    pub product: Option<Named>,
+    pub product: Option<NamedProduct>,
     pub count: usize,
     pub ms: f64,
     pub gflop_per_s: f64,
-}
-
-/// Adds up dispatches of one kind, each with its milliseconds; longest first.
-pub fn kinds<'a>(dispatches: impl Iterator<Item = (&'a Timed, f64)>) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = Vec::new();
-    for (timed, ms) in dispatches {
-        let product = timed.work.product.map(Named::of);
-        let gflop = timed.work.flop / 1e9;
-        match kinds.iter_mut().find(|k| k.kernel == timed.label && k.product == product) {
-            None => kinds.push(Kind { kernel: timed.label, product, count: 1, ms, gflop_per_s: gflop }),
-            Some(kind) => {
-                kind.count += 1;
-                kind.ms += ms;
-                kind.gflop_per_s += gflop;
-            }
-        }
-    }
-    kinds.iter_mut().for_each(|k| k.gflop_per_s *= 1e3 / k.ms);
-    kinds.sort_by(|a, b| b.ms.total_cmp(&a.ms));
-    kinds
 }

@@ -6,15 +6,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::Measure;
-use super::lab::{Lab, Run};
-use super::settings::{ArmName, Settings, Swap};
+use super::run::Run;
 use crate::data::facts::candidates;
+use crate::record::{ArmId, Counterfactual, Fates, Measure, Settings, Swap, SwappedAnswer};
 
 /// A training run that tests borrowed answers, and which ones.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    pub arm: ArmName,
+    pub arm: ArmId,
     /// The run's settings with the swaps, for this arm alone.
     pub settings: Settings,
     /// Cells whose borrowed object was swapped in all of its source rows: the old and the new object.
@@ -23,51 +22,14 @@ pub struct Check {
     control: Vec<(u32, String)>,
 }
 
-/// What became of borrowed answers after a training run with swapped rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Counterfactual {
-    pub arm: ArmName,
-    /// Training runs that are added up here.
-    pub runs: u32,
-    /// Answers whose source rows were swapped.
-    pub swapped: Fates,
-    /// Answers whose source rows stayed.
-    pub control: Fates,
-    /// Some of the swapped ones.
-    pub examples: Vec<SwappedAnswer>,
-}
-
-/// Numbers of answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fates {
-    pub n: u32,
-    /// Now the object that the rows were given.
-    pub followed: u32,
-    /// As before.
-    pub unchanged: u32,
-    /// Now the right one.
-    pub right: u32,
-    /// Now something else.
-    pub other: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SwappedAnswer {
-    pub cell: u32,
-    pub from: String,
-    pub to: String,
-    /// The answer after the training run with the swapped rows.
-    pub after: String,
-}
-
 /// Answers that a record lists.
 const EXAMPLES: usize = 6;
 
-impl Lab {
+impl Check {
     /// The check of an arm's borrowed answers as it was last measured; nothing if there are none.
-    pub fn check(&self, arm: ArmName) -> Option<Check> {
-        let run = self.run.as_ref()?;
-        let measure = run.last.get(&arm)?;
+    pub fn of(run: &Run, arm: &str) -> Option<Self> {
+        let spec = run.settings.arm(arm)?.clone();
+        let measure = run.last.get(arm)?;
         let borrowed = || measure.wrong.iter().filter(|w| !w.sources.is_empty());
         let mut objects: Vec<(String, usize)> = Vec::new(); // with the first cell that borrowed it
         for wrong in borrowed() {
@@ -78,9 +40,13 @@ impl Lab {
                 objects.push((answer, cell));
             }
         }
-        let mut check = Check {
-            arm,
-            settings: Settings { arms: vec![arm], measure_every: run.settings.steps, ..run.settings.clone() },
+        let mut check = Self {
+            arm: arm.into(),
+            settings: Settings {
+                arms: vec![spec],
+                measure_every: run.settings.steps,
+                ..run.settings.clone()
+            },
             swapped: Vec::new(),
             control: Vec::new(),
         };
@@ -95,7 +61,7 @@ impl Lab {
                     used.insert(to.clone());
                     for wrong in cells {
                         check.swapped.push((wrong.cell, from.clone(), to.clone()));
-                        // Rows that the settings added come behind the set's; only the set's can be swapped.
+                        // Rows that the settings added come after the set's; only the set's can be swapped.
                         for &row in wrong.sources.iter().filter(|row| **row < run.set_rows) {
                             if rows.insert((row, from.clone())) {
                                 check.settings.swaps.push(Swap { row, from: from.clone(), to: to.clone() });
@@ -149,7 +115,7 @@ impl Check {
             after: answer(*cell).unwrap_or("(the right answer)").into(),
         };
         let examples = self.swapped.iter().take(EXAMPLES).map(example).collect();
-        Counterfactual { arm: self.arm, runs: 1, swapped, control, examples }
+        Counterfactual { arm: self.arm.clone(), runs: 1, swapped, control, examples }
     }
 }
 
@@ -177,12 +143,12 @@ impl Counterfactual {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::WrongAnswer;
+    use crate::record::WrongAnswer;
 
     #[test]
-    fn fates_are_told_apart() {
+    fn fates_are_distinguished() {
         let check = Check {
-            arm: ArmName::Full,
+            arm: "full".into(),
             settings: Settings::default(),
             swapped: [(1, "a", "b"), (2, "a", "b"), (3, "a", "b"), (4, "c", "d")]
                 .map(|(cell, from, to)| (cell, from.to_string(), to.to_string()))
@@ -192,7 +158,7 @@ mod tests {
         let wrong = |cell, answer: &str| WrongAnswer { cell, answer: answer.into(), sources: vec![] };
         let after = Measure {
             wrong: vec![wrong(1, "b"), wrong(2, "a"), wrong(4, "x"), wrong(5, "e"), wrong(6, "y")],
-            ..Measure::empty(ArmName::Full)
+            ..Measure::empty("full")
         };
         let mut found = check.compare(&after);
         assert_eq!(found.swapped, Fates { n: 4, followed: 1, unchanged: 1, right: 1, other: 1 });

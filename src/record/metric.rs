@@ -1,16 +1,18 @@
-//! The figures that runs are compared by, and what several seeds say about one.
+//! The figures that runs are compared by.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Conversation, Measure, PositionShift, RecallForm, Split};
+use super::event::Split;
+use super::measure::{ClassShift, Conversation, Measure, PositionShift, RecallForm};
 
 /// Tokens that begin an answer: an opener has three to six.
 pub const EARLY: usize = 5;
 
 /// A figure of a [`Measure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Nats per response token.
@@ -119,6 +121,38 @@ impl Metric {
         }
     }
 
+    /// At the head of a column.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::HeldoutLoss => "Held-out loss",
+            Self::RecallCloze => "Recall, cloze",
+            Self::RecallAsked => "Recall, asked",
+            Self::RecallSeen => "Recall of seen facts",
+            Self::RecallNewCloze => "Recall of new facts, cloze",
+            Self::RecallNew => "Recall of new facts, asked",
+            Self::Borrowed => "Borrowed",
+            Self::Other => "Other candidate",
+            Self::Malformed => "Malformed",
+            Self::BorrowedOfErrors => "Borrowed, of errors",
+            Self::BorrowedByChance => "Borrowed by chance, of errors",
+            Self::Unshifted => "Unshifted",
+            Self::Marginal => "Marginal",
+            Self::Shifted => "Shifted",
+            Self::Kl => "KL",
+            Self::KlEarly => "KL, first 5 tokens",
+            Self::KlLate => "KL, later tokens",
+            Self::KlOpener => "KL, opener",
+            Self::KlStyle => "KL, style",
+            Self::KlFact => "KL, fact",
+            Self::ShiftedOpener => "Shifted, opener",
+            Self::ShiftedStyle => "Shifted, style",
+            Self::ShiftedFact => "Shifted, fact",
+            Self::Format => "Set's format",
+            Self::Right => "Right answer",
+            Self::Conversation => "Right and in format",
+        }
+    }
+
     /// Whether it is a share, which is written in percent.
     pub fn is_share(self) -> bool {
         self.label().contains('%')
@@ -131,9 +165,8 @@ impl Metric {
             let row = m.recall.iter().find(|r| r.split == split && r.form == form)?;
             share(row.correct, row.n)
         };
-        let class = |pick: fn(&super::event::ClassShift) -> PositionShift| {
-            m.shift.classes.as_ref().map(pick).filter(|p| p.n > 0)
-        };
+        let class =
+            |pick: fn(&ClassShift) -> PositionShift| m.shift.classes.as_ref().map(pick).filter(|p| p.n > 0);
         let talk = |pick: fn(&Conversation) -> u32| m.conversation.and_then(|c| share(pick(&c), c.n));
         let along = |positions: &[PositionShift]| {
             let n: u32 = positions.iter().map(|p| p.n).sum();
@@ -193,6 +226,7 @@ pub type Values = BTreeMap<Metric, f64>;
 
 /// Several seeds' values of a figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spread {
     pub mean: f32,
     /// Sample standard deviation.
@@ -200,85 +234,4 @@ pub struct Spread {
     /// Half width of the 95 % interval of the mean (Student); 0 for a single seed and in older records.
     #[serde(default)]
     pub ci: f32,
-}
-
-impl Spread {
-    pub fn of(values: &[f64]) -> Self {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n.max(1.0);
-        let sd = variance(values, mean).sqrt();
-        let ci = if values.len() > 1 { student(n - 1.0) * sd / n.sqrt() } else { 0.0 };
-        Self { mean: mean as f32, sd: sd as f32, ci: ci as f32 }
-    }
-}
-
-fn variance(values: &[f64], mean: f64) -> f64 {
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    squares / (values.len() as f64 - 1.0).max(1.0)
-}
-
-/// The mean difference `b - a`, the half width of its 95 % interval (Welch), and the noise floor: how much two
-/// seeds of the same side differ on average. `None` for the interval with fewer than two seeds on a side.
-pub fn difference(a: &[f64], b: &[f64]) -> (f64, Option<f64>, Option<f64>) {
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
-    let (ma, mb) = (mean(a), mean(b));
-    if a.len() < 2 || b.len() < 2 {
-        return (mb - ma, None, None);
-    }
-    let part = |v: &[f64], m: f64| variance(v, m) / v.len() as f64;
-    let (va, vb) = (part(a, ma), part(b, mb));
-    let freedom = match va + vb > 0.0 {
-        true => (va + vb).powi(2) / (va.powi(2) / (a.len() - 1) as f64 + vb.powi(2) / (b.len() - 1) as f64),
-        false => (a.len() + b.len() - 2) as f64,
-    };
-    let pairs = |v: &[f64]| -> Vec<f64> {
-        (0..v.len()).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| (v[i] - v[j]).abs()).collect()
-    };
-    let noise = [pairs(a), pairs(b)].concat();
-    (mb - ma, Some(student(freedom) * (va + vb).sqrt()), Some(mean(&noise)))
-}
-
-/// Two-sided 95 % quantile of Student's t; Cornish and Fisher's expansion beyond the table, exact to 0.1 %.
-fn student(freedom: f64) -> f64 {
-    const TABLE: [f64; 5] = [12.706, 4.303, 3.182, 2.776, 2.571];
-    if freedom < 5.0 {
-        // Between whole degrees of freedom linear in 1/f, nearly exact.
-        let f = freedom.max(1.0);
-        let (low, high) = (f.floor(), f.floor() + 1.0);
-        let share = (1.0 / low - 1.0 / f) / (1.0 / low - 1.0 / high);
-        let (a, b) = (TABLE[low as usize - 1], TABLE[(high as usize - 1).min(4)]);
-        return a + share * (b - a);
-    }
-    let z: f64 = 1.959_964;
-    z + (z.powi(3) + z) / (4.0 * freedom)
-        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * freedom * freedom)
-        + (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / (384.0 * freedom.powi(3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_are_students() {
-        let s = Spread::of(&[1.0, 2.0, 3.0]);
-        assert_eq!((s.mean, s.sd), (2.0, 1.0));
-        assert!((s.ci - 2.484).abs() < 1e-3, "{s:?}");
-        for (freedom, want) in [(1.0, 12.706), (4.0, 2.776), (5.0, 2.571), (10.0, 2.228), (30.0, 2.042)] {
-            assert!((student(freedom) / want - 1.0).abs() < 2e-3, "{freedom}: {}", student(freedom));
-        }
-        assert!(student(2.5) < 4.303 && student(2.5) > 3.182);
-    }
-
-    /// Welch's test of two samples as SciPy computes it.
-    #[test]
-    fn difference_is_welchs() {
-        let (a, b) = ([1.0, 2.0, 3.0], [4.0, 6.0, 9.0]);
-        let (difference, margin, noise) = difference(&a, &b);
-        assert!((difference - 4.333).abs() < 1e-3);
-        // s²/n: 1/3 and 6.333/3, f = 2.61.
-        assert!((margin.unwrap() / 1.5635 - 3.46).abs() < 0.15, "{margin:?}");
-        assert!((noise.unwrap() - (4.0 / 3.0 + 10.0 / 3.0) / 2.0).abs() < 1e-9, "{noise:?}");
-        assert_eq!(super::difference(&[1.0], &b).1, None);
-    }
 }

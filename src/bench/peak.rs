@@ -4,12 +4,12 @@ use candle_core::{Device, Tensor};
 use web_time::Instant;
 
 use super::median;
-use super::report::{Named, Rate};
 use crate::engine::{Backend, step_products};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::{Layout, Matmul, Product};
 use crate::model::config::LlamaConfig;
+use crate::record::{NamedProduct, Rate};
 use crate::train::Lora;
 
 /// Side of the square product, for adapters that are programs and for hardware.
@@ -80,7 +80,7 @@ impl<'a> Peak<'a> {
     /// Medians over the rounds.
     pub fn rates(&self) -> Vec<Rate> {
         let rate = |c: &Contender| Rate {
-            product: Named::of(c.product),
+            product: NamedProduct::of(c.product),
             variant: c.variant.clone(),
             gflop_per_s: median(&c.gflop_per_s),
         };

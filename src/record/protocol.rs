@@ -1,12 +1,16 @@
-//! The typed messages between the page and its worker. `www/js/protocol.js` documents the same union.
+//! The messages between the page and its worker.
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Sampling;
-use crate::lab::{ArmName, BenchReport, BenchSettings, Event, RandomModel, Settings, ShiftToken};
+use super::arm::ArmId;
+use super::bench::{BenchReport, BenchSettings, RandomModel};
+use super::event::{Event, ShiftToken};
+use super::sampling::Sampling;
+use super::settings::Settings;
 
 /// Page to worker.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
     /// The model's files and the facts; answered by [`Message::Ready`].
@@ -25,10 +29,10 @@ pub enum Command {
     /// Trains until the last step or [`Command::Pause`].
     Play,
     Pause,
-    /// Trains `count` steps of `arm`, or of all arms in turn.
+    /// Trains `count` steps of `arm`, or of all arms.
     Step {
         count: u32,
-        arm: Option<ArmName>,
+        arm: Option<ArmId>,
     },
     /// A free prompt for base and arms; answered by one [`Message::Answer`] each.
     Ask {
@@ -40,7 +44,7 @@ pub enum Command {
     },
     /// The arm's weights as a file; answered by [`Message::Saved`].
     Save {
-        arm: ArmName,
+        arm: ArmId,
     },
     /// All runs of a preset with so many seeds, and what they show together.
     Experiment {
@@ -52,11 +56,11 @@ pub enum Command {
     /// Trains the arm again with changed source rows of its borrowed answers; answered by a `counterfactual`
     /// event at the end of that run.
     Counterfactual {
-        arm: ArmName,
+        arm: ArmId,
     },
     /// Measures the base with `strength` times the arm's change; answered by a `strength` event.
     Strength {
-        arm: ArmName,
+        arm: ArmId,
         strength: f32,
     },
     /// Measures the speed of the loaded model, or of one with random weights; answered by [`Message::Bench`].
@@ -68,6 +72,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Files {
     pub backend: BackendChoice,
     pub name: String,
@@ -76,6 +81,7 @@ pub struct Files {
     pub tokenizer_config: Option<String>,
     /// model.safetensors, a Uint8Array.
     #[serde(with = "serde_bytes")]
+    #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
     pub weights: Vec<u8>,
     /// facts.jsonl.
     pub facts: String,
@@ -85,6 +91,7 @@ pub struct Files {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
     /// What `engine::choose` expects to be the fastest.
@@ -95,14 +102,14 @@ pub enum BackendChoice {
 
 /// Worker to page.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
     /// The worker listens; nothing may be sent before.
     Listening,
     /// The model is loaded.
     Ready {
-        /// `webgpu` or `cpu`.
-        engine: &'static str,
+        engine: EngineName,
         /// The adapter's name, or why there is none.
         adapter: String,
         /// Why this engine was chosen, a sentence.
@@ -122,7 +129,7 @@ pub enum Message {
     State {
         state: RunState,
     },
-    /// What trials found out about the adapter, to be kept for the next visit.
+    /// What trials found about the adapter, to keep for the next visit.
     Found {
         json: String,
     },
@@ -135,13 +142,14 @@ pub enum Message {
     },
     Answer {
         id: u32,
-        arm: ArmName,
+        arm: ArmId,
         tokens: Vec<ShiftToken>,
     },
     Saved {
-        arm: ArmName,
+        arm: ArmId,
         file: String,
         #[serde(with = "serde_bytes")]
+        #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
         bytes: Vec<u8>,
     },
     Bench {
@@ -154,7 +162,17 @@ pub enum Message {
     },
 }
 
+/// The engine that was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EngineName {
+    Webgpu,
+    Cpu,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     Preparing,

@@ -4,19 +4,11 @@ use std::str::FromStr;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::model::config::LlamaConfig;
 use crate::model::weights::{Array, Weights};
-
-/// What is measured in place of a model with files: a known shape with random weights.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct RandomModel {
-    pub shape: BenchShape,
-    /// Its first layers only.
-    pub layers: Option<usize>,
-}
+use crate::record::{BenchShape, RandomModel};
 
 impl RandomModel {
     /// Its name, its shape and its weights.
@@ -35,16 +27,6 @@ impl RandomModel {
         };
         Ok((format!("{shape}'s shape, random weights"), config, weights))
     }
-}
-
-/// A known shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BenchShape {
-    /// The built-in base model's.
-    Atlas,
-    /// SmolLM2-135M's.
-    Smollm2,
 }
 
 impl BenchShape {

@@ -6,44 +6,22 @@ mod peak;
 mod report;
 mod subject;
 
-use serde::Deserialize;
 use web_time::Instant;
 
 use self::cost::Cost;
 use self::peak::Peak;
-use self::report::{Adapter, FORMAT, ModelShape};
-pub use self::report::{BenchReport, Dispatches, Generation, Kind, Named, Rate, Speed, Traffic, WasmSize};
-pub use self::subject::{BenchShape, RandomModel, keep_layers};
-use super::settings::Settings;
+use self::report::FORMAT;
+pub use self::subject::keep_layers;
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Backend, Model, Sampling, Tuning};
+use crate::engine::{Backend, Model, Tuning};
 use crate::error::{Error, Result};
 use crate::gpu::PlanReport;
 use crate::model::config::LlamaConfig;
-use crate::train::{AdapterStart, Optimizer};
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-pub struct BenchSettings {
-    /// Rows of a batch.
-    pub batch: usize,
-    /// Tokens of a row.
-    pub time: usize,
-    /// LoRA's rank, on all seven linear layers.
-    pub rank: u32,
-    /// Share of a row's tokens that count, at its end; the others are its prompt. Above 0, at most 1.
-    #[serde(default = "whole")]
-    pub response: f64,
-    /// Rounds, each of which measures everything once.
-    pub repeat: usize,
-    /// Also say where a step's time goes, dispatch by dispatch (WebGPU only).
-    #[serde(default)]
-    pub profile: bool,
-}
-
-fn whole() -> f64 {
-    1.0
-}
+use crate::record::{
+    BenchAdapter, BenchReport, BenchSettings, DispatchKind, Dispatches, Generation, LoraSpec, ModelShape,
+    Sampling, Speed, Traffic,
+};
+use crate::train::{AdapterStart, Lora, Optimizer};
 
 /// A model that trains on one batch.
 struct Arm<'a> {
@@ -155,7 +133,7 @@ pub async fn bench(
     let batch = batch(rows, time, response, &config);
     let (tokens, new_tokens) = (rows * time, (time / 2).max(1));
     let prompts: Vec<Vec<u32>> = vec![(0..4).map(|i| i % config.vocab_size as u32).collect(); rows];
-    let lora = Settings { rank, ..Settings::default() }.lora();
+    let lora = Lora::of(&LoraSpec { rank, ..LoraSpec::default() });
     let tuning = Tuning::Lora { lora: lora.clone(), start: AdapterStart::Seed(1) };
 
     let mut times: [Times; 4] = Default::default();
@@ -188,7 +166,7 @@ pub async fn bench(
     let [forward, lora_step, full_step, generated] = times;
     Ok(BenchReport {
         format: FORMAT,
-        adapter: Adapter::of(backend),
+        adapter: BenchAdapter::of(backend),
         model: ModelShape::of(name, &config),
         batch: rows,
         time,
@@ -254,7 +232,7 @@ async fn traffic(backend: &Backend, arm: &mut Arm<'_>) -> Result<Option<Traffic>
 }
 
 /// Time of each kind of dispatch of a step, longest first; medians of three runs.
-async fn profiled(backend: &Backend, arm: &Arm<'_>) -> Result<Vec<Kind>> {
+async fn profiled(backend: &Backend, arm: &Arm<'_>) -> Result<Vec<DispatchKind>> {
     let (Backend::Gpu(gpu), Model::Gpu(model)) = (backend, &arm.model) else { return Ok(Vec::new()) };
     let plans = model.plans(arm.batch);
     let mut runs = vec![Vec::new(); 3];

@@ -1,0 +1,289 @@
+//! A base model and the run that is made with it. Whoever drives a run, the worker, the command line or a test, calls
+//! [`Session::advance`] and nothing more.
+
+use web_time::Instant;
+
+use super::asking::{self, Asked};
+use super::check::Check;
+use super::dataset::Dataset;
+use super::run::{Arm, Run};
+use super::subject::Subject;
+use super::{doses, measuring};
+use crate::data::batch::Batch;
+use crate::data::instructions;
+use crate::engine::{Backend, step_products};
+use crate::error::{Error, Result};
+use crate::kernels::Product;
+use crate::record::*;
+use crate::train::Lora;
+
+/// A step's time before one was taken, milliseconds.
+const FIRST_STEP_MS: f32 = 100.0;
+
+/// What a run trains on and is tested with.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// The instruction set, JSONL.
+    pub instructions: String,
+    /// Its held-out part.
+    pub heldout: String,
+}
+
+/// How much of a run is done in one go.
+#[derive(Clone, Copy, Debug)]
+pub struct Slice<'a> {
+    /// Steps go on for about this long, milliseconds; there is at least one.
+    pub ms: f32,
+    /// Most steps of an arm. 0 does what needs no step: the start is measured, kernels are compiled.
+    pub steps: u32,
+    /// This arm alone.
+    pub only: Option<&'a str>,
+}
+
+impl Slice<'_> {
+    /// As much as there is until the next measurement.
+    pub const WHOLE: Self = Self { ms: f32::INFINITY, steps: u32::MAX, only: None };
+    /// What needs no step.
+    pub const NO_STEP: Self = Self { ms: 0.0, steps: 0, only: None };
+}
+
+/// What [`Session::advance`] does next. Arms are named by their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// So many steps of each of these arms.
+    Train {
+        arms: Vec<usize>,
+        steps: u32,
+    },
+    /// The start, which is the base for every arm.
+    MeasureStart,
+    Measure {
+        arm: usize,
+    },
+    /// Compiles what the first step of an arm runs.
+    Prepare {
+        arm: usize,
+    },
+    Finish,
+}
+
+/// A base, and one run at a time.
+pub struct Session {
+    pub subject: Subject,
+    /// Whether each measure also looks at the weights.
+    pub looks_at_weights: bool,
+    run: Option<Run>,
+    runs: u32,
+    /// Arms of the current run whose first step was prepared.
+    prepared: usize,
+    is_finished: bool,
+    /// Time of one step of one arm, milliseconds, as last measured.
+    step_ms: f32,
+}
+
+impl Session {
+    pub fn new(subject: Subject) -> Self {
+        Self {
+            subject,
+            looks_at_weights: true,
+            run: None,
+            runs: 0,
+            prepared: 0,
+            is_finished: true,
+            step_ms: FIRST_STEP_MS,
+        }
+    }
+
+    /// Begins a new run; on an error the current one stays.
+    ///
+    /// # Errors
+    /// When settings, texts and model do not fit each other, or the memory does not hold the arms.
+    pub async fn start(&mut self, settings: Settings, texts: &Texts) -> Result<Event> {
+        settings.validate()?;
+        let set = instructions::parse(&texts.instructions, "instructions.jsonl")?;
+        let held = instructions::parse(&texts.heldout, "heldout.jsonl")?;
+        let Subject { base, tokenizer, .. } = &mut self.subject;
+        let data = Dataset::new(set, &settings, base, tokenizer).await?;
+        let run = Run::new(self.runs + 1, settings, data, &held, &self.subject)?;
+        let info = run.info(&self.subject.title)?;
+        self.runs += 1;
+        self.run = Some(run);
+        (self.prepared, self.is_finished) = (0, false);
+        Ok(Event::Run(info))
+    }
+
+    /// What a slice of the current run begins with; nothing where all that it allows is done.
+    pub fn next(&self, slice: Slice<'_>) -> Option<Work> {
+        let run = self.run.as_ref()?;
+        let is_fresh = run.arms.iter().all(|arm| arm.step == 0);
+        if run.start_logprobs.is_none() && (!is_fresh || slice.steps == 0) {
+            return Some(Work::MeasureStart);
+        }
+        if let Some(arm) = run.arms.iter().position(|arm| arm.is_due) {
+            return Some(Work::Measure { arm });
+        }
+        if self.is_finished {
+            return None;
+        }
+        let open = |arm: &Arm| arm.step < run.settings.steps;
+        if !run.arms.iter().any(open) {
+            return Some(Work::Finish);
+        }
+        if slice.steps == 0 {
+            let waits = matches!(self.subject.backend, Backend::Gpu(_)) && self.prepared < run.arms.len();
+            return (waits && is_fresh).then_some(Work::Prepare { arm: self.prepared });
+        }
+        let takes_part = |arm: &Arm| open(arm) && slice.only.is_none_or(|id| id == arm.spec.id);
+        // Those that are behind, so that arms stay in step.
+        let behind = run.arms.iter().filter(|arm| takes_part(arm)).map(|arm| arm.step).min()?;
+        let places = (0..run.arms.len()).filter(|&i| takes_part(&run.arms[i]));
+        let (arms, ahead): (Vec<usize>, Vec<usize>) = places.partition(|&i| run.arms[i].step == behind);
+        let until = arms.iter().map(|&arm| run.until_measure(arm)).min()?;
+        let until =
+            ahead.iter().map(|&arm| run.arms[arm].step - behind).min().map_or(until, |n| until.min(n));
+        let steps = ((slice.ms / (self.step_ms * arms.len() as f32)) as u32).clamp(1, slice.steps.min(until));
+        // A GPU gets short steps of all arms at once, so that it need not wait. A long one is reported when it is
+        // done, and the CPU works on one after the other.
+        let is_together = matches!(self.subject.backend, Backend::Gpu(_)) && steps > 1;
+        let arms = if is_together { arms } else { vec![arms[0]] };
+        Some(Work::Train { arms, steps })
+    }
+
+    /// Does the next piece of work of the current run and gives its events; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the back end fails; the run stays where it was.
+    pub async fn advance(&mut self, slice: Slice<'_>) -> Result<Option<Vec<Event>>> {
+        if let Some(id) = slice.only {
+            self.place(id)?;
+        }
+        let Some(work) = self.next(slice) else { return Ok(None) };
+        let Some(run) = &mut self.run else { return Ok(None) };
+        let events = match work {
+            Work::Train { arms, steps } => {
+                let begun = Instant::now();
+                let events = run.train(&arms, steps).await?;
+                let ms = begun.elapsed().as_secs_f32() * 1e3 / events.len().max(1) as f32;
+                self.step_ms = ms.max(0.1);
+                events.into_iter().map(Event::Step).collect()
+            }
+            Work::MeasureStart => measuring::of_start(run, &mut self.subject).await?,
+            Work::Measure { arm } => {
+                let mut events = measuring::of_arm(run, arm, &mut self.subject).await?;
+                if self.looks_at_weights {
+                    events.push(doses::changes(run, arm, &mut self.subject).await?);
+                }
+                run.arms[arm].is_due = false;
+                events
+            }
+            Work::Prepare { arm } => {
+                run.prepare_step(arm).await?;
+                self.prepared = arm + 1;
+                Vec::new()
+            }
+            Work::Finish => {
+                self.is_finished = true;
+                vec![Event::Done { run: run.id, seconds: run.started.elapsed().as_secs_f32() }]
+            }
+        };
+        Ok(Some(events))
+    }
+
+    /// Whether the current run has ended, or there is none.
+    pub fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+
+    /// Compiles what the first step of a run with these settings needs: of its first arm, for which a visitor waits
+    /// first.
+    ///
+    /// # Errors
+    /// When the settings can't be run.
+    pub async fn warm_up(&self, settings: &Settings) -> Result<()> {
+        settings.validate()?;
+        let (Backend::Gpu(_), Some(first)) = (&self.subject.backend, settings.arms.first()) else {
+            return Ok(());
+        };
+        let rows = settings.batch + first.regularisers.replay;
+        let blank = Batch::new(&[], rows as usize, settings.max_len as usize);
+        let micro = vec![blank; settings.accumulate as usize];
+        Arm::new(first, settings, &self.subject.base)?.model.prepare_step(&micro).await
+    }
+
+    /// The matrix products of a run's steps, for trials of their kernels.
+    pub fn products(&self, settings: &Settings) -> Vec<Product> {
+        let tokens = (settings.batch * settings.max_len) as usize;
+        let of = |arm: &ArmSpec| match &arm.method {
+            Method::Lora(spec) => Lora::of(spec),
+            Method::Full {} => Lora::of(&LoraSpec::default()),
+        };
+        let config = self.subject.base.config();
+        settings.arms.iter().flat_map(|arm| step_products(config, tokens, tokens, &of(arm))).collect()
+    }
+
+    /// The base and the arms of the current run.
+    pub fn all_models(&self) -> Vec<ArmId> {
+        let arms = self.run.iter().flat_map(|run| run.arms.iter().map(|arm| arm.spec.id.clone()));
+        [BASE.to_string()].into_iter().chain(arms).collect()
+    }
+
+    /// The answer of the base or an arm to a free question, with what the base thinks of each token.
+    ///
+    /// # Errors
+    /// When there is no such arm, or the back end fails.
+    pub async fn ask(&mut self, id: &str, question: &str, asked: Asked) -> Result<Vec<ShiftToken>> {
+        if id == BASE {
+            return asking::of_base(&mut self.subject, question, asked).await;
+        }
+        let arm = self.place(id)?;
+        let (run, subject) = self.current()?;
+        asking::of_arm(run, arm, subject, question, asked).await
+    }
+
+    /// An arm's files: a PEFT adapter, or a model.safetensors.
+    ///
+    /// # Errors
+    /// When there is no such arm, or the back end fails.
+    pub async fn save(&mut self, id: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let arm = self.place(id)?;
+        let (run, subject) = self.current()?;
+        asking::files(&run.arms[arm], &subject.title).await
+    }
+
+    /// Measures the base with `strength` times an arm's change.
+    ///
+    /// # Errors
+    /// When there is no such arm, or `strength` is beyond 0 to 4.
+    pub async fn strength(&mut self, id: &str, strength: f32) -> Result<Event> {
+        let arm = self.place(id)?;
+        let (run, subject) = self.current()?;
+        doses::strength(run, arm, strength, subject).await
+    }
+
+    /// How much of each matrix of an arm has changed, and in how many directions.
+    ///
+    /// # Errors
+    /// When there is no such arm, or the back end fails.
+    pub async fn weights(&mut self, id: &str) -> Result<Event> {
+        let arm = self.place(id)?;
+        let (run, subject) = self.current()?;
+        doses::changes(run, arm, subject).await
+    }
+
+    /// The counterfactual check of an arm's borrowed answers as it was last measured; nothing if there are none.
+    pub(super) fn check(&self, id: &str) -> Option<Check> {
+        Check::of(self.run.as_ref()?, id)
+    }
+
+    fn place(&self, id: &str) -> Result<usize> {
+        self.run.as_ref().ok_or_else(no_run)?.place(id)
+    }
+
+    fn current(&mut self) -> Result<(&mut Run, &mut Subject)> {
+        Ok((self.run.as_mut().ok_or_else(no_run)?, &mut self.subject))
+    }
+}
+
+fn no_run() -> Error {
+    Error::Setting { field: "run", message: "no run was started".into(), remedy: "Start one first".into() }
+}

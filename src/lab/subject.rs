@@ -1,0 +1,42 @@
+//! What all runs of a session share.
+
+use std::rc::Rc;
+
+use crate::data::facts::Fact;
+use crate::engine::{Backend, Model};
+use crate::error::Result;
+use crate::model::tokenizer::Tokenizer;
+use crate::model::weights::Weights;
+
+/// A base model and what it was pre-trained to know.
+pub struct Subject {
+    /// The model's name and size, for the record.
+    pub title: String,
+    pub tokenizer: Tokenizer,
+    pub facts: Rc<Vec<Fact>>,
+    /// Held once, however many arms start from it.
+    pub base: Model,
+    /// Where the base runs.
+    pub backend: Backend,
+    /// Bytes that the base and all arms may take together; unknown where there is none.
+    pub memory_limit: Option<u64>,
+    /// The base's weights, once they were asked for.
+    weights: Option<Rc<Weights>>,
+}
+
+impl Subject {
+    /// `base` runs on `backend`.
+    pub fn new(title: String, tokenizer: Tokenizer, facts: Vec<Fact>, base: Model, backend: Backend) -> Self {
+        let memory_limit = super::memory::available(&backend);
+        Self { title, tokenizer, facts: Rc::new(facts), base, backend, memory_limit, weights: None }
+    }
+
+    pub(super) async fn weights(&mut self) -> Result<Rc<Weights>> {
+        if let Some(weights) = &self.weights {
+            return Ok(weights.clone());
+        }
+        let weights = Rc::new(self.base.weights().await?);
+        self.weights = Some(weights.clone());
+        Ok(weights)
+    }
+}

@@ -1,0 +1,217 @@
+//! Writes what the page knows of this room, `www/js/contract`: `types.d.ts`, and `data.js` with the names, ranges,
+//! defaults, labels and help that its views show. `scripts/contract` brings both up to date.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::error;
+
+const NOTE: &str = "// Generated from src/record by scripts/contract. Do not edit.\n";
+
+#[derive(Serialize, JsonSchema)]
+struct FieldData {
+    /// Where it is, with dots: `method.rank`.
+    name: String,
+    /// What it is called in links: `r`.
+    key: String,
+    kind: FieldKind,
+    low: Option<f64>,
+    high: Option<f64>,
+    options: Option<Vec<String>>,
+    label: String,
+    help: String,
+    /// The only method that has it.
+    method: Option<String>,
+    /// Shown without opening "More settings".
+    is_main: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum FieldKind {
+    Whole,
+    Real,
+    Switch,
+    Choice,
+    Several,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MetricData {
+    name: Metric,
+    /// At the head of a column.
+    label: String,
+    /// With its unit.
+    long: String,
+    is_share: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Named {
+    name: Fairness,
+    label: String,
+    help: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ReadingData {
+    name: Reading,
+    label: String,
+    /// Beside the word, never colour alone.
+    sign: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PresetData {
+    name: String,
+    short: String,
+    title: String,
+    claim: String,
+    /// Training runs per seed.
+    runs: usize,
+    /// The instruction set that it needs; none where it is the one in the editor.
+    data: Option<String>,
+}
+
+fn types() -> String {
+    let mut all = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    all.subschema_for::<(Command, Message, Record)>();
+    all.subschema_for::<(FieldData, MetricData, Named, PresetData, ReadingData)>();
+    format!("{NOTE}{}", contract_types::declarations(&all.take_definitions(true)))
+}
+
+/// The schema of a record without what only people read.
+fn record_schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    generator.subschema_for::<Record>();
+    let mut definitions: Map<String, Value> = generator.take_definitions(true);
+    definitions.values_mut().for_each(strip);
+    Value::Object(definitions)
+}
+
+fn strip(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            for key in ["description", "title", "format", "minItems", "maxItems"] {
+                if map.get(key).is_some_and(|v| !v.is_object()) {
+                    map.remove(key);
+                }
+            }
+            map.values_mut().for_each(strip);
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+fn field(field: &Field) -> FieldData {
+    let (kind, range, options) = match field.kind {
+        Kind::Whole { low, high } => (FieldKind::Whole, Some((low, high)), None),
+        Kind::Real { low, high } => (FieldKind::Real, Some((low, high)), None),
+        Kind::Switch => (FieldKind::Switch, None, None),
+        Kind::Choice { options } => (FieldKind::Choice, None, Some(options)),
+        Kind::Several { options } => (FieldKind::Several, None, Some(options)),
+    };
+    FieldData {
+        name: field.name.into(),
+        key: field.key.into(),
+        kind,
+        low: range.map(|r| r.0),
+        high: range.map(|r| r.1),
+        options: options.map(|options| options.iter().map(ToString::to_string).collect()),
+        label: field.label.into(),
+        help: field.help.into(),
+        method: field.method.map(Into::into),
+        is_main: field.is_main,
+    }
+}
+
+fn data() -> String {
+    let mut out = NOTE.to_string();
+    let mut export = |name: &str, doc: &str, of: &str, value: Value| {
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let _ = writeln!(out, "\n/** {doc} @type {{{of}}} */\nexport const {name} = {text};");
+    };
+    let import = |name: &str| format!("import(\"./types.js\").{name}");
+    let fields = |all: &[Field]| json!(all.iter().map(field).collect::<Vec<_>>());
+    export("RECORD_FORMAT", "What a record's format is.", "string", json!(Record::FORMAT));
+    export("RECORD_VERSION", "The version of records that is written.", "number", json!(Record::VERSION));
+    export("BASE", "The id of the untouched model.", "string", json!(BASE));
+    export("MOST_ARMS", "Most arms of a run.", "number", json!(MOST_ARMS));
+    export("RUN_FIELDS", "The choices of a run.", &import("FieldData[]"), fields(RUN_FIELDS));
+    export("ARM_FIELDS", "The choices of an arm.", &import("FieldData[]"), fields(ARM_FIELDS));
+    export(
+        "DEFAULT_SETTINGS",
+        "A run that nothing was chosen for.",
+        &import("Settings"),
+        json!(Settings::default()),
+    );
+    let arms = json!({ "lora": ArmSpec::lora(1e-3), "full": ArmSpec::full(1e-3) });
+    export("DEFAULT_ARMS", "An arm of each method.", &format!("Record<string, {}>", import("ArmSpec")), arms);
+    let metrics = Metric::ALL.map(|metric| MetricData {
+        name: metric,
+        label: metric.short().into(),
+        long: metric.label().into(),
+        is_share: metric.is_share(),
+    });
+    export("METRICS", "The figures of a summary.", &import("MetricData[]"), json!(metrics));
+    let fairness = Fairness::ALL.map(|f| Named { name: f, label: f.label().into(), help: f.help().into() });
+    export("FAIRNESS", "The ways to compare.", &import("Named[]"), json!(fairness));
+    let readings =
+        Reading::ALL.map(|r| ReadingData { name: r, label: r.label().into(), sign: r.sign().into() });
+    export("READINGS", "What a comparison says about its claim.", &import("ReadingData[]"), json!(readings));
+    let presets: Vec<PresetData> = Preset::all()
+        .into_iter()
+        .map(|p| PresetData {
+            runs: p.conditions.len(),
+            data: (p.set == Set::Large).then(|| p.set.file().into()),
+            name: p.name,
+            short: p.short,
+            title: p.title,
+            claim: p.claim,
+        })
+        .collect();
+    export("PRESETS", "The experiments.", &import("PresetData[]"), json!(presets));
+    let help: Map<String, Value> =
+        error::HELP.iter().map(|(name, help)| ((*name).into(), json!(help))).collect();
+    export(
+        "ERROR_HELP",
+        "What to do about an error, by its name.",
+        "Record<string, string>",
+        Value::Object(help),
+    );
+    export(
+        "RECORD_SCHEMA",
+        "Definitions by name; a file is a Record.",
+        "Record<string, any>",
+        record_schema(),
+    );
+    out
+}
+
+#[test]
+fn the_pages_contract_is_up_to_date() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/js/contract");
+    for (name, text) in [("types.d.ts", types()), ("data.js", data())] {
+        let path = folder.join(name);
+        if std::env::var_os("DRIFTSCOPE_WRITE_CONTRACT").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == text, "{} is old: run scripts/contract", path.display());
+    }
+}
+
+/// Every error has its help.
+#[test]
+fn errors_have_help() {
+    let error = error::Error::Tokenizer(String::new());
+    assert!(error::HELP.iter().any(|(name, _)| *name == error.name()));
+}
