@@ -170,7 +170,7 @@ fn arms_stay_in_step() {
 #[test]
 fn arms_that_memory_does_not_hold_are_refused_before_they_are_made() {
     let mut session = session();
-    session.subject.memory_limit = Some(20_000_000);
+    session.subject.memory_limit = Some(90_000_000);
     let error = block_on(session.start(short().with_arms(vec![lora(), full()]), &texts())).unwrap_err();
     assert!(matches!(error, Error::Memory { .. }) && error.to_string().contains("LoRA"), "{error}");
     block_on(session.start(short(), &texts())).unwrap();

@@ -135,7 +135,13 @@ fn field(field: &Field) -> FieldData {
 fn data() -> String {
     let mut out = NOTE.to_string();
     let mut export = |name: &str, doc: &str, of: &str, value: Value| {
-        let text = serde_json::to_string_pretty(&value).unwrap();
+        let text = match &value {
+            Value::Array(rows) => {
+                let rows: String = rows.iter().map(|row| format!("  {row},\n")).collect();
+                format!("[\n{rows}]")
+            }
+            other => other.to_string(),
+        };
         let _ = writeln!(out, "\n/** {doc} @type {{{of}}} */\nexport const {name} = {text};");
     };
     let import = |name: &str| format!("import(\"./types.js\").{name}");
@@ -188,7 +194,7 @@ fn data() -> String {
     );
     export(
         "RECORD_SCHEMA",
-        "Definitions by name; a file is a Record.",
+        "Definitions by name; a file is a RunRecord.",
         "Record<string, any>",
         record_schema(),
     );

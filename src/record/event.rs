@@ -11,7 +11,7 @@ use super::summary::Summary;
 
 /// A recorded run: the file that `driftscope run` writes and the page plays back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RunRecord"))]
 pub struct Record {
     /// Always [`Record::FORMAT`].
     pub format: String,
@@ -20,6 +20,9 @@ pub struct Record {
     /// What it was recorded on, e.g. "cpu" or "webgpu: llvmpipe".
     pub engine: String,
     pub events: Vec<Event>,
+    /// The instruction set, where it is not the built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
 }
 
 impl Record {
@@ -28,7 +31,7 @@ impl Record {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RunEvent"))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// Start of a run, before the first step.

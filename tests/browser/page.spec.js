@@ -57,7 +57,7 @@ test("while something trains a view gets higher and not lower, unless a reader f
   await openPage(page, site);
   await waitForEngine(page);
   const heights = await page.evaluate(async () => {
-    const { addView, setBusy } = await import(new URL("js/frame.js", document.baseURI).href);
+    const { addView, setBusy } = await import(new URL("js/ui/frame.js", document.baseURI).href);
     const view = document.createElement("figure");
     view.innerHTML = "<div></div><details open><summary>more</summary><p>words</p></details>";
     document.querySelector("main").append(view);

@@ -1,7 +1,7 @@
 // The charts' columns: the same whether entries come one by one or at once, in whatever order of the arms.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Columns } from "../../www/js/columns.js";
+import { Columns } from "../../www/js/state/columns.js";
 
 const steps = (...list) => list.map((step) => ({ step, loss: step / 2 }));
 const loss = (entry) => entry.loss;

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { FINDINGS, experimentNote } from "../../www/js/findings-list.js";
-import { RunControl } from "../../www/js/run-control.js";
-import { extent, ticks } from "../../www/js/scatter.js";
-import { defaults } from "../../www/js/settings.js";
-import { Store } from "../../www/js/store.js";
+import { FINDINGS, experimentNote } from "../../www/js/views/findings-list.js";
+import { RunControl } from "../../www/js/state/run-control.js";
+import { extent, ticks } from "../../www/js/views/scatter.js";
+import { defaults } from "../../www/js/state/settings.js";
+import { Store } from "../../www/js/state/store.js";
 import {
   FAIRNESS,
   METRICS,
@@ -20,8 +20,8 @@ import {
   sourceRow,
   tally,
   waysOf,
-} from "../../www/js/summary-data.js";
-import { byLayer, overall } from "../../www/js/weights-data.js";
+} from "../../www/js/views/summary-data.js";
+import { byLayer, overall } from "../../www/js/views/weights-data.js";
 import * as sample from "./sample.js";
 
 const engine = (file) => readFileSync(new URL(`../../src/lab/${file}.rs`, import.meta.url), "utf8");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { readHash, writeHash } from "../../www/js/hash.js";
-import { CHOICES, FIELDS, SWITCHES, clamp, defaults, differences } from "../../www/js/settings.js";
+import { readHash, writeHash } from "../../www/js/state/hash.js";
+import { CHOICES, FIELDS, SWITCHES, clamp, defaults, differences } from "../../www/js/state/settings.js";
 
 test("only what differs is written, and it is read back", () => {
   assert.equal(writeHash(defaults()), "");

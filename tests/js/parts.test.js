@@ -1,12 +1,12 @@
 // Smaller parts: the instruction set, the walls' layout, the comparison behind the guess, Play and Reset.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LineError, parseInstructions } from "../../www/js/instructions.js";
-import { compare } from "../../www/js/predict.js";
-import { RunControl } from "../../www/js/run-control.js";
-import { defaults } from "../../www/js/settings.js";
-import { Store } from "../../www/js/store.js";
-import { cellAt, countStates, layOut, neighbour } from "../../www/js/wall-layout.js";
+import { LineError, parseInstructions } from "../../www/js/state/instructions.js";
+import { compare } from "../../www/js/views/predict.js";
+import { RunControl } from "../../www/js/state/run-control.js";
+import { defaults } from "../../www/js/state/settings.js";
+import { Store } from "../../www/js/state/store.js";
+import { cellAt, countStates, layOut, neighbour } from "../../www/js/views/wall-layout.js";
 import * as sample from "./sample.js";
 
 test("instruction sets are read in the usual forms", () => {

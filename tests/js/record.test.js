@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { RecordError, checkRecord, parseRecord, writeCsv, writeRecord } from "../../www/js/record.js";
-import { Store } from "../../www/js/store.js";
+import { RecordError, checkRecord, parseRecord, writeCsv, writeRecord } from "../../www/js/state/record.js";
+import { Store } from "../../www/js/state/store.js";
 import * as sample from "./sample.js";
 
 const refused = (value, pattern) =>

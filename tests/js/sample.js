@@ -1,5 +1,5 @@
 // A tiny run in the record's format. Its figures mean nothing; it is for tests only.
-import { defaults } from "../../www/js/settings.js";
+import { defaults } from "../../www/js/state/settings.js";
 
 const shift = (n) => ({
   kl: 0.5,

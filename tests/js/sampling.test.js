@@ -1,7 +1,7 @@
 // How the question box reads temperature, top-p and seed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SAMPLING, describeSampling, readField } from "../../www/js/sampling.js";
+import { SAMPLING, describeSampling, readField } from "../../www/js/views/sampling.js";
 
 test("values stay within what the engine takes", () => {
   assert.equal(readField("temperature", "0.7", 0), 0.7);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Store, countUpTo, lastUpTo } from "../../www/js/store.js";
+import { Store, countUpTo, lastUpTo } from "../../www/js/state/store.js";
 import * as sample from "./sample.js";
 
 test("searches entries by step", () => {

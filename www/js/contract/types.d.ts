@@ -243,28 +243,6 @@ export type Errors = {
   other: number;
 };
 
-export type Event = RunInfo & {
-  type: "run";
-} | StepEvent & {
-  type: "step";
-} | Measure & {
-  type: "measure";
-} | ShiftText & {
-  type: "text";
-} | {
-  run: number;
-  seconds: number;
-  type: "done";
-} | WeightsEvent & {
-  type: "weights";
-} | Strength & {
-  type: "strength";
-} | Counterfactual & {
-  type: "counterfactual";
-} | Summary & {
-  type: "summary";
-};
-
 /** How arms are made comparable. */
 export type Fairness = "same_rate" | "best_rate" | "equal_loss";
 
@@ -392,7 +370,7 @@ export type Message = {
   reason: string;
   type: "ready";
 } | {
-  event: Event;
+  event: RunEvent;
   type: "event";
 } | {
   done: number;
@@ -534,17 +512,6 @@ export type Recall = {
 
 export type RecallForm = "cloze" | "asked";
 
-/** A recorded run: the file that `driftscope run` writes and the page plays back. */
-export type Record = {
-  /** What it was recorded on, e.g. "cpu" or "webgpu: llvmpipe". */
-  engine: string;
-  events: Event[];
-  /** Always [`Record::FORMAT`]. */
-  format: string;
-  /** Always [`Record::VERSION`]; a reader refuses others. */
-  version: number;
-};
-
 /** What keeps an arm near the base, or from learning its set by heart. 0 switches each off. */
 export type Regularisers = {
   /** The loss gains this times KL(base || tuned) over the batch's response tokens, full vocabulary. */
@@ -557,6 +524,28 @@ export type Regularisers = {
   replay: number;
   /** AdamW's decoupled weight decay, on all but norms. */
   weight_decay: number;
+};
+
+export type RunEvent = RunInfo & {
+  type: "run";
+} | StepEvent & {
+  type: "step";
+} | Measure & {
+  type: "measure";
+} | ShiftText & {
+  type: "text";
+} | {
+  run: number;
+  seconds: number;
+  type: "done";
+} | WeightsEvent & {
+  type: "weights";
+} | Strength & {
+  type: "strength";
+} | Counterfactual & {
+  type: "counterfactual";
+} | Summary & {
+  type: "summary";
 };
 
 /** What a run is made of; the lists that later events refer to by index. */
@@ -576,6 +565,19 @@ export type RunInfo = {
   model: string;
   run: number;
   settings: Settings;
+};
+
+/** A recorded run: the file that `driftscope run` writes and the page plays back. */
+export type RunRecord = {
+  /** What it was recorded on, e.g. "cpu" or "webgpu: llvmpipe". */
+  engine: string;
+  events: RunEvent[];
+  /** Always [`Record::FORMAT`]. */
+  format: string;
+  /** The instruction set, where it is not the built-in one. */
+  instructions?: string | null;
+  /** Always [`Record::VERSION`]; a reader refuses others. */
+  version: number;
 };
 
 export type RunState = "preparing" | "paused" | "running" | "done";

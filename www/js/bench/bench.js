@@ -1,0 +1,128 @@
+/**
+ * The bench page: runs the worker's measurement on the chosen engines, one worker each, and shows the reports.
+ *
+ * @typedef {import("../contract/types.js").BenchReport} BenchReport
+ * @typedef {Extract<import("../contract/types.js").Command, {type: "bench"}>} BenchCommand
+ */
+import { clearErrors, say, showError } from "../ui/alerts.js";
+import { benchRows, benchSummary } from "./bench-table.js";
+import { download, el, find, table } from "../ui/dom.js";
+import { Engine, fetchData, fetchModel } from "../engine/engine.js";
+import { count } from "../ui/format.js";
+
+/** From the page's start until this script ran. */
+const SCRIPT_MS = performance.now();
+
+/** @type {BenchReport[]} */
+let reports = [];
+
+/** One engine's report; `begunAt` is where the first step's time begins, on the page's clock. */
+async function measure(backend, /** @type {BenchCommand} */ command, begunAt) {
+  let engine;
+  try {
+    return await new Promise((resolve, reject) => {
+      let postedAt = 0;
+      const onMessage = (message) => {
+        if (message.type === "error") reject(message);
+        if (message.type === "progress")
+          say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
+        if (message.type === "ready") {
+          postedAt = performance.now();
+          engine.post(command);
+        }
+        if (message.type === "bench") {
+          const to_first_step_ms = postedAt - begunAt + message.report.to_first_step_ms;
+          resolve({ ...message.report, to_first_step_ms, user_agent: navigator.userAgent });
+        }
+      };
+      engine = new Engine(onMessage);
+      const files = [fetchModel(() => {}), fetchData(), engine.start()];
+      Promise.all(files).then(
+        ([model, data]) => engine.post({ type: "load", backend, ...model, facts: data.facts }),
+        reject,
+      );
+    });
+  } finally {
+    engine?.stop();
+  }
+}
+
+function show() {
+  const tables = reports.flatMap((report) => [
+    el(
+      "div",
+      { class: "scroll" },
+      table(
+        `${report.model.name}, ${count(report.model.layers)} layers, on ${report.adapter.backend}; ${report.batch} × ${report.time} tokens, LoRA rank ${report.rank}`,
+        ["", "First, ms", "Median, ms", "Tokens/s", "GFLOP/s", "Of the best product"],
+        benchRows(report),
+      ),
+    ),
+    el("p", {}, benchSummary(report)),
+  ]);
+  find("#bench-tables").replaceChildren(...tables);
+  find("#bench-json").value = json();
+  find("#bench-results").hidden = reports.length === 0;
+}
+
+const json = () => JSON.stringify(reports, null, 2);
+
+/** @returns {BenchCommand} */
+function command() {
+  const number = (name) => find(`#bench-${name}`).valueAsNumber;
+  const shape = find("#bench-model").value;
+  const random = shape === "atlas" ? null : { shape, layers: number("layers") };
+  const settings = { batch: number("batch"), time: number("time"), rank: number("rank"), repeat: number("repeat") };
+  return { type: "bench", settings, random };
+}
+
+/** What the WebAssembly weighs, as the build has noted it. */
+async function wasmSize() {
+  const answer = await fetch("build.json");
+  return answer.ok ? (await answer.json()).wasm : null;
+}
+
+async function run() {
+  const [chosen, wanted] = [find("#bench-backend").value, command()];
+  const backends = chosen === "both" ? ["webgpu", "cpu"] : [chosen];
+  let begunAt = performance.now() - SCRIPT_MS;
+  document.documentElement.dataset.bench = "running";
+  reports = [];
+  clearErrors("bench");
+  show();
+  for (const backend of backends) {
+    try {
+      say(`${backend}: starting`);
+      const report = await measure(backend, wanted, begunAt);
+      reports.push({ ...report, wasm: await wasmSize() });
+      show();
+    } catch (error) {
+      showError("bench", `${backend}: ${error?.message ?? error}`);
+    }
+    begunAt = performance.now();
+  }
+  const isComplete = reports.length === backends.length;
+  say(isComplete ? "Done." : "Not every engine could be measured.");
+  document.documentElement.dataset.bench = isComplete ? "done" : "failed";
+}
+
+find("#bench-model").addEventListener("change", (event) => {
+  find("#bench-layers").disabled = event.target.value === "atlas";
+});
+find("#bench-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = find("#bench-run");
+  button.disabled = true;
+  await run();
+  button.disabled = false;
+});
+find("#bench-save").addEventListener("click", () => download("driftscope-bench.json", json(), "application/json"));
+find("#bench-copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(json());
+    say("The results are in the clipboard.");
+  } catch {
+    find("#bench-json").select();
+    say("The browser did not allow copying: copy the selected text.");
+  }
+});

@@ -1,0 +1,196 @@
+/** The page's moving parts: one store, the engine's client, the control between them, and what it says. */
+import { Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
+import { RunControl } from "./state/run-control.js";
+import { readHash, writeHash } from "./state/hash.js";
+import { Store } from "./state/store.js";
+import { clearErrors, say, showError } from "./ui/alerts.js";
+import { download } from "./ui/dom.js";
+import { count } from "./ui/format.js";
+import { invalidate, setBusy } from "./ui/frame.js";
+import { Ask } from "./views/ask.js";
+import { makeClassView } from "./views/class-view.js";
+import { InstructionsEditor } from "./views/instructions-editor.js";
+import { showEngine } from "./views/machine.js";
+import { Prediction } from "./views/predict.js";
+import { MODEL_STAGE, hideProgress, showProgress, takeProgress } from "./views/progress.js";
+import { SettingsForm } from "./views/settings-form.js";
+import { Milestones, recallSentence } from "./views/status.js";
+import { makeStrength } from "./views/strength.js";
+import { checkSentence } from "./views/summary-data.js";
+
+/**
+ * @typedef {import("./contract/types.js").Message} Message
+ * @typedef {import("./contract/types.js").BackendChoice} BackendChoice
+ */
+
+export class Page {
+  constructor() {
+    const link = readHash(location.hash);
+    this.store = new Store();
+    this.backend = /** @type {BackendChoice} */ (link.backend);
+    this.parameters = NaN;
+    /** @type {Awaited<ReturnType<typeof fetchData>> | null} */
+    this.data = null;
+    this.engine = new Engine((message) => this.receive(message));
+    const post = (/** @type {import("./contract/types.js").Command} */ command) => this.engine.post(command);
+    this.control = new RunControl(this.store, {
+      post,
+      plan: () => this.plan(),
+      refused: () => this.refused(),
+      begun: () => say("Preparing a run."), // the engine may still be trying its kernels
+      changed: () => this.controlChanged(),
+      paused: () => say(`Paused at step ${count(this.store.step)}. ${recallSentence(this.store)}`),
+      finished: () => this.finished(),
+    });
+    this.form = new SettingsForm(link.settings, link.muted, () => this.settingsChanged());
+    this.classView = makeClassView(link.hidden, () => this.settingsChanged());
+    this.editor = new InstructionsEditor(() => invalidate());
+    this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
+    this.ask = new Ask(this.store, post);
+    this.milestones = new Milestones(this.store);
+    this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
+    this.store.mute(link.muted);
+    if (link.ignored.length > 0) showError("address", link.ignored.slice(0, 5).join(", ").slice(0, 200));
+  }
+
+  /** What a new run would be made with. */
+  plan() {
+    this.editor.flush();
+    if (!this.data || this.editor.error) return null;
+    return { settings: this.form.wanted, instructions: this.editor.text, heldout: this.data.heldout };
+  }
+
+  refused() {
+    showError("instructions", this.editor.error || "the data is not loaded yet");
+  }
+
+  /** What the address holds: the settings, the arms that are muted, the engine and the hidden parts. */
+  hash() {
+    const { settings, muted } = this.form;
+    return writeHash(settings, { muted, backend: this.backend, hidden: this.classView.hidden() });
+  }
+
+  settingsChanged() {
+    history.replaceState(null, "", this.hash() || location.pathname + location.search);
+    this.store.mute(this.form.muted);
+    invalidate();
+  }
+
+  /** The address has changed. */
+  readAddress() {
+    const { settings, muted, hidden } = readHash(location.hash);
+    this.classView.hide(hidden);
+    this.form.set(settings, muted);
+  }
+
+  controlChanged() {
+    // For style sheets and tests: none, preparing, paused, running, done, or playing back.
+    document.documentElement.dataset.run = this.control.playback.isPlaying ? "playing" : this.control.state;
+    invalidate();
+    setBusy(this.control.isRunning || this.control.isBusy);
+  }
+
+  finished() {
+    this.prediction.reveal();
+    const { experiment } = this.control;
+    const { store } = this;
+    if (experiment?.name === "check") {
+      const found = store.checks.map((check) => checkSentence(check, store.label(check.arm)));
+      return say(`The check has ended. ${found.join(" ")}`);
+    }
+    if (experiment) return say(`The experiment has ended. ${store.summary?.verdict ?? ""}`);
+    say(`The run has ended. ${recallSentence(store, store.newest)}`);
+  }
+
+  /** Takes every message of the worker. */
+  receive(/** @type {Message} */ message) {
+    if (message.type === "ready") return this.ready(message);
+    if (message.type === "progress") return takeProgress(message);
+    if (message.type === "answer") return this.ask.receive(message);
+    if (message.type === "saved") return download(message.file, message.bytes, "application/octet-stream");
+    if (message.type === "error") return this.failed(message.name, message.message);
+    if (message.type === "state" && message.state !== "preparing") hideProgress();
+    this.control.receive(message);
+    if (message.type !== "event") return;
+    const { run } = this.store;
+    if (run !== null && run === message.event) say(`A new run at step 0 with seed ${run.settings.seed}.`);
+    this.milestones.update();
+  }
+
+  /** @private */
+  ready(/** @type {Extract<Message, {type: "ready"}>} */ message) {
+    this.parameters = message.parameters;
+    document.documentElement.dataset.engine = message.engine;
+    showEngine(message);
+    hideProgress();
+    this.engine.post({ type: "warm_up", settings: this.form.wanted });
+    this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
+    say(`Ready to train: ${message.reason}`);
+  }
+
+  /** @private */
+  failed(/** @type {string} */ name, /** @type {string} */ message) {
+    hideProgress();
+    if (this.control.mode === "loading") return this.playbackOnly(message);
+    showError(name, message);
+    this.strength.stop();
+    this.control.fail();
+    if (name !== "worker" && name !== "device-lost") return;
+    document.documentElement.dataset.engine = "playback";
+    this.control.setMode("playback");
+  }
+
+  /** The engine cannot run: the recorded run stays, and everything that reads it works. @private */
+  playbackOnly(/** @type {string} */ message) {
+    document.documentElement.dataset.engine = "playback";
+    const reason = `Training is not possible here: ${message}. The page plays recorded runs.`;
+    showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN });
+    hideProgress();
+    this.control.setMode("playback");
+    say("Training is not possible here; the page plays the recorded run.");
+  }
+
+  async startEngine() {
+    const loaded = fetchData();
+    const edited = loaded.then((data) => {
+      this.data = data;
+      this.editor.load(data.instructions);
+    });
+    edited.catch(() => {}); // awaited below, after the worker
+    try {
+      showProgress("Starting the engine", 0, 0);
+      const fetched = fetchModel((done, total) => showProgress(MODEL_STAGE, done, total));
+      fetched.catch(() => {}); // awaited below too
+      await this.engine.start();
+      const model = await fetched;
+      await edited;
+      showProgress("Preparing the engine", 0, 0);
+      this.engine.post({ type: "load", backend: this.backend, ...model, facts: (await loaded).facts });
+    } catch (error) {
+      this.playbackOnly(/** @type {Error} */ (error).message);
+    }
+  }
+
+  /** Starts an experiment in the engine. */
+  async runFinding(
+    /** @type {import("./contract/types.js").PresetData} */ { name, title, data },
+    /** @type {number} */ seeds,
+  ) {
+    const wanted = this.plan();
+    if (!wanted) return this.refused();
+    clearErrors("download");
+    try {
+      const instructions = data ? await fetchText(data) : wanted.instructions;
+      this.control.experimentWith(name, seeds, { instructions, heldout: wanted.heldout });
+      say(`The experiment starts: ${title}`);
+    } catch (error) {
+      showError("download", /** @type {Error} */ (error).message);
+    }
+  }
+
+  chooseBackend(/** @type {BackendChoice} */ backend) {
+    this.backend = backend;
+    this.settingsChanged();
+    location.reload();
+  }
+}

@@ -1,0 +1,57 @@
+/** Moves the history slider through the run that is shown, from its first step to its last. */
+import { prefersLessMotion } from "../ui/theme.js";
+
+/** The whole run takes about this long. */
+const SECONDS = 12;
+
+export class Playback {
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {(isPlaying: boolean, isAtEnd: boolean) => void} onChange
+   */
+  constructor(store, onChange) {
+    this.store = store;
+    this.onChange = onChange;
+    this.isPlaying = false;
+  }
+
+  play() {
+    if (this.isPlaying || this.store.newest === 0) return;
+    this.isPlaying = true;
+    const { store } = this;
+    const isAtEnd = store.pinned === null || store.pinned >= store.newest;
+    if (isAtEnd) store.pin(0);
+    this.position = store.pinned;
+    this.last = performance.now();
+    requestAnimationFrame((now) => this.tick(now));
+    this.onChange(true, false);
+  }
+
+  pause() {
+    if (!this.isPlaying) return;
+    this.isPlaying = false;
+    this.onChange(false, false);
+  }
+
+  /** @private */
+  tick(now) {
+    if (!this.isPlaying) return;
+    const { store } = this;
+    this.position += ((now - this.last) / 1000) * (store.newest / SECONDS);
+    this.last = now;
+    if (this.position >= store.newest) {
+      this.isPlaying = false;
+      store.pin(null);
+      this.onChange(false, true);
+      return;
+    }
+    store.pin(this.pace(this.position));
+    requestAnimationFrame((next) => this.tick(next));
+  }
+
+  /** With reduced motion the slider jumps in eight parts instead of gliding. */
+  pace(position) {
+    const part = prefersLessMotion() ? this.store.newest / 8 : 1;
+    return Math.floor(position / part) * part;
+  }
+}

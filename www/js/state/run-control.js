@@ -1,0 +1,227 @@
+/**
+ * What Play, Pause, Step and Reset do: they drive the engine when there is one, otherwise they play back the run that is
+ * shown.
+ *
+ * @typedef {"loading" | "live" | "playback"} Mode
+ * @typedef {import("../contract/types.js").Message} Message
+ * @typedef {import("./run-state.js").Plan} Plan
+ * @typedef {Plan & {settings: import("./settings.js").Settings}} RunPlan
+ */
+import { Playback } from "./playback.js";
+import { NONE, advanced, arrived, begun, failed, phased, wanted } from "./run-state.js";
+import { differences } from "./settings.js";
+
+export class RunControl {
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {{post: (command: import("../contract/types.js").Command) => void, plan: () => RunPlan | null,
+   *   refused: () => void, begun: () => void, changed: () => void, paused: () => void, finished: () => void}} hooks
+   *   `plan`: what a new run is made with, null when the form or the instruction set has an error;
+   *   `refused`: a run was wanted while there was no plan; `begun`: the engine was asked for one; `finished`: a live or
+   *   played-back run reached its end
+   */
+  constructor(store, hooks) {
+    this.store = store;
+    this.hooks = hooks;
+    /** @type {Mode} */
+    this.mode = "loading";
+    /** @type {import("./run-state.js").Run} */
+    this.run = NONE;
+    this.engine = "";
+    this.playback = new Playback(store, (_, isAtEnd) => {
+      if (isAtEnd) hooks.finished();
+      hooks.changed();
+    });
+  }
+
+  /** The engine's run is, or is about to be, the one shown. */
+  get isLive() {
+    return this.run.kind === "live";
+  }
+
+  /** State of the engine's run. */
+  get state() {
+    return this.run.kind === "live" ? this.run.phase : "none";
+  }
+
+  /** What the engine's run is part of. */
+  get experiment() {
+    return this.run.kind === "live" ? this.run.experiment : null;
+  }
+
+  get isRunning() {
+    return this.playback.isPlaying || (this.run.kind === "live" && this.run.wants === "play");
+  }
+
+  get isBusy() {
+    return this.state === "preparing";
+  }
+
+  /** Whether Play and Step train. An opened file is played back; Reset leaves it for a live run. */
+  get usesEngine() {
+    return this.mode === "live" && (this.isLive || this.store.source.kind !== "imported");
+  }
+
+  setMode(/** @type {Mode} */ mode, engine = "") {
+    this.mode = mode;
+    this.engine = engine;
+    if (mode === "playback") this.run = NONE;
+    this.hooks.changed();
+  }
+
+  play() {
+    const isOver = this.state === "done";
+    if (!this.usesEngine || (isOver && !this.isChanged())) return this.playback.play();
+    this.playback.pause();
+    if ((!this.isLive || isOver) && !this.begin()) return;
+    this.store.pin(null);
+    this.run = wanted(this.run, "play");
+    this.hooks.post({ type: "play" });
+    this.hooks.changed();
+  }
+
+  pause() {
+    if (this.playback.isPlaying) {
+      this.playback.pause();
+      this.hooks.paused();
+    }
+    if (this.run.kind === "none" || this.run.wants === "pause") return;
+    this.run = wanted(this.run, "pause");
+    this.hooks.post({ type: "pause" });
+    this.hooks.changed();
+  }
+
+  /** Trains `count` steps of all arms, or moves the slider that far in a recorded run. */
+  step(/** @type {number} */ count, /** @type {string | null} */ arm = null) {
+    if (this.isExperimenting) return;
+    this.pause();
+    if (!this.usesEngine) return this.store.pin(this.store.step + count);
+    if (this.state === "done") return;
+    if (!this.isLive && !this.begin()) return;
+    this.store.pin(null);
+    this.hooks.post({ type: "step", count, arm });
+  }
+
+  /** Back to step 0 with the seed and the settings of the form. */
+  reset() {
+    this.pause();
+    if (this.mode === "live") this.begin();
+    else this.store.pin(0);
+    this.hooks.changed();
+  }
+
+  /** Leaves the engine's run, because another one is shown. */
+  leave() {
+    this.pause();
+    this.run = NONE;
+    this.hooks.changed();
+  }
+
+  /** What the live run was made with; null without one, and in an experiment, which has settings of its own. */
+  get running() {
+    if (this.run.kind === "none" || this.run.experiment) return null;
+    return this.run.next ?? this.run.shown;
+  }
+
+  /** Whether an experiment goes on, or waits to. */
+  get isExperimenting() {
+    return this.experiment !== null && !this.experiment.isOver;
+  }
+
+  /** Whether the form asks for another run than the one that is shown live. */
+  isChanged() {
+    const { running } = this;
+    const plan = running && this.hooks.plan();
+    if (!plan || !running.settings) return false;
+    return differences(plan.settings, running.settings).length > 0 || plan.instructions !== running.instructions;
+  }
+
+  /**
+   * Starts all runs of a preset.
+   * @param {string} preset
+   * @param {number} seeds
+   * @param {{instructions: string, heldout: string}} texts
+   */
+  experimentWith(preset, seeds, texts) {
+    this.beginExperiment(preset, texts);
+    this.hooks.post({ type: "experiment", preset, seeds, ...texts });
+    this.hooks.changed();
+  }
+
+  /** Whether the borrowed answers of the shown run can be checked: it trained here to its end, and is no check itself. */
+  get canCheck() {
+    const { run } = this.store;
+    return this.state === "done" && run !== null && run.settings.swaps.length === 0;
+  }
+
+  /** Trains an arm again with other objects in the source rows of its borrowed answers. */
+  check(/** @type {string} */ arm) {
+    if (!this.canCheck || this.run.kind === "none" || !this.run.shown) return;
+    this.beginExperiment("check", this.run.shown);
+    this.hooks.post({ type: "counterfactual", arm });
+    this.hooks.changed();
+  }
+
+  /** @private */
+  beginExperiment(
+    /** @type {string} */ name,
+    /** @type {{instructions: string, heldout: string}} */ { instructions, heldout },
+  ) {
+    this.playback.pause();
+    this.store.pin(null);
+    const plan = { settings: this.store.run?.settings ?? null, instructions, heldout };
+    this.run = begun(this.run, plan, "play", { name, label: "", done: 0, total: 0, isOver: false });
+  }
+
+  /** Starts a run in the engine. @private */
+  begin() {
+    const plan = this.hooks.plan();
+    if (!plan) {
+      this.hooks.refused();
+      return false;
+    }
+    this.run = begun(this.run, plan, "pause");
+    this.hooks.post({ type: "start", ...plan });
+    this.hooks.begun();
+    this.hooks.changed();
+    return true;
+  }
+
+  /** Takes the worker's events and states. */
+  receive(/** @type {Message} */ message) {
+    if (!this.isLive) return;
+    if (message.type === "state") this.takeState(message.state);
+    if (message.type === "event") this.takeEvent(message.event);
+    if (message.type === "experiment" && this.isExperimenting) {
+      this.run = advanced(this.run, message);
+      this.hooks.changed();
+    }
+  }
+
+  /** @private */
+  takeState(/** @type {import("../contract/types.js").RunState} */ state) {
+    const wasRunning = this.state === "running";
+    this.run = phased(this.run, state);
+    if (state === "paused" && wasRunning) this.hooks.paused();
+    if (state === "done") this.hooks.finished();
+    this.hooks.changed();
+  }
+
+  /** @private */
+  takeEvent(/** @type {import("../contract/types.js").RunEvent} */ event) {
+    const next = this.run.kind === "live" ? this.run.next : null;
+    if (event.type === "run" && next) {
+      this.run = arrived(this.run);
+      this.store.startLive(event, this.engine, next.instructions);
+    } else if (!next) {
+      this.store.apply(event);
+    }
+  }
+
+  /** The engine has failed: what was recorded stays on the page. */
+  fail() {
+    if (!this.isLive) return;
+    this.run = failed(this.run, this.store.source.kind === "live");
+    this.hooks.changed();
+  }
+}

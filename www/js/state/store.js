@@ -1,0 +1,294 @@
+/**
+ * The one store of the page. Live events, the recorded example and an imported file all pass through `apply`;
+ * every view reads what is shown at the chosen step from here.
+ *
+ * @typedef {import("../contract/types.js").RunEvent} RunEvent
+ * @typedef {import("../contract/types.js").Measure} Measure
+ * @typedef {import("../contract/types.js").ShiftText} ShiftText
+ * @typedef {import("../contract/types.js").WeightsEvent} WeightsEvent
+ * @typedef {import("../contract/types.js").Strength} Strength
+ * @typedef {Extract<RunEvent, {type: "run"}>} Run
+ * @typedef {Extract<RunEvent, {type: "summary"}>} Summary
+ * @typedef {Extract<RunEvent, {type: "counterfactual"}>} Check
+ * @typedef {{steps: import("../contract/types.js").StepEvent[], tokens: number[], measures: Measure[],
+ *   texts: ShiftText[], weights: WeightsEvent[], strengths: Strength[]}} ArmLog
+ *   `tokens[i]`: response tokens up to and with `steps[i]`; weights and strengths as their events came
+ * @typedef {{kind: "none" | "recorded" | "live" | "imported", engine: string, instructions: string | null}} Source
+ */
+import { BASE } from "../contract/data.js";
+
+/** How many entries have a `step` of at most `step`; entries are in order of step. */
+function countUpTo(/** @type {{step: number}[]} */ entries, /** @type {number} */ step) {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (entries[middle].step <= step) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * The last entry whose `step` is at most `step`, or null.
+ * @template {{step: number}} T
+ * @param {T[]} entries
+ * @param {number} step
+ * @returns {T | null}
+ */
+function lastUpTo(entries, step) {
+  return entries[countUpTo(entries, step) - 1] ?? null;
+}
+
+/** @returns {ArmLog} */
+const emptyLog = () => ({ steps: [], tokens: [], measures: [], texts: [], weights: [], strengths: [] });
+
+export class Store {
+  constructor() {
+    /** @type {Source} */
+    this.source = { kind: "none", engine: "", instructions: null };
+    /** Grows with every change of the data, so that a view can tell whether it has to redraw. */
+    this.version = 0;
+    /** The same without optimiser steps, of which there are many and which most views don't show. */
+    this.measuredVersion = 0;
+    /** @type {Extract<import("../contract/types.js").RunEvent, {type: "summary"}> | null} */
+    this.summary = null;
+    /** Where the summary comes from; it outlives the run it came with. */
+    this.summaryEngine = "";
+    /** @type {Source["kind"]} */
+    this.summaryKind = "none";
+    /** The facts that its counterfactual checks refer to. @type {import("../contract/types.js").WallFact[]} */
+    this.summaryFacts = [];
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    /** Ids of arms that no view shows. @type {string[]} */
+    this.muted = [];
+    this.clear();
+  }
+
+  clear() {
+    /** @type {Extract<import("../contract/types.js").RunEvent, {type: "run"}> | null} */
+    this.run = null;
+    /** By id, in the run's order. @type {Map<string, ArmLog>} */
+    this.arms = new Map();
+    /** @type {RunEvent[]} Everything of this run, for export. */
+    this.events = [];
+    /** @type {import("../contract/types.js").Counterfactual[]} Checks of the shown run's borrowed answers, one per arm. */
+    this.checks = [];
+    this.isDone = false;
+    this.seconds = NaN;
+    this.newest = 0;
+    /** Step chosen with the slider; null follows the newest. @type {number | null} */
+    this.pinned = null;
+    /** Step under the pointer, before `pinned`. @type {number | null} */
+    this.hovered = null;
+  }
+
+  /** Calls `listener` after every change. */
+  subscribe(/** @type {() => void} */ listener) {
+    this.listeners.add(listener);
+  }
+
+  changed() {
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Shows a whole record instead of the current run; one that only holds a summary leaves the run. */
+  open(/** @type {import("../contract/types.js").RunRecord} */ record, /** @type {"recorded" | "imported"} */ kind) {
+    if (record.events.some((event) => event.type === "run")) {
+      this.clear();
+      this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
+    }
+    for (const event of record.events) this.take(event, record.engine, kind);
+    this.version += 1;
+    this.changed();
+  }
+
+  /** A live run begins: its `run` event replaces what was shown. */
+  startLive(/** @type {Extract<import("../contract/types.js").RunEvent, {type: "run"}>} */ run, engine, instructions) {
+    this.source = { kind: "live", engine, instructions };
+    this.apply(run);
+  }
+
+  /** Adds one event. */
+  apply(/** @type {RunEvent} */ event) {
+    this.take(event, this.source.engine, this.source.kind);
+    this.version += 1;
+    this.changed();
+  }
+
+  /** @private */
+  take(/** @type {RunEvent} */ event, /** @type {string} */ engine, /** @type {Source["kind"]} */ kind) {
+    if (event.type !== "step") this.measuredVersion += 1;
+    if (event.type === "summary") {
+      this.summary = event;
+      this.summaryEngine = engine;
+      this.summaryKind = kind;
+      this.summaryFacts = this.run?.facts ?? [];
+      return;
+    }
+    if (event.type === "run") {
+      this.clear();
+      this.run = event;
+      for (const { id } of event.settings.arms) this.arms.set(id, emptyLog());
+    }
+    if (event.type === "counterfactual") {
+      if (!this.run) return;
+      this.checks = [...this.checks.filter((check) => check.arm !== event.arm), event];
+      this.events.push(event);
+      return;
+    }
+    // Late events of a run that has been replaced.
+    if (!this.run || event.run !== this.run.run) return;
+    this.events.push(event);
+    if (event.type === "done") {
+      this.isDone = true;
+      this.seconds = event.seconds;
+    }
+    const log = "arm" in event ? this.arms.get(event.arm) : undefined;
+    if (!log) return;
+    if (event.type === "step") {
+      log.steps.push(event);
+      log.tokens.push((log.tokens.at(-1) ?? 0) + event.tokens);
+    }
+    if (event.type === "measure") log.measures.push(event);
+    if (event.type === "text") log.texts.push(event);
+    if (event.type === "weights") log.weights.push(event);
+    if (event.type === "strength") log.strengths.push(event);
+    this.newest = Math.max(this.newest, event.step);
+  }
+
+  /** The step that every view shows. */
+  get step() {
+    return Math.min(this.hovered ?? this.pinned ?? this.newest, this.newest);
+  }
+
+  /** Where charts end, from a run's first step on. */
+  get lastStep() {
+    return Math.max(1, this.newest, this.run?.settings.steps ?? 0);
+  }
+
+  get isFollowing() {
+    return this.pinned === null;
+  }
+
+  /** Ids of the arms of this run that are shown, in order; all of them where every one is muted. */
+  get armNames() {
+    const all = [...this.arms.keys()];
+    const shown = all.filter((id) => !this.muted.includes(id));
+    return shown.length > 0 ? shown : all;
+  }
+
+  /** The place of an arm in the run's list, which is its colour; the base's is -1. */
+  placeOf(/** @type {string} */ id) {
+    return [...this.arms.keys()].indexOf(id);
+  }
+
+  /** The arm at a place; null where there is none, or it is muted. */
+  armAt(/** @type {number} */ place) {
+    const id = [...this.arms.keys()][place];
+    return id !== undefined && this.armNames.includes(id) ? id : null;
+  }
+
+  /** An arm as a reader names it. */
+  label(/** @type {string} */ id) {
+    if (id === BASE) return "Base";
+    return this.run?.settings.arms.find((arm) => arm.id === id)?.label ?? id;
+  }
+
+  /** "LoRA 0.14, Full 0.20" of the arms that are shown. */
+  perArm(/** @type {(id: string) => string} */ write) {
+    return this.armNames.map((id) => `${this.label(id)} ${write(id)}`).join(", ");
+  }
+
+  /** What an arm of this run has recorded. */
+  log(/** @type {string} */ id) {
+    return this.arms.get(id) ?? emptyLog();
+  }
+
+  /** Hides arms from every view; they go on training. */
+  mute(/** @type {string[]} */ ids) {
+    if (ids.join() === this.muted.join()) return;
+    this.muted = ids;
+    this.version += 1;
+    this.measuredVersion += 1;
+    this.changed();
+  }
+
+  pin(/** @type {number | null} */ step) {
+    const next = step === null ? null : Math.max(0, Math.min(this.newest, Math.round(step)));
+    if (next === this.pinned && this.hovered === null) return;
+    this.pinned = next;
+    this.hovered = null;
+    this.changed();
+  }
+
+  hover(/** @type {number | null} */ step) {
+    const next = step === null ? null : Math.max(0, Math.min(this.newest, Math.round(step)));
+    if (next === this.hovered) return;
+    this.hovered = next;
+    this.changed();
+  }
+
+  /** The newest measure of an arm at the chosen step. */
+  measure(/** @type {string} */ arm, step = this.step) {
+    return lastUpTo(this.arms.get(arm)?.measures ?? [], step);
+  }
+
+  /** How an arm's weights differ from the base's at the chosen step. */
+  weights(/** @type {string} */ arm, step = this.step) {
+    return lastUpTo(this.arms.get(arm)?.weights ?? [], step);
+  }
+
+  /** Whether there is anything to show but optimiser steps: a live run takes its first ones before it is measured. */
+  get isMeasured() {
+    return this.armNames.some((arm) => this.measure(arm));
+  }
+
+  /** The step of the measures that are shown. */
+  get measuredStep() {
+    return Math.max(0, ...this.armNames.map((arm) => this.measure(arm)?.step ?? 0));
+  }
+
+  /** The measure before training: the base model. */
+  start(arm = this.armNames[0]) {
+    const first = arm === undefined ? null : this.log(arm).measures[0];
+    return first && first.step === 0 ? first : null;
+  }
+
+  /** Optimiser step of an arm at the chosen step. */
+  trained(/** @type {string} */ arm, step = this.step) {
+    return lastUpTo(this.arms.get(arm)?.steps ?? [], step);
+  }
+
+  /** The newest `most` steps of an arm up to the chosen one, and the tokens up to there. */
+  recent(/** @type {string} */ arm, /** @type {number} */ most, step = this.step) {
+    const { steps, tokens } = this.log(arm);
+    const end = countUpTo(steps, step);
+    return { steps: steps.slice(Math.max(0, end - most), end), tokens: tokens[end - 1] ?? 0 };
+  }
+
+  /** Questions whose answers were recorded, in order of appearance. */
+  get questions() {
+    const texts = this.armNames.flatMap((arm) => this.log(arm).texts);
+    return [...new Set(texts.map((text) => text.question))];
+  }
+
+  /** An arm's answer to `question` at the chosen step. */
+  text(/** @type {string} */ arm, /** @type {string} */ question, step = this.step) {
+    const texts = this.arms.get(arm)?.texts ?? [];
+    return lastUpTo(
+      texts.filter((text) => text.question === question),
+      step,
+    );
+  }
+
+  /** A recall figure of a measure. */
+  static recall(
+    /** @type {Measure | null | undefined} */ measure,
+    /** @type {import("../contract/types.js").Split} */ split,
+    /** @type {import("../contract/types.js").RecallForm} */ form,
+  ) {
+    return measure?.recall.find((entry) => entry.split === split && entry.form === form && entry.n > 0) ?? null;
+  }
+}

@@ -1,0 +1,68 @@
+/** How numbers and names are written. A figure that does not exist is a dash. */
+
+const NONE = "–";
+const whole = new Intl.NumberFormat("en");
+
+/** Instead of figures, before a run's first measure. */
+export const NOT_MEASURED = "Nothing is measured yet.";
+
+export const SPLIT_LABEL = { kept: "kept", seen: "seen", new: "new" };
+
+export function isNumber(value) {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+/** 12,345 */
+export function count(value) {
+  return isNumber(value) ? whole.format(Math.round(value)) : NONE;
+}
+
+/** With a fixed number of decimals. */
+export function fixed(value, decimals = 2) {
+  return isNumber(value) ? value.toFixed(decimals) : NONE;
+}
+
+/** Nats: three decimals below 1, two above. */
+export function nats(value) {
+  return fixed(value, Math.abs(value) < 1 ? 3 : 2);
+}
+
+/** A share from 0 to 1: "82.5 %", with a space that does not break. */
+export function percent(share, decimals = 1) {
+  return isNumber(share) ? `${(100 * share).toFixed(decimals)}\u00a0%` : NONE;
+}
+
+/** A probability from its logarithm: "0.03 %" keeps small ones visible. */
+export function probability(logprob) {
+  if (!isNumber(logprob)) return NONE;
+  const p = Math.exp(logprob);
+  if (p > 0 && p < 0.0001) return "<\u00a00.01\u00a0%";
+  return percent(p, p < 0.1 ? 2 : 1);
+}
+
+/** A learning rate: "1e-3", "3e-4", "0.5". */
+export function rate(value) {
+  if (!isNumber(value)) return NONE;
+  if (value === 0 || value >= 0.1) return String(Number(value.toPrecision(3)));
+  return Number(value.toPrecision(3)).toExponential();
+}
+
+/** 1.9 MB */
+export function bytes(value) {
+  if (!isNumber(value)) return NONE;
+  if (value < 1000) return `${value} B`;
+  if (value < 1e6) return `${(value / 1e3).toFixed(1)} kB`;
+  return `${(value / 1e6).toFixed(1)} MB`;
+}
+
+const LONGER = { number: "atomic number", year: "discovery year" };
+
+/** A relation as a reader names it: "calling_code" -> "calling code". */
+export function words(name) {
+  return Object.hasOwn(LONGER, name) ? LONGER[name] : name.replaceAll("_", " ");
+}
+
+/** "1 row", "2 rows" */
+export function plural(number, one, many = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}

@@ -1,0 +1,101 @@
+/** A free question, answered by the base and by every arm as they are now. */
+import { el, find, findAll, setText, update } from "../ui/dom.js";
+import { BASE } from "../contract/data.js";
+import { plural } from "../ui/format.js";
+import { makeSlots } from "../ui/slots.js";
+import { SAMPLING, describeSampling, readField } from "./sampling.js";
+import { markToken, tokenRow, topTable } from "./tokens.js";
+
+const LONGEST_ANSWER = 60;
+
+export class Ask {
+  /**
+   * @param {import("../state/store.js").Store} store
+   * @param {(command: import("../contract/types.js").Command) => void} post
+   */
+  constructor(store, post) {
+    this.store = store;
+    this.post = post;
+    this.slots = makeSlots("[data-answer-slot]", find("#ask-answers"));
+    this.base = find('[data-answer="base"]');
+    this.id = 0;
+    this.sampling = /** @type {import("./sampling.js").Sampling} */ ({});
+    for (const name of Object.keys(SAMPLING)) this.wireField(name);
+    this.form = find("#ask-form");
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.ask(find("#ask-question").value.trim());
+    });
+    for (const button of findAll("[data-ask]")) {
+      button.addEventListener("click", () => {
+        find("#ask-question").value = button.textContent;
+        this.ask(button.textContent);
+      });
+    }
+  }
+
+  /** A field of the sampling: text that is no number gives way to the last value. @private */
+  wireField(name) {
+    const input = find(`#ask-sampling [name="${name}"]`);
+    const show = () => (input.value = String(this.sampling[name]));
+    this.sampling[name] = SAMPLING[name].start;
+    input.addEventListener("change", () => {
+      this.sampling[name] = readField(name, input.value, this.sampling[name]);
+      show();
+    });
+    show();
+  }
+
+  /** Says whether questions can be asked, and why not. */
+  enable(isLive, hasRun) {
+    for (const control of findAll("button, input", find("#ask"))) update(control, { disabled: !isLive });
+    const ready = hasRun ? "The base and every arm as they are now." : "Before a run starts only the base answers.";
+    setText(find("#ask-note"), isLive ? ready : "Asking needs the engine, which is not running on this page.");
+  }
+
+  /** @private */
+  ask(question) {
+    if (question === "") return;
+    this.id += 1;
+    find("#ask-answers").hidden = false;
+    this.slots.forEach((slot, place) => {
+      const arm = this.store.armAt(place);
+      slot.hidden = arm === null;
+      if (arm === null) return;
+      slot.dataset.answer = arm;
+      setText(find("h3", slot), this.store.label(arm));
+    });
+    for (const host of [this.base, ...this.slots]) {
+      find(".answer", host).replaceChildren(el("p", { class: "soft" }, "…"));
+      find(".tops", host).replaceChildren();
+    }
+    const sampling = { ...this.sampling };
+    setText(find("#ask-asked"), `Asked: “${question}” (${describeSampling(sampling)})`);
+    this.post({ type: "ask", id: this.id, question, max_tokens: LONGEST_ANSWER, sampling });
+  }
+
+  /** Shows an answer; those to an earlier question are dropped. */
+  receive(/** @type {Extract<import("../contract/types.js").Message, {type: "answer"}>} */ answer) {
+    const place = this.store.placeOf(answer.arm);
+    const host = answer.arm === BASE ? this.base : this.slots[place];
+    if (answer.id !== this.id || !host) return;
+    const label = this.store.label(answer.arm);
+    const tops = find(".tops", host);
+    const row = tokenRow(answer.tokens, -1, `${label}'s answer`, (i) => {
+      markToken(row, i);
+      const token = answer.tokens[i];
+      const tables = [topTable("Base", token.base_top, token.text, -1)];
+      if (answer.arm !== BASE) tables.push(topTable(label, token.top, token.text, place));
+      tops.replaceChildren(el("div", { class: "pair" }, tables));
+    });
+    const shifted = answer.tokens.filter((token) => token.rank > 3).length;
+    const note =
+      answer.arm === BASE
+        ? plural(answer.tokens.length, "token")
+        : `${shifted} of ${plural(answer.tokens.length, "token")} shifted`;
+    find(".answer", host).replaceChildren(
+      answer.tokens.length > 0 ? row : el("p", { class: "soft" }, "(nothing)"),
+      el("p", { class: "soft" }, note),
+    );
+  }
+}

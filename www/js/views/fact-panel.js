@@ -1,0 +1,108 @@
+/** The fact chosen on the walls: what it is, and what each arm makes of it at the chosen step. */
+import { el } from "../ui/dom.js";
+import { armClass } from "../ui/arm-style.js";
+import { probability, words } from "../ui/format.js";
+import { sourceRow } from "./summary-data.js";
+import { stateOf } from "./wall-layout.js";
+
+const SPLIT_TEXT = {
+  kept: "kept: the instruction set never mentions its subject",
+  seen: "seen: the instruction set mentions it or its subject",
+  new: "new: only the instruction set has it",
+};
+const MOST_SOURCES = 3;
+
+/**
+ * Fills `host`.
+ * @param {import("../state/store.js").Store} store
+ * @param {number} index of the fact, -1 for none
+ * @param {{question: string, answer: string}[] | null} rows the instruction set of the shown run, if known
+ * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
+ */
+export function drawFact(host, store, index, rows, checks) {
+  const fact = store.run?.facts[index];
+  const measures = store.armNames.map((arm) => store.measure(arm));
+  const key = JSON.stringify([
+    store.run?.run,
+    store.source.kind,
+    index,
+    measures.map((m) => [m?.arm, m?.step]),
+    rows === null,
+    checks.key(),
+  ]);
+  if (host.dataset.key === key) return;
+  host.dataset.key = key;
+  if (!fact) {
+    host.replaceChildren(
+      el(
+        "p",
+        { class: "soft" },
+        "Point at a cell, tap it, or move with the arrow keys: the fact and every arm's answer appear here.",
+      ),
+    );
+    return;
+  }
+  host.replaceChildren(
+    el(
+      "p",
+      { class: "fact-title" },
+      el("b", {}, `${fact.subject}, ${words(fact.relation)}: `),
+      fact.object,
+      el("span", { class: "soft" }, ` (${SPLIT_TEXT[fact.split]})`),
+    ),
+    el(
+      "div",
+      { class: "fact-arms" },
+      store.armNames.map((arm) => answerOf(store, arm, index, fact, rows, checks)),
+    ),
+  );
+}
+
+function answerOf(store, arm, index, fact, rows, checks) {
+  const measure = store.measure(arm);
+  if (!measure) return null;
+  const state = stateOf(measure.cells[index]);
+  const isRight = state.letter === "k" || state.letter === "w";
+  const wrong = measure.wrong.find((entry) => entry.cell === index);
+  const answer = isRight ? fact.object : (wrong?.answer ?? "(not recorded)");
+  const start = store.start(arm)?.logprobs[index];
+  return el(
+    "div",
+    { class: `fact-arm ${armClass(store.placeOf(arm))}` },
+    el("p", {}, el("b", {}, store.label(arm)), `, ${state.name}`),
+    el(
+      "p",
+      { class: "cloze" },
+      `${fact.cloze} `,
+      el("mark", { class: isRight ? "right" : "wrong" }, answer || "(nothing)"),
+    ),
+    el(
+      "p",
+      { class: "soft" },
+      `Probability of “${fact.object}”: ${probability(measure.logprobs[index])}; before training ${probability(start)}.`,
+    ),
+    state.letter === "b" && wrong ? sources(wrong, rows, store.run.added) : null,
+    state.letter === "b" && wrong?.sources.length > 0 ? checks.button(arm) : null,
+  );
+}
+
+/** The rows of the instruction set that say this of another subject. */
+function sources(wrong, rows, added) {
+  const shown = wrong.sources.slice(0, MOST_SOURCES).map((number) => {
+    const row = sourceRow(number, rows, added);
+    return el(
+      "li",
+      {},
+      row?.isAdded ? `Row ${number + 1}, added by the settings` : `Row ${number + 1}`,
+      row ? el("span", {}, `: ${row.question} → ${row.answer}`) : " (this file does not hold the text)",
+    );
+  });
+  const more = wrong.sources.length - shown.length;
+  if (more > 0) shown.push(el("li", {}, `and ${more} more`));
+  return el(
+    "div",
+    { class: "sources" },
+    el("p", {}, "The instruction set says this of another subject:"),
+    el("ul", {}, shown),
+  );
+}

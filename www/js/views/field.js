@@ -1,0 +1,81 @@
+/** One choice of a run or of an arm as a labelled control with its hint, as the contract describes it. */
+import { readField, valueOf } from "../state/settings.js";
+import { el, findAll, setText, update } from "../ui/dom.js";
+
+/** @typedef {import("../contract/types.js").FieldData} Field */
+
+/**
+ * @param {Field} field
+ * @param {{id: string, name: string, onChange: (value: unknown) => void}} options  `name`: of its `data-setting`
+ * @returns {{row: HTMLElement, write: (owner: unknown, field: Field) => void}} `write` shows what an owner has
+ */
+export function makeField(field, { id, name, onChange }) {
+  const hintId = `${id}-hint`;
+  const hint = el("p", { class: "hint", id: hintId }, field.help);
+  const common = { id, "data-setting": name, "aria-describedby": hintId };
+  const take = (/** @type {string} */ text, /** @type {HTMLElement} */ control) => {
+    const value = readField(field, text);
+    setText(hint, value === null ? complaint(field) : bounded(field, text, value));
+    control.setAttribute("aria-invalid", String(value === null));
+    if (value !== null) onChange(value);
+    return value;
+  };
+  if (field.kind === "several") return severalField(field, common, hint, take);
+  const control = /** @type {any} */ (makeControl(field, common));
+  control.addEventListener("change", () => {
+    const isSwitch = field.kind === "switch";
+    const value = take(isSwitch ? String(control.checked) : control.value, control);
+    if (value !== null && !isSwitch) control.value = String(value);
+  });
+  const write = (/** @type {unknown} */ owner) => {
+    const value = valueOf(owner, field);
+    if (field.kind === "switch") update(control, { checked: value });
+    else if (control.getAttribute("aria-invalid") !== "true") update(control, { value: String(value) });
+  };
+  const row = el("div", { class: "field" }, el("label", { for: id }, field.label), control, hint, restartNote());
+  return { row, write };
+}
+
+function makeControl(/** @type {Field} */ field, /** @type {Record<string, string>} */ common) {
+  if (field.kind === "switch") return el("input", { ...common, type: "checkbox" });
+  if (field.kind === "choice") {
+    return el("select", common, (field.options ?? []).map((option) => el("option", { value: option }, option)));
+  }
+  const inputmode = field.kind === "whole" ? "numeric" : "decimal";
+  return el("input", { ...common, type: "text", inputmode, autocomplete: "off", spellcheck: "false" });
+}
+
+/** Boxes for some of the options. */
+function severalField(
+  /** @type {Field} */ field,
+  /** @type {Record<string, string>} */ common,
+  /** @type {HTMLElement} */ hint,
+  /** @type {(text: string, control: HTMLElement) => unknown} */ take,
+) {
+  const boxes = (field.options ?? []).map((option) =>
+    el("label", { class: "box" }, el("input", { type: "checkbox", value: option, "data-setting": common["data-setting"] }), option),
+  );
+  const row = el("fieldset", { class: "targets" }, el("legend", {}, field.label), boxes, hint, restartNote());
+  const chosen = () => findAll("input:checked", row).map((box) => box.value);
+  for (const box of findAll("input", row)) box.addEventListener("change", () => take(chosen().join(), row));
+  const write = (/** @type {unknown} */ owner) => {
+    if (chosen().length === 0) return; // the last choice stays in use until there is another
+    const names = /** @type {string[]} */ (valueOf(owner, field));
+    for (const box of findAll("input", row)) update(box, { checked: names.includes(box.value) });
+  };
+  for (const box of findAll("input", row)) box.checked = true;
+  return { row, write };
+}
+
+function complaint(/** @type {Field} */ field) {
+  return field.kind === "several" ? "At least one is needed; the last choice stays in use." : "This is not a number.";
+}
+
+/** The help, or the range where the value was outside it. */
+function bounded(/** @type {Field} */ field, /** @type {string} */ text, /** @type {unknown} */ value) {
+  const isNumber = field.kind === "whole" || field.kind === "real";
+  if (!isNumber || value === Number(text)) return field.help;
+  return `From ${field.low} to ${field.high}${field.kind === "whole" ? ", whole" : ""}.`;
+}
+
+const restartNote = () => el("p", { class: "restart", hidden: true }, "applies on restart");

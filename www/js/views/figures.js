@@ -1,0 +1,185 @@
+/** What the charts show: the lines, a sentence made from the numbers, and the table behind them. */
+import { Columns } from "../state/columns.js";
+import { Store } from "../state/store.js";
+import { armLine, baseLine, batchLine } from "../ui/arm-style.js";
+import { count, fixed, nats, percent, rate } from "../ui/format.js";
+
+export const CLASSES = ["unshifted", "marginal", "shifted"];
+
+/** A share that is in percent already. */
+function percentNow(value) {
+  return percent(value / 100);
+}
+
+/** Lines of one figure of the measures per arm, with the base as a dashed level. */
+function measured(store, pick, level) {
+  const columns = new Columns(store.armNames.length, [0, store.lastStep]);
+  store.armNames.forEach((arm, i) => columns.extend(i, store.log(arm).measures, pick));
+  const { x, values } = columns;
+  const lines = store.armNames.map((arm) => ({
+    ...armLine(store.placeOf(arm), store.label(arm)),
+    now: pick(store.measure(arm)),
+  }));
+  if (Number.isFinite(level)) {
+    lines.push({ ...baseLine, now: level });
+    values.push(x.map(() => level));
+  }
+  return { lines, x, values };
+}
+
+const plain = (value) => String(Number(value.toPrecision(3)));
+
+/**
+ * Of each run that was shown, and the arms that were: the losses of its training batches and the held-out ones by arm,
+ * and the base's level.
+ */
+const lossColumns = new WeakMap();
+
+function extendLosses(store, level) {
+  const arms = store.armNames.map((arm) => store.log(arm));
+  const ends = [0, store.lastStep].map((step) => ({ step }));
+  /** @type {Columns} */
+  const shown = store.armNames.join();
+  const known = lossColumns.get(store.run);
+  const columns = known?.shown === shown ? known.columns : new Columns(2 * arms.length + 1, [0, store.lastStep]);
+  lossColumns.set(store.run, { shown, columns });
+  arms.forEach((log, i) => {
+    columns.extend(i, log.steps, (entry) => entry.loss);
+    columns.extend(arms.length + i, log.measures, (entry) => entry.heldout_loss);
+  });
+  if (Number.isFinite(level)) columns.extend(2 * arms.length, ends, () => level);
+  return columns;
+}
+
+const loss = {
+  isOfSteps: true,
+  write: nats,
+  axis: plain,
+  lines(store) {
+    const level = store.start()?.heldout_loss;
+    const { x, values } = extendLosses(store, level);
+    const lines = [
+      ...store.armNames.map((arm) => ({
+        ...batchLine(store.placeOf(arm), `${store.label(arm)}, training batch`),
+        now: store.trained(arm)?.loss,
+      })),
+      ...store.armNames.map((arm) => ({
+        ...armLine(store.placeOf(arm), `${store.label(arm)}, held-out`),
+        now: store.measure(arm)?.heldout_loss,
+      })),
+      { ...baseLine, label: "Base, held-out", now: level },
+    ];
+    return { lines, x, values };
+  },
+  caption(store) {
+    const now = store.perArm((arm) => nats(store.measure(arm)?.heldout_loss));
+    return `Held-out loss after ${count(store.measuredStep)} steps, in nats per response token: ${now}; base ${nats(store.start()?.heldout_loss)}. Lower is better at the instructions; it says nothing about what was forgotten.`;
+  },
+  head: ["Step", "Arm", "Training loss", "Held-out loss", "Rate", "Gradient norm"],
+  rows: (store) =>
+    eachMeasure(store, (arm, m) => {
+      const step = store.trained(arm, m.step);
+      return [nats(step?.loss), nats(m.heldout_loss), rate(step?.lr), nats(step?.grad_norm)];
+    }),
+};
+
+const recall = {
+  write: percentNow,
+  axis: (value) => `${value} %`,
+  choice: { split: "kept", form: "cloze" },
+  /** The recall figures that this run has. */
+  choices(store) {
+    const seen = new Map();
+    for (const { measures } of store.arms.values())
+      for (const entry of measures[0]?.recall ?? [])
+        if (entry.n > 0) seen.set(`${entry.split} ${entry.form}`, { split: entry.split, form: entry.form });
+    return [...seen.values()];
+  },
+  share(measure) {
+    const entry = Store.recall(measure, this.choice.split, this.choice.form);
+    return entry ? (100 * entry.correct) / entry.n : NaN;
+  },
+  lines(store) {
+    return measured(store, (m) => this.share(m), this.share(store.start()));
+  },
+  caption(store) {
+    const { split, form } = this.choice;
+    const write = (arm) => {
+      const entry = Store.recall(store.measure(arm), split, form);
+      return entry ? `${count(entry.correct)} of ${count(entry.n)} (${percent(entry.correct / entry.n)})` : "–";
+    };
+    const facts = {
+      kept: "facts the instruction set never mentions",
+      seen: "facts that the instruction set mentions",
+      new: "facts that only the instruction set has",
+    }[split];
+    const how = form === "cloze" ? "Completing a sentence" : "Answering a question";
+    return `${how} on ${facts}, after ${count(store.measuredStep)} steps: ${store.perArm(write)}; base ${percent(this.share(store.start()) / 100)}.`;
+  },
+  head: ["Step", "Arm", "Kept, cloze", "Kept, asked", "Seen, cloze", "Seen, asked", "New, cloze", "New, asked"],
+  rows: (store) =>
+    eachMeasure(store, (arm, m) =>
+      ["kept", "seen", "new"].flatMap((split) =>
+        ["cloze", "asked"].map((form) => {
+          const entry = Store.recall(m, split, form);
+          return entry ? `${entry.correct} / ${entry.n}` : "–";
+        }),
+      ),
+    ),
+};
+
+const kl = {
+  write: nats,
+  axis: plain,
+  lines: (store) => measured(store, (m) => m?.shift.kl, 0),
+  caption(store) {
+    const n = store.measure(store.armNames[0])?.shift.n;
+    const now = store.perArm((arm) => nats(store.measure(arm)?.shift.kl));
+    return `KL(tuned || base) over the whole vocabulary after ${count(store.measuredStep)} steps, in nats per token, on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`;
+  },
+  head: ["Step", "Arm", "KL, nats per token", "Tokens"],
+  rows: (store) => eachMeasure(store, (arm, m) => [nats(m.shift.kl), count(m.shift.n)]),
+};
+
+const share = (m, name) => (m && m.shift.n > 0 ? (100 * m.shift[name]) / m.shift.n : NaN);
+
+/** Stacked shares of one arm; drawn from the tallest area to the lowest, so that each covers the one behind. */
+export function shareLines(store, arm) {
+  const { measures } = store.log(arm);
+  const tops = { shifted: CLASSES, marginal: ["unshifted", "marginal"], unshifted: ["unshifted"] };
+  const names = ["shifted", "marginal", "unshifted"];
+  const lines = names.map((name) => ({
+    label: name,
+    color: `${name}-line`,
+    fill: `${name}-fill`,
+    width: 1,
+    now: share(store.measure(arm), name),
+  }));
+  const columns = new Columns(names.length, [0]);
+  names.forEach((name, i) =>
+    columns.extend(i, measures, (m) => tops[name].reduce((sum, part) => sum + share(m, part), 0)),
+  );
+  return { lines, x: columns.x, values: columns.values };
+}
+
+const shares = {
+  write: percentNow,
+  axis: (value) => `${value} %`,
+  caption(store) {
+    const now = store.perArm((arm) =>
+      CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "),
+    );
+    return `Unshifted / marginal / shifted tokens after ${count(store.measuredStep)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;
+  },
+  head: ["Step", "Arm", "Unshifted", "Marginal", "Shifted", "Tokens"],
+  rows: (store) =>
+    eachMeasure(store, (arm, m) => [...CLASSES.map((name) => percent(share(m, name) / 100)), count(m.shift.n)]),
+};
+
+function eachMeasure(store, write) {
+  return store.armNames.flatMap((arm) =>
+    store.log(arm).measures.map((m) => [count(m.step), store.label(arm), ...write(arm, m)]),
+  );
+}
+
+export const FIGURES = { loss, recall, kl, shares };

@@ -1,0 +1,93 @@
+/** KL to the base by position in the response: small bars, all arms on one scale. */
+import { find, fit, setAttributes, setText, svg, table } from "../ui/dom.js";
+import { NOT_MEASURED, count, nats } from "../ui/format.js";
+import { addView, makeDifference } from "../ui/frame.js";
+import { makeSlots } from "../ui/slots.js";
+
+const HEIGHT = 90;
+
+/** Prepares the figure: words and table are one view, each arm's bars another. */
+export function makeKlBars(/** @type {import("../state/store.js").Store} */ store) {
+  const figure = find('[data-figure="kl-positions"]');
+  const hosts = makeSlots("[data-bars]", figure);
+  const details = find("details", figure);
+  const measured = () =>
+    store.armNames
+      .map((arm) => ({ arm, label: store.label(arm), place: store.placeOf(arm), measure: store.measure(arm) }))
+      .filter(({ measure }) => measure);
+  const isNew = makeDifference();
+  const draw = () => {
+    const measures = measured();
+    if (!isNew(details.open, ...measures.map(({ measure }) => measure))) return;
+    hosts.forEach((host, place) => {
+      const own = measures.find((entry) => entry.place === place);
+      host.hidden = !own;
+      if (!own) return;
+      host.dataset.bars = own.arm;
+      setText(find("p", host), own.label);
+    });
+    const { top, longest } = scaleOf(measures);
+    setText(find("figcaption", figure), caption(measures, top));
+    if (details.open) find(".table", details).replaceChildren(asTable(measures, longest));
+  };
+  details.addEventListener("toggle", () => draw());
+  addView(figure, draw);
+  hosts.forEach((host, place) => addBars(host, place, measured));
+}
+
+function addBars(host, place, measured) {
+  const isNew = makeDifference();
+  addView(host, () => {
+    const measures = measured();
+    const own = measures.find((entry) => entry.place === place);
+    if (!isNew(...measures.map(({ measure }) => measure)) || !own) return;
+    drawBars(find("svg", host), own.measure.shift.positions, scaleOf(measures), own.label);
+  });
+}
+
+/** One scale for all arms. */
+function scaleOf(measures) {
+  const positions = measures.map(({ measure }) => measure.shift.positions);
+  return {
+    top: Math.max(0.1, ...positions.flat().map(({ kl }) => kl ?? 0)),
+    longest: Math.max(1, ...positions.map(({ length }) => length)),
+  };
+}
+
+function drawBars(host, positions, { top, longest }, label) {
+  setAttributes(host, {
+    viewBox: `0 0 ${longest * 10} ${HEIGHT}`,
+    "aria-label": `KL by position for ${label}; the table below has the figures`,
+  });
+  fit(host, positions.length, () => svg("rect", { width: 8 }, svg("title"))).forEach((bar, i) => {
+    const { kl, n } = positions[i];
+    const height = Math.max(0.5, ((kl ?? 0) / top) * HEIGHT);
+    setAttributes(bar, { x: i * 10 + 1, y: HEIGHT - height, height });
+    setText(bar.firstChild, `token ${i + 1}: ${nats(kl)} nats over ${count(n)} answers`);
+  });
+}
+
+function caption(measures, top) {
+  if (measures.length === 0) return NOT_MEASURED;
+  const parts = measures.map(({ label, measure }) => {
+    const { positions } = measure.shift;
+    const highest = positions.reduce(
+      (best, position, i) => ((position.kl ?? 0) > (positions[best]?.kl ?? 0) ? i : best),
+      0,
+    );
+    return `${label} is furthest from the base at token ${highest + 1} (${nats(positions[highest]?.kl)} nats)`;
+  });
+  return `${parts.join("; ")}. Mean over the held-out answers; all on one scale up to ${nats(top)}.`;
+}
+
+function asTable(measures, longest) {
+  const rows = Array.from({ length: longest }, (_, i) => [
+    count(i + 1),
+    ...measures.flatMap(({ measure }) => [nats(measure.shift.positions[i]?.kl), count(measure.shift.positions[i]?.n)]),
+  ]);
+  return table(
+    "KL by position",
+    ["Token", ...measures.flatMap(({ label }) => [`${label}, nats`, `${label}, answers`])],
+    rows,
+  );
+}

@@ -1,0 +1,182 @@
+/**
+ * Points in a plane, joined run by run, as SVG.
+ *
+ * @typedef {{x: number, y: number, title: string, isStart?: boolean, isLarge?: boolean}} Point
+ * @typedef {{place: number, points: Point[]}} Course  `place`: of the arm in its list
+ * @typedef {{xLabel: string, yLabel: string, label: string, isReversed?: boolean, isPercent?: boolean,
+ *   highest?: number, span?: number, xRange?: [number, number]}} Axes
+ *   `isReversed`: x falls to the right; `isPercent`: y is in percent; `highest`: the top of y, where it is known;
+ *   `span`: y covers at least so much, so that noise does not fill the figure; without `highest` y begins at 0
+ */
+import { fit, setAttributes, setText, svg } from "../ui/dom.js";
+import { armLine, colorOf, markerPath } from "../ui/arm-style.js";
+
+const HEIGHT = 280;
+const LEFT = 56;
+const RIGHT = 16;
+const TOP = 12;
+const BOTTOM = 46;
+
+/** Round numbers from `low` to `high`, about `wanted` of them. */
+export function ticks(low, high, wanted = 5) {
+  const rough = (high - low) / wanted || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((size) => size >= rough * 0.999);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+/** Lowest and highest of `values` with a margin, at least `span` apart and never above `highest`. */
+export function extent(values, { span = 0, highest = Infinity, margin = 0.05 } = {}) {
+  if (values.length === 0) return [0, Math.min(1, highest)];
+  let low = values.reduce((a, b) => Math.min(a, b));
+  let high = values.reduce((a, b) => Math.max(a, b));
+  const room = (high - low || 0.1) * margin;
+  [low, high] = [low - room, Math.min(high + room, highest)];
+  if (high - low < span) low = high - span;
+  return [low, high];
+}
+
+export class Scatter {
+  /**
+   * @param {HTMLElement} host
+   * @param {Axes} axes
+   */
+  constructor(host, axes) {
+    this.host = host;
+    this.axes = axes;
+    /** @type {Course[]} */
+    this.courses = [];
+    /** @type {{x: number, label: string} | null} A level on the x axis. */
+    this.level = null;
+    const hidden = { "aria-hidden": "true" };
+    this.parts = { grid: svg("g", hidden), level: svg("g", hidden), lines: svg("g"), starts: svg("g") };
+    const look = { role: "img", class: "scatter", "aria-label": axes.label };
+    this.root = svg("svg", look, ...Object.values(this.parts));
+    this.scales = "";
+    host.replaceChildren(this.root);
+    new ResizeObserver(() => this.render()).observe(host);
+  }
+
+  /** Draws these courses, the level across them, and the point where all begin. */
+  draw(courses, level = null) {
+    const isKnown = ({ x, y }) => Number.isFinite(x) && Number.isFinite(y);
+    this.courses = courses.map((course) => ({ ...course, points: course.points.filter(isKnown) }));
+    this.level = level;
+    this.width = 0;
+    this.render();
+  }
+
+  /** Marks that are there are moved; the grid is made anew only where the scales have changed. @private */
+  render() {
+    const width = Math.max(220, Math.floor(this.host.clientWidth));
+    if (width === this.width) return;
+    this.width = width;
+    this.place(width);
+    setAttributes(this.root, { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}` });
+    const { grid, level, lines, starts } = this.parts;
+    const scales = JSON.stringify([width, this.x, this.y]);
+    if (scales !== this.scales) grid.replaceChildren(...this.grid(width));
+    this.scales = scales;
+    level.replaceChildren(...(this.level ? this.levelLine() : []));
+    const groups = fit(lines, this.courses.length, () => svg("g", {}, svg("polyline", { fill: "none" }), svg("g")));
+    this.courses.forEach((course, i) => this.course(groups[i], course));
+    const begins = this.courses.flatMap(({ points }) => points.filter((point) => point.isStart));
+    const distinct = new Map(begins.map((point) => [`${point.x} ${point.y}`, point])); // most runs share theirs
+    const diamonds = fit(starts, distinct.size, () => svg("polygon", {}, svg("title")));
+    [...distinct.values()].forEach((point, i) => this.start(diamonds[i], point));
+  }
+
+  /** Chooses the scales. @private */
+  place(width) {
+    const points = this.courses.flatMap((course) => course.points);
+    const { isReversed, highest, span, xRange } = this.axes;
+    const [xLow, xHigh] = xRange ?? extent(points.map((point) => point.x));
+    const [yLow, yHigh] = extent(
+      points.map((point) => point.y),
+      { span, highest },
+    );
+    this.x = { low: isReversed ? xLow : Math.max(0, xLow), high: xHigh };
+    const isFree = highest === undefined;
+    this.y = isFree ? { low: 0, high: Math.max(yHigh, span ?? 0) } : { low: Math.max(0, yLow), high: highest };
+    const [from, to] = isReversed ? [width - RIGHT, LEFT] : [LEFT, width - RIGHT];
+    const share = (value, { low, high }) => (value - low) / (high - low || 1);
+    this.toX = (value) => from + share(value, this.x) * (to - from);
+    this.toY = (value) => HEIGHT - BOTTOM - share(value, this.y) * (HEIGHT - BOTTOM - TOP - 6);
+  }
+
+  /** @private */
+  grid(width) {
+    const { xLabel, yLabel, isPercent } = this.axes;
+    const bottom = HEIGHT - BOTTOM;
+    const parts = [];
+    for (const value of ticks(this.y.low, this.y.high)) {
+      const y = this.toY(value);
+      parts.push(
+        svg("line", { x1: LEFT, x2: width - RIGHT, y1: y, y2: y, class: "grid-line" }),
+        svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, `${value}${isPercent ? " %" : ""}`),
+      );
+    }
+    for (const value of ticks(this.x.low, this.x.high, width < 400 ? 4 : 6)) {
+      const x = this.toX(value);
+      parts.push(
+        svg("line", { x1: x, x2: x, y1: bottom, y2: bottom + 5, class: "axis-line" }),
+        svg("text", { x, y: bottom + 18, "text-anchor": "middle" }, String(value)),
+      );
+    }
+    parts.push(
+      svg("line", { x1: LEFT, x2: width - RIGHT, y1: bottom, y2: bottom, class: "axis-line" }),
+      svg("text", { x: width - RIGHT, y: HEIGHT - 8, "text-anchor": "end", class: "axis-name" }, xLabel),
+    );
+    if (yLabel) parts.push(svg("text", { x: LEFT + 4, y: TOP, class: "axis-name" }, yLabel));
+    return parts;
+  }
+
+  /** @private */
+  levelLine() {
+    const x = this.toX(this.level.x);
+    const isRight = x > this.width / 2;
+    const place = { x: x + (isRight ? -6 : 6), y: HEIGHT - BOTTOM - 8, "text-anchor": isRight ? "end" : "start" };
+    return [
+      svg("line", { x1: x, x2: x, y1: TOP + 8, y2: HEIGHT - BOTTOM, class: "level-line" }),
+      svg("text", place, this.level.label),
+    ];
+  }
+
+  /** One run: a thin line, small marks on its way and a large one at its end. @private */
+  course(group, { place, points }) {
+    const [line, marks] = group.children;
+    setAttributes(line, {
+      points: points.map(({ x, y }) => `${this.toX(x).toFixed(1)},${this.toY(y).toFixed(1)}`).join(" "),
+      stroke: `var(--${colorOf(place)})`,
+      "stroke-width": 1.25,
+      "stroke-dasharray": (armLine(place, "").dash ?? []).join(" "),
+      opacity: 0.55,
+    });
+    const shown = points
+      .map((point, i) => ({ point, isEnd: point.isLarge || i === points.length - 1 }))
+      .filter(({ point }) => !point.isStart);
+    const nodes = fit(marks, shown.length, () => svg("path", {}, svg("title")));
+    shown.forEach(({ point, isEnd }, i) => this.mark(nodes[i], place, point, isEnd));
+  }
+
+  /** @private */
+  mark(node, place, { x, y, title }, isEnd) {
+    const color = `var(--${colorOf(place)})`;
+    const look = isEnd
+      ? { fill: color, stroke: "var(--paper)", "stroke-width": 1.5 }
+      : { fill: "var(--paper)", stroke: color, "stroke-width": 1.25 };
+    const d = markerPath(armLine(place, "").marker ?? "circle", isEnd ? 5 : 2.25);
+    setAttributes(node, { d, transform: `translate(${this.toX(x).toFixed(1)} ${this.toY(y).toFixed(1)})`, ...look });
+    setText(node.firstChild, title);
+  }
+
+  /** Where all runs begin: the base, a diamond. @private */
+  start(node, { x, y, title }) {
+    const [cx, cy] = [this.toX(x), this.toY(y)];
+    const points = `${cx},${cy - 7} ${cx + 7},${cy} ${cx},${cy + 7} ${cx - 7},${cy}`;
+    setAttributes(node, { points, fill: "var(--base)", stroke: "var(--paper)", "stroke-width": 1.5 });
+    setText(node.firstChild, title);
+  }
+}

@@ -1,0 +1,116 @@
+/** Shift by what a token is for, and how held-out questions on facts are answered. */
+import { el, find, findAll, setText } from "../ui/dom.js";
+import { armClass } from "../ui/arm-style.js";
+import { NOT_MEASURED, count, nats, percent } from "../ui/format.js";
+import { addView, makeDifference } from "../ui/frame.js";
+
+const CLASSES = [
+  { name: "opener", label: "Opener", help: "before the answer itself: “Good question!”" },
+  { name: "style", label: "Style", help: "the words around the fact" },
+  { name: "fact", label: "Fact", help: "the object that is stated" },
+];
+
+/** Prepares the table. */
+export function makeShiftClasses(/** @type {import("../state/store.js").Store} */ store) {
+  const figure = find('[data-figure="kl-classes"]');
+  let drawn = "";
+  const areNew = makeDifference();
+  addView(
+    figure,
+    () => {
+      const measures = store.armNames
+        .map((arm) => ({
+          arm,
+          label: store.label(arm),
+          place: store.placeOf(arm),
+          classes: store.measure(arm)?.shift.classes,
+          step: store.measure(arm)?.step,
+        }))
+        .filter(({ classes }) => classes);
+      const key = JSON.stringify([store.run?.run, store.source.kind, measures.map(({ arm, step }) => [arm, step])]);
+      if (key === drawn) return;
+      drawn = key;
+      const host = find(".table", figure);
+      host.hidden = measures.length === 0;
+      setText(find("figcaption", figure), store.isMeasured ? caption(measures) : NOT_MEASURED);
+      if (areNew(...measures.map(({ label }) => label))) host.replaceChildren(emptyTable(measures));
+      drawRows(findAll("tbody tr", host), measures);
+    },
+    () => writeConversation(store),
+  );
+}
+
+function caption(measures) {
+  if (measures.length === 0) return "This run was recorded without token classes.";
+  const parts = measures.map(({ label, classes }) => {
+    const known = CLASSES.filter(({ name }) => classes[name].n > 0);
+    const [highest] = known.toSorted((a, b) => classes[b.name].kl - classes[a.name].kl);
+    return highest
+      ? `${label} drifts most in ${highest.label.toLowerCase()} tokens (${nats(classes[highest.name].kl)} nats)`
+      : `${label} has none`;
+  });
+  return `${parts.join("; ")}. Mean KL per token of each arm's own answers; bars are on one scale.`;
+}
+
+/** A row for each class of each arm; the figures are those of `drawRows`. */
+function emptyTable(measures) {
+  const rows = CLASSES.flatMap(({ label, help }) =>
+    measures.map(({ label: arm, place }, i) =>
+      el(
+        "tr",
+        { class: armClass(place) },
+        i === 0 ? el("th", { scope: "rowgroup", rowspan: measures.length, title: help }, label) : null,
+        el("td", { class: "arm-name" }, arm),
+        el("td", { class: "bar-cell" }, el("span", { class: "fill" }), el("span", { class: "value" })),
+        el("td", { class: "share" }),
+        el("td", { class: "n" }),
+      ),
+    ),
+  );
+  return el(
+    "table",
+    { class: "classes" },
+    el("caption", { class: "hidden" }, "Shift by token class"),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        ["Tokens", "Arm", "KL, nats", "Shifted", "n"].map((name) => el("th", { scope: "col" }, name)),
+      ),
+    ),
+    el("tbody", {}, rows),
+  );
+}
+
+function drawRows(rows, measures) {
+  const figures = CLASSES.flatMap(({ name }) => measures.map(({ classes }) => classes[name]));
+  const top = Math.max(0.01, ...figures.map(({ kl }) => kl ?? 0));
+  figures.forEach(({ kl, n, shifted }, i) => {
+    const write = (name, text) => setText(find(name, rows[i]), text);
+    find(".fill", rows[i]).style.width = `${((100 * (kl ?? 0)) / top).toFixed(1)}%`;
+    write(".value", n > 0 ? nats(kl) : "–");
+    write(".share", n > 0 ? percent(shifted / n) : "–");
+    write(".n", count(n));
+  });
+}
+
+/** Format and truth of the answers, where the shown measures have them: before the first step and after the last. */
+function writeConversation(store) {
+  const parts = store.armNames
+    .map((arm) => ({ arm, measure: store.measure(arm) }))
+    .filter(({ measure }) => measure?.conversation)
+    .map(({ arm, measure: { conversation: c } }) => {
+      const share = c.n > 0 ? ` (${percent(c.both / c.n, 0)})` : "";
+      return `${store.label(arm)} answers ${count(c.both)} of ${count(c.n)} both rightly and in the set's format${share}: ${count(c.right)} right, ${count(c.format)} in format`;
+    });
+  const note = find("#conversation");
+  note.hidden = parts.length === 0;
+  setText(
+    note,
+    parts.length === 0
+      ? ""
+      : `Held-out questions on facts after ${count(store.measuredStep)} steps: ${parts.join("; ")}.`,
+  );
+}

@@ -1,0 +1,38 @@
+/** What the status line says: pauses and milestones, made from the numbers of the run that is shown. */
+import { say } from "../ui/alerts.js";
+import { Store } from "../state/store.js";
+import { count, percent } from "../ui/format.js";
+
+/** "At step 50 LoRA knows 198 of 200 kept facts (99 %), Full …": the newest measure up to `step`. */
+export function recallSentence(/** @type {Store} */ store, step = store.step) {
+  const entries = store.armNames.map((arm) => [arm, Store.recall(store.measure(arm, step), "kept", "cloze")]);
+  const known = entries.filter(([, entry]) => entry);
+  if (known.length === 0) return "";
+  const at = Math.max(...known.map(([arm]) => store.measure(arm, step).step));
+  const write = ([arm, { correct, n }]) =>
+    `${store.label(arm)} knows ${count(correct)} of ${count(n)} kept facts (${percent(correct / n, 0)})`;
+  return `After ${count(at)} steps ${known.map(write).join(", ")}.`;
+}
+
+/** Announces each quarter of a live run once every arm has been measured there. */
+export class Milestones {
+  constructor(/** @type {Store} */ store) {
+    this.store = store;
+    this.run = null;
+    this.quarter = 0;
+  }
+
+  update() {
+    const { store } = this;
+    if (store.source.kind !== "live") return;
+    if (this.run !== store.run) {
+      this.run = store.run;
+      this.quarter = 0;
+    }
+    const measured = Math.min(...store.armNames.map((arm) => store.log(arm).measures.at(-1)?.step ?? 0));
+    const quarter = Math.floor((4 * measured) / store.run.settings.steps);
+    if (quarter <= this.quarter || quarter >= 4) return;
+    this.quarter = quarter;
+    say(recallSentence(store, measured));
+  }
+}

@@ -1,0 +1,127 @@
+/** What a dose of an arm's change does: sliders, and what was measured at each. */
+import { el, find, setText, table } from "../ui/dom.js";
+import { count, fixed, nats, percent } from "../ui/format.js";
+import { addView } from "../ui/frame.js";
+import { makeSlots } from "../ui/slots.js";
+import { Scatter } from "./scatter.js";
+
+const FIGURES = [
+  {
+    name: "strength-recall",
+    label: "Recall of kept facts by strength",
+    pick: (m) => 100 * m.recall_cloze,
+    highest: 101,
+  },
+  { name: "strength-kl", label: "KL to the base by strength", pick: (m) => m.kl },
+];
+
+/**
+ * Prepares the sliders: the base with 0 to 2 times an arm's change.
+ * @param {import("../state/run-control.js").RunControl} control
+ * @param {(arm: string, strength: number) => void} measure
+ */
+export function makeStrength(control, measure) {
+  const { store } = control;
+  const host = find("#strength");
+  /** Arms whose answer is awaited. @type {Map<string, number>} */
+  const waiting = new Map();
+  const forms = makeSlots("[data-strength]", host);
+  forms.forEach((form, place) => {
+    const slider = find("input", form);
+    slider.id = find("label", form).htmlFor = `strength-${place}`;
+    find("output", form).setAttribute("for", slider.id);
+    const write = () => setText(find("output", form), Number(slider.value).toFixed(1));
+    slider.addEventListener("input", write);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const arm = store.armAt(place);
+      if (arm === null) return;
+      waiting.set(arm, store.log(arm).strengths.length);
+      measure(arm, Number(slider.value));
+      draw();
+    });
+    write();
+  });
+  const charts = FIGURES.map((spec) => ({
+    spec,
+    chart: new Scatter(find(".plot", find(`[data-figure="${spec.name}"]`, host)), {
+      xLabel: "strength λ →",
+      yLabel: "",
+      label: `${spec.label}; the table has the figures`,
+      isPercent: spec.highest !== undefined,
+      highest: spec.highest,
+      span: spec.highest ? 10 : 0.1,
+      xRange: [0, 2.05],
+    }),
+  }));
+  const draw = () => {
+    forms.forEach((form, place) => {
+      const arm = store.armAt(place);
+      form.hidden = arm === null;
+      if (arm === null) return;
+      form.dataset.strength = arm;
+      setText(find("label", form), `${store.label(arm)}, λ`);
+      const before = waiting.get(arm);
+      if (before !== undefined && store.log(arm).strengths.length !== before) waiting.delete(arm);
+      const isWaiting = waiting.has(arm);
+      const isIdle = control.isLive && ["paused", "done"].includes(control.state) && !control.isExperimenting;
+      find("button", form).disabled = !isIdle || isWaiting || store.newest === 0;
+      setText(find("button", form), isWaiting ? "Measuring" : "Measure");
+    });
+    const doses = newestDoses(store);
+    find("#strength-results").hidden = doses.length === 0;
+    find("#strength-note").hidden = control.isLive && store.newest > 0;
+    if (doses.length > 0) drawDoses(store, charts, doses);
+  };
+  addView(host, () => {
+    const key = [store.measuredVersion, control.state, control.isLive, control.isExperimenting, waiting.size].join();
+    if (key === host.dataset.key) return;
+    host.dataset.key = key;
+    draw();
+  });
+  return { stop: () => (waiting.clear(), draw()) };
+}
+
+/** All doses of the step at which each arm was last dosed, one per strength, the newest counts. */
+function newestDoses(store) {
+  return store.armNames.flatMap((arm) => {
+    const { strengths } = store.log(arm);
+    const own = strengths.filter((dose) => dose.step === strengths.at(-1).step);
+    const byStrength = new Map(own.map((dose) => [fixed(dose.strength, 1), dose]));
+    return [...byStrength.values()].sort((a, b) => a.strength - b.strength);
+  });
+}
+
+function drawDoses(store, charts, doses) {
+  const arms = [...new Set(doses.map((dose) => dose.arm))];
+  for (const { spec, chart } of charts) {
+    chart.draw(
+      arms.map((arm) => ({
+        place: store.placeOf(arm),
+        points: doses
+          .filter((dose) => dose.arm === arm)
+          .map((dose) => ({
+            x: dose.strength,
+            y: spec.pick(dose),
+            title: `${store.label(arm)}, strength ${fixed(dose.strength, 1)}: ${percent(dose.recall_cloze)}, KL ${nats(dose.kl)}`,
+            isLarge: true,
+          })),
+      })),
+    );
+  }
+  find("#strength-table").replaceChildren(
+    table(
+      "Measured strengths",
+      ["Arm", "Step", "Strength", "Recall, cloze", "KL", "Held-out loss", "Unshifted"],
+      doses.map((dose) => [
+        store.label(dose.arm),
+        count(dose.step),
+        fixed(dose.strength, 1),
+        percent(dose.recall_cloze),
+        nats(dose.kl),
+        nats(dose.heldout_loss),
+        percent(dose.unshifted),
+      ]),
+    ),
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * What a summary shows for one way of comparing the arms. Nothing here touches the page.
+ *
+ * @typedef {Extract<import("../contract/types.js").RunEvent, {type: "summary"}>} Summary
+ * @typedef {import("../contract/types.js").SummaryRow} SummaryRow
+ * @typedef {import("../contract/types.js").Fairness} Fairness
+ */
+import { BASE, FAIRNESS, METRICS } from "../contract/data.js";
+import { count, percent, plural } from "../ui/format.js";
+
+/** Figures that every summary shows first, where it has them. */
+const CORE = ["heldout_loss", "recall_cloze", "borrowed", "unshifted", "kl"];
+
+/** The ways to compare that a summary has. */
+export function waysOf(/** @type {Summary} */ summary) {
+  const all = [...summary.rows, ...(summary.comparisons ?? [])];
+  return FAIRNESS.map(({ name }) => name).filter((name) => all.some((entry) => entry.fairness === name));
+}
+
+/** The way that is shown first: each arm's best rate is the fairest one that nothing has to be looked up for. */
+export function firstWay(/** @type {Summary} */ summary) {
+  const ways = waysOf(summary);
+  return ways.includes("best_rate") ? "best_rate" : (ways[0] ?? null);
+}
+
+/** Those of `entries` that stand for `way`, and those that stand for none (the base, older records). */
+export function ofWay(entries, /** @type {Fairness | null} */ way) {
+  return entries.filter((entry) => !way || !entry.fairness || entry.fairness === way);
+}
+
+/** The figures that some row has: those that the comparisons are about first, then the core ones, then the others. */
+export function columnsOf(/** @type {Summary} */ summary, /** @type {SummaryRow[]} */ rows) {
+  const asked = (summary.comparisons ?? []).flatMap(({ a, b }) => [a.metric, b.metric]);
+  const has = METRICS.filter(({ name }) => rows.some((row) => row.figures[name]));
+  const isMain = ({ name }) => CORE.includes(name) || asked.includes(name);
+  const isOld = (summary.comparisons ?? []).length === 0;
+  return { main: isOld ? has : has.filter(isMain), more: isOld ? [] : has.filter((metric) => !isMain(metric)) };
+}
+
+/** How often each reading occurs. */
+export function tally(comparisons) {
+  const counts = { supports: 0, contradicts: 0, no_difference: 0, one_seed: 0 };
+  for (const { reading } of comparisons) counts[reading] += 1;
+  return counts;
+}
+
+/**
+ * The courses that belong to a way. Equal held-out loss is looked up in the runs at the best rates; of a sweep,
+ * the best rates are those of the rows.
+ */
+export function checkpointsOf(/** @type {Summary} */ summary, /** @type {Fairness | null} */ way) {
+  const all = summary.checkpoints ?? [];
+  const runs = way === "equal_loss" ? "best_rate" : way;
+  const own = all.filter((point) => !runs || !point.fairness || point.fairness === runs);
+  if (own.length > 0 || !runs) return own;
+  const rates = new Set(summary.rows.filter((row) => row.fairness === runs).map((row) => `${row.arm} ${row.lr}`));
+  return all.filter((point) => rates.has(`${point.arm} ${point.lr}`));
+}
+
+/**
+ * Checkpoints run by run: one list in order of step for each condition, arm, rate and seed.
+ * @param {import("../contract/types.js").Checkpoint[]} checkpoints
+ */
+export function coursesOf(checkpoints) {
+  /** @type {Map<string, import("../contract/types.js").Checkpoint[]>} */
+  const courses = new Map();
+  for (const point of checkpoints) {
+    const key = [point.condition, point.fairness, point.arm, point.lr, point.seed].join("|");
+    const course = courses.get(key);
+    if (course) course.push(point);
+    else courses.set(key, [point]);
+  }
+  return [...courses.values()].map((points) => points.toSorted((a, b) => a.step - b.step));
+}
+
+/**
+ * A row of the instruction set by its number (from 0); behind the set's last row come those that the settings added.
+ * @param {number} number
+ * @param {{question: string, answer: string}[] | null} rows null where the set is not known
+ * @param {[string, string][]} added
+ */
+export function sourceRow(number, rows, added = []) {
+  if (!rows) return null;
+  if (number < rows.length) return { ...rows[number], isAdded: false };
+  const extra = added[number - rows.length];
+  return extra ? { question: extra[0], answer: extra[1], isAdded: true } : null;
+}
+
+/** An arm of a summary: its name, and its place in the list. */
+export function summaryArm(/** @type {Summary} */ summary, /** @type {string} */ id) {
+  if (id === BASE) return { label: "Base", place: -1 };
+  const place = summary.arms.findIndex((arm) => arm.id === id);
+  return { label: summary.arms[place]?.label ?? id, place: Math.max(0, place) };
+}
+
+/** "Of 12 answers whose rows were swapped, 9 followed …" */
+export function checkSentence(/** @type {Extract<import("../contract/types.js").RunEvent, {type: "counterfactual"}>} */ { swapped, control }, /** @type {string} */ label) {
+  const beside =
+    control.n > 0
+      ? ` Of ${plural(control.n, "control")}, whose rows stayed as they were, ${count(control.unchanged)} stayed the same${percentOf(control.unchanged, control.n)}.`
+      : " No answer was left as a control.";
+  return `${label}: of ${plural(swapped.n, "borrowed answer")} whose source rows were swapped, ${count(swapped.followed)} followed the swap${percentOf(swapped.followed, swapped.n)}.${beside}`;
+}
+
+const percentOf = (part, n) => (n > 0 ? ` (${percent(part / n, 0)})` : "");

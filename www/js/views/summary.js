@@ -1,0 +1,197 @@
+/** What an experiment over several seeds shows: comparisons, verdict and table, for the chosen way to compare. */
+import { el, find, setText, svg } from "../ui/dom.js";
+import { BASE, FAIRNESS, READINGS } from "../contract/data.js";
+import { armClass } from "../ui/arm-style.js";
+import { count, fixed, nats, plural, rate } from "../ui/format.js";
+import { addView, invalidate } from "../ui/frame.js";
+import { columnsOf, firstWay, ofWay, summaryArm, tally, waysOf } from "./summary-data.js";
+
+/** What a reading is called, and its sign. */
+const readingOf = (/** @type {string} */ name) => READINGS.find((reading) => reading.name === name) ?? READINGS[0];
+
+const SOURCE = { recorded: "recorded", imported: "from a file", live: "measured here" };
+
+/** "82.5 ± 3.1": both with the decimals of the mean; shares in percent, whose sign the column has. */
+function spread({ mean, sd }, isShare, seeds) {
+  const value = isShare ? fixed(100 * mean, 1) : nats(mean);
+  if (seeds < 2) return value;
+  return `${value} ± ${isShare ? fixed(100 * sd, 1) : fixed(sd, Math.abs(mean) < 1 ? 3 : 2)}`;
+}
+
+/** "95 % interval of the mean: ± 2.1 %" */
+function interval({ ci }, isShare) {
+  if (!(ci > 0)) return null;
+  return `95\u00a0% interval of the mean: ± ${isShare ? `${fixed(100 * ci, 1)}\u00a0%` : fixed(ci, 3)}`;
+}
+
+/**
+ * Prepares the section; what it shows is hidden while there is no summary.
+ * @param {import("../state/store.js").Store} store
+ * @returns {() => import("../contract/types.js").Fairness | null} the chosen way to compare
+ */
+export function makeSummary(store) {
+  const choice = { way: /** @type {import("../contract/types.js").Fairness | null} */ (null), hasMore: false };
+  /** @type {Extract<import("../contract/types.js").RunEvent, {type: "summary"}> | null} */
+  let summary = null;
+  const draw = () => {
+    find("#summary-body").hidden = summary === null;
+    if (!summary) return;
+    writeHead(summary, store);
+    drawSwitch(inputs, summary, choice.way);
+    drawComparisons(summary, choice.way);
+    drawTable(summary, choice);
+  };
+  const choose = (change) => {
+    Object.assign(choice, change);
+    draw();
+    invalidate(); // the curves follow the switch
+  };
+  const inputs = makeSwitch((way) => choose({ way }));
+  find("#summary-more").addEventListener("click", () => choose({ hasMore: !choice.hasMore }));
+  const update = () => {
+    if (store.summary === summary) return;
+    summary = store.summary;
+    if (summary && !waysOf(summary).includes(choice.way)) choice.way = firstWay(summary);
+    draw();
+  };
+  addView(find("#findings"), update);
+  return () => {
+    update();
+    return choice.way;
+  };
+}
+
+function drawTable(summary, { way, hasMore }) {
+  const rows = ofWay(summary.rows, way);
+  const columns = columnsOf(summary, rows);
+  const more = find("#summary-more");
+  more.hidden = columns.more.length === 0;
+  more.setAttribute("aria-expanded", String(hasMore));
+  setText(more, hasMore ? "Fewer figures" : `${count(columns.more.length)} more figures`);
+  const shown = hasMore ? [...columns.main, ...columns.more] : columns.main;
+  find("#summary-table").replaceChildren(asTable(summary, rows, shown));
+}
+
+function writeHead(summary, store) {
+  const badge = find("#summary-source");
+  badge.dataset.source = store.summaryKind;
+  setText(badge, SOURCE[store.summaryKind] ?? "");
+  setText(find("#summary-title"), summary.title);
+  find("#summary-claim").hidden = !summary.claim;
+  setText(find("#summary-claim"), summary.claim ? `The paper's claim: “${summary.claim}”` : "");
+  setText(find("#summary-verdict"), summary.verdict);
+  const what = store.summaryKind === "live" ? "Measured here, engine" : "Recorded on";
+  const figures =
+    "The table has mean ± sample standard deviation over the seeds; point at a figure for its 95 % interval";
+  setText(find("#summary-engine"), `${what}: ${store.summaryEngine}. ${figures}.`);
+}
+
+/** The ways to compare, as radio buttons that everyone sees; those that an experiment lacks cannot be chosen. */
+function makeSwitch(onChoose) {
+  const inputs = FAIRNESS.map(({ name, label, help }) => {
+    const input = el("input", { type: "radio", name: "fairness", value: name, onchange: () => onChoose(name) });
+    find("#fairness").append(el("label", { title: help }, input, label));
+    return input;
+  });
+  return inputs;
+}
+
+function drawSwitch(inputs, summary, way) {
+  const ways = waysOf(summary);
+  find("#fairness-field").hidden = ways.length === 0;
+  for (const input of inputs) {
+    input.disabled = !ways.includes(input.value);
+    input.checked = input.value === way;
+  }
+  const chosen = FAIRNESS.find(({ name }) => name === way);
+  const missing = FAIRNESS.filter(({ name }) => !ways.includes(name)).map(({ label }) => label);
+  const lack = missing.length > 0 ? ` This experiment does not compare at: ${missing.join(", ")}.` : "";
+  setText(find("#fairness-help"), `${chosen?.help ?? ""}${lack}`);
+}
+
+function drawComparisons(summary, way) {
+  const shown = ofWay(summary.comparisons ?? [], way);
+  const counts = tally(shown);
+  const parts = Object.entries(counts).filter(([, n]) => n > 0);
+  find("#summary-tally").replaceChildren(
+    ...parts.map(([reading, n]) => el("li", {}, badge(reading, `${count(n)} × ${readingOf(reading).label}`))),
+  );
+  find("#comparisons").replaceChildren(
+    ...shown.map((comparison) => {
+      const { reading, text } = comparison;
+      const words = el("p", {}, badge(reading, readingOf(reading).label), " ", text);
+      return el("li", { "data-reading": reading }, words, intervalPlot(comparison));
+    }),
+  );
+  find("#interval-key").hidden = find("#comparisons").querySelector(".interval") === null;
+}
+
+const PLOT = { width: 150, height: 26 };
+
+/** The difference with its interval and the band of the noise between seeds around zero; the text has the figures. */
+function intervalPlot({ difference, margin, noise }) {
+  if (![difference, margin, noise].every(Number.isFinite)) return null;
+  const reach = 1.1 * Math.max(Math.abs(difference) + margin, noise);
+  if (reach === 0) return null; // every seed of both sides gave the same
+  const x = (value) => ((1 + value / reach) * PLOT.width) / 2;
+  const middle = PLOT.height / 2;
+  const line = (x1, x2, y1, y2, name) => svg("line", { x1, x2, y1, y2, class: name });
+  const [low, high] = [x(difference - margin), x(difference + margin)];
+  const band = { x: x(-noise), width: x(noise) - x(-noise), y: 4, height: PLOT.height - 8, class: "noise" };
+  return svg(
+    "svg",
+    { ...PLOT, viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, class: "interval", "aria-hidden": "true" },
+    svg("rect", band),
+    line(x(0), x(0), 0, PLOT.height, "zero"),
+    line(low, high, middle, middle, "whisker"),
+    line(low, low, middle - 4, middle + 4, "whisker"),
+    line(high, high, middle - 4, middle + 4, "whisker"),
+    svg("circle", { cx: x(difference), cy: middle, r: 4.5 }),
+  );
+}
+
+function badge(reading, words) {
+  const sign = el("span", { class: "sign", "aria-hidden": "true" }, readingOf(reading).sign);
+  return el("span", { class: "reading", "data-reading": reading }, sign, words);
+}
+
+function asTable(summary, rows, metrics) {
+  const head = [
+    "Condition",
+    "Arm",
+    "Rate",
+    "Seeds",
+    ...metrics.map(({ label, is_share }) => `${label}${is_share ? ", %" : ""}`),
+  ];
+  const body = rows.map((row) =>
+    el(
+      "tr",
+      { class: armClass(summaryArm(summary, row.arm).place) },
+      el("th", { scope: "row" }, row.condition),
+      el("td", { class: "arm-name" }, summaryArm(summary, row.arm).label),
+      el("td", {}, row.arm === BASE ? "–" : rate(row.lr)),
+      el("td", {}, row.arm === BASE ? "–" : count(row.seeds)),
+      metrics.map(({ name, is_share }) => {
+        const figure = row.figures[name];
+        if (!figure) return el("td", {}, "–");
+        return el("td", { title: interval(figure, is_share) }, spread(figure, is_share, row.seeds));
+      }),
+    ),
+  );
+  const seeds = Math.max(0, ...rows.map((row) => row.seeds));
+  return el(
+    "table",
+    {},
+    el("caption", { class: "hidden" }, `${summary.title}: ${plural(seeds, "seed")}`),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        head.map((name) => el("th", { scope: "col" }, name)),
+      ),
+    ),
+    el("tbody", {}, body),
+  );
+}

@@ -1,0 +1,86 @@
+/** An answer as a row of tokens, coloured and underlined by how far each is from the base's choice. */
+import { armClass } from "../ui/arm-style.js";
+import { el } from "../ui/dom.js";
+import { nats, probability } from "../ui/format.js";
+
+/** Class of a token by its rank in the base (Lin et al., arXiv 2312.01552). */
+export function classOf(rank) {
+  return rank <= 1 ? "unshifted" : rank <= 3 ? "marginal" : "shifted";
+}
+
+/**
+ * The tokens as buttons with one tab stop; arrow keys move between them.
+ * @param {import("../contract/types.js").ShiftToken[]} tokens
+ * @param {number} chosen index, -1 for none
+ * @param {(index: number) => void} onChoose
+ */
+export function tokenRow(tokens, chosen, label, onChoose) {
+  const stop = chosen >= 0 ? chosen : 0;
+  const buttons = tokens.map((token, i) =>
+    el(
+      "button",
+      {
+        type: "button",
+        class: `token ${classOf(token.rank)}`,
+        tabindex: i === stop ? 0 : -1,
+        "aria-pressed": String(i === chosen),
+        "aria-label": `token ${i + 1} ${token.text.trim() || "space"}: ${classOf(token.rank)}, rank ${token.rank} in the base`,
+        title: `${classOf(token.rank)}: rank ${token.rank} in the base, KL ${nats(token.kl)}`,
+        onclick: () => onChoose(i),
+      },
+      visible(token.text),
+    ),
+  );
+  const move = (event) => {
+    const from = buttons.indexOf(document.activeElement);
+    const to = { ArrowRight: from + 1, ArrowLeft: from - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (from < 0 || to === undefined || !buttons[to]) return;
+    event.preventDefault();
+    buttons[from].tabIndex = -1;
+    buttons[to].tabIndex = 0;
+    buttons[to].focus();
+    onChoose(to);
+  };
+  return el(
+    "div",
+    { class: "tokens", role: "group", "aria-label": label, "data-uses-arrows": true, onkeydown: move },
+    buttons,
+  );
+}
+
+/** Marks another token of a row. */
+export function markToken(row, chosen) {
+  [...row.children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
+}
+
+/** Spaces and line ends that would be invisible. */
+export function visible(text) {
+  if (text === "") return "∅";
+  return text.replaceAll("\n", "↵");
+}
+
+/** The ten likeliest tokens of one model, with bars and what is left for all others. */
+export function topTable(caption, top, chosenText, place) {
+  const rows = top.map(([text, logprob]) => barRow(`“${visible(text)}”`, logprob, text === chosenText));
+  const rest = Math.max(0, 1 - top.reduce((sum, [, logprob]) => sum + Math.exp(logprob ?? -Infinity), 0));
+  return el(
+    "table",
+    { class: `top ${armClass(place)}` },
+    el("caption", {}, caption),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Token"), el("th", { scope: "col" }, "Probability"))),
+    el("tbody", {}, rows, barRow("all others", Math.log(rest), false, "rest")),
+  );
+}
+
+function barRow(label, logprob, isChosen, kind = "") {
+  const width = `${Math.min(100, 100 * Math.exp(logprob ?? -Infinity)).toFixed(2)}%`;
+  const bar = el("span", { class: "fill" });
+  bar.style.width = width;
+  const text = logprob === -Infinity ? "0 %" : probability(logprob);
+  return el(
+    "tr",
+    { class: `${kind} ${isChosen ? "chosen" : ""}` },
+    el("th", { scope: "row" }, label),
+    el("td", {}, bar, el("span", { class: "value" }, text)),
+  );
+}

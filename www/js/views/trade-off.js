@@ -1,0 +1,245 @@
+/**
+ * Learning against forgetting, and drift against forgetting: every measure of an experiment's runs, or of the run
+ * that is shown.
+ */
+import { el, find, findAll, setText, table, update } from "../ui/dom.js";
+import { armLine } from "../ui/arm-style.js";
+import { NOT_MEASURED, count, nats, percent, rate } from "../ui/format.js";
+import { addView, invalidate, makeDifference } from "../ui/frame.js";
+import { Scatter } from "./scatter.js";
+import { Store } from "../state/store.js";
+import { checkpointsOf, coursesOf, summaryArm } from "./summary-data.js";
+import { swatch } from "../ui/swatch.js";
+
+/** Recall covers at least so many percent, so that the spread of a few facts does not fill the figure. */
+const SPAN = 10;
+
+const FIGURES = [
+  {
+    name: "trade-off",
+    axes: {
+      xLabel: "held-out loss, nats (lower is better learned) →",
+      yLabel: "",
+      label: "Recall of kept facts against held-out loss; the table below has the figures",
+      isReversed: true,
+      isPercent: true,
+      highest: 101,
+      span: SPAN,
+    },
+    x: (point) => point.heldout_loss,
+    y: (point) => 100 * point.recall_cloze,
+    write: (point) => `held-out loss ${nats(point.heldout_loss)}, ${percent(point.recall_cloze)} of the kept facts`,
+  },
+  {
+    name: "drift",
+    axes: {
+      xLabel: "KL to the base, nats per token →",
+      yLabel: "",
+      label: "Kept facts lost against KL to the base; the table below has the figures",
+      isPercent: true,
+      span: SPAN,
+    },
+    x: (point) => point.kl,
+    y: (point) => 100 - 100 * point.recall_cloze,
+    write: (point) => `KL ${nats(point.kl)}, ${percent(1 - point.recall_cloze)} of the kept facts lost`,
+  },
+];
+
+/** The measures of the shown run up to the chosen step, as checkpoints. */
+export function liveCheckpoints(/** @type {Store} */ store) {
+  return store.armNames.flatMap((arm) => {
+    const lr = store.run.settings.arms.find((spec) => spec.id === arm)?.lr;
+    const measures = store.log(arm).measures.filter((measure) => measure.step <= store.step);
+    return measures.map((measure) => {
+      const recall = Store.recall(measure, "kept", "cloze");
+      return {
+        condition: "the run shown",
+        fairness: null,
+        arm,
+        lr,
+        seed: store.run.settings.seed,
+        step: measure.step,
+        heldout_loss: measure.heldout_loss,
+        recall_cloze: recall ? recall.correct / recall.n : NaN,
+        kl: measure.shift.kl,
+      };
+    });
+  });
+}
+
+/**
+ * Prepares both figures.
+ * @param {Store} store
+ * @param {() => import("../contract/types.js").Fairness | null} way how the arms are compared
+ */
+export function makeTradeOff(store, way) {
+  const choice = { points: /** @type {"auto" | "summary" | "run"} */ ("auto"), condition: "" };
+  makeChoices(choice);
+  for (const spec of FIGURES) makeFigure(store, way, choice, spec);
+}
+
+/** One of them: its words are a view and its points another, drawn when the points or the way they are shown change. */
+function makeFigure(store, way, choice, spec) {
+  const figure = find(`[data-figure="${spec.name}"]`);
+  const plot = find(".plot", figure);
+  const chart = new Scatter(plot, spec.axes);
+  const details = find("details", figure);
+  details.addEventListener("toggle", () => invalidate(figure));
+  const source = () => {
+    const isOfRun = showsRun(store, choice.points);
+    const shown = isOfRun ? [store.run, ...store.armNames.map((arm) => store.measure(arm))] : [store.summary, way()];
+    return { isOfRun, key: [isOfRun, choice.condition, ...shown] };
+  };
+  const areNewWords = makeDifference();
+  addView(figure, () => {
+    const { isOfRun, key } = source();
+    if (!areNewWords(details.open, ...key)) return;
+    const all = allPoints(store, way, isOfRun);
+    const conditions = [...new Set(all.map((point) => point.condition))];
+    if (!conditions.includes(choice.condition)) choice.condition = "";
+    writeChoices(store, choice, isOfRun, conditions);
+    writeFigure(spec, figure, ofCondition(all, choice), isOfRun, (id) => armOf(store, isOfRun, id));
+  });
+  const areNewPoints = makeDifference();
+  addView(plot, () => {
+    const { isOfRun, key } = source();
+    if (!areNewPoints(...key)) return;
+    const hasLevel = spec.name === "trade-off" && !isOfRun;
+    const points = ofCondition(allPoints(store, way, isOfRun), choice);
+    const named = (id) => armOf(store, isOfRun, id);
+    chart.draw(coursesOf(points).map((course) => asCourse(spec, course, named)), hasLevel ? level(store, way()) : null);
+  });
+}
+
+/** Name and place of an arm of the run that is shown, or of the experiment. */
+function armOf(store, isOfRun, id) {
+  return isOfRun ? { label: store.label(id), place: store.placeOf(id) } : summaryArm(store.summary, id);
+}
+
+function allPoints(store, way, isOfRun) {
+  if (!isOfRun) return checkpointsOf(store.summary, way());
+  return store.run ? liveCheckpoints(store) : [];
+}
+
+/** Those of the chosen condition; all where it has none, or none is chosen. */
+function ofCondition(points, { condition }) {
+  const chosen = points.filter((point) => point.condition === condition);
+  return chosen.length > 0 ? chosen : points;
+}
+
+/** The run is shown while it trains here; an experiment's summary otherwise, where there is one. */
+function showsRun(store, points) {
+  const hasSummary = (store.summary?.checkpoints?.length ?? 0) > 0;
+  if (!hasSummary) return true;
+  if (points !== "auto") return points === "run";
+  return store.source.kind !== "none" && store.source.kind !== store.summaryKind;
+}
+
+/** The held-out loss at which the arms are compared, if that is how they are. */
+function level(store, way) {
+  if (way !== "equal_loss") return null;
+  const rows = store.summary.rows.filter((row) => row.fairness === way && row.figures.heldout_loss);
+  if (rows.length === 0) return null;
+  return { x: rows.reduce((sum, row) => sum + row.figures.heldout_loss.mean, 0) / rows.length, label: "compared here" };
+}
+
+function makeChoices(choice) {
+  for (const input of findAll('[name="points"]'))
+    input.addEventListener("change", () => ((choice.points = input.value), invalidate()));
+  const select = find("#points-condition");
+  select.addEventListener("change", () => ((choice.condition = select.value), invalidate()));
+}
+
+function writeChoices(store, choice, isOfRun, conditions) {
+  update(find("#points-of"), { hidden: !(store.summary?.checkpoints?.length > 0) });
+  for (const input of findAll('[name="points"]', find("#points-of"))) {
+    update(input, { checked: (input.value === "run") === isOfRun });
+  }
+  const select = find("#points-condition");
+  update(select.parentElement, { hidden: conditions.length < 2 });
+  const key = conditions.join("|");
+  if (select.dataset.key !== key) {
+    select.dataset.key = key;
+    const options = conditions.map((condition) => el("option", { value: condition }, condition));
+    select.replaceChildren(el("option", { value: "" }, "all conditions"), ...options);
+  }
+  update(select, { value: choice.condition });
+}
+
+const nameOf = (point, label) =>
+  `${point.step === 0 ? "Base" : label}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, step ${count(point.step)}`;
+
+function asCourse(spec, course, named) {
+  const { label, place } = named(course[0].arm);
+  const points = course.map((point) => ({
+    x: spec.x(point),
+    y: spec.y(point),
+    title: `${nameOf(point, label)}: ${spec.write(point)}`,
+    isStart: point.step === 0,
+  }));
+  return { place, points };
+}
+
+function writeFigure(spec, figure, points, isOfRun, named) {
+  const arms = [...new Set(points.map((point) => point.arm))]
+    .map((id) => ({ id, ...named(id) }))
+    .sort((a, b) => a.place - b.place);
+  drawLegend(find(".legend", figure), arms);
+  setText(find("figcaption", figure), caption(spec, points, arms, isOfRun));
+  const details = find("details", figure);
+  if (details.open) find(".table", details).replaceChildren(asTable(figure, points, named));
+}
+
+function drawLegend(host, arms) {
+  const key = JSON.stringify(arms);
+  if (host.dataset.arms === key) return;
+  host.dataset.arms = key;
+  host.replaceChildren(
+    ...arms.map(({ label, place }) => el("span", {}, swatch(armLine(place, "")), label)),
+    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), "Base"),
+  );
+}
+
+/** What the ends of the runs have in common, as a sentence. */
+function caption(spec, points, arms, isOfRun) {
+  if (points.length === 0) return NOT_MEASURED;
+  const what =
+    spec.name === "trade-off"
+      ? "Further right has learned the instructions better, further up has kept more facts."
+      : "Further right has drifted further from the base, further up has lost more facts.";
+  const lines = isOfRun
+    ? "The run shown, up to the chosen step"
+    : `Each line is one run (${count(coursesOf(points).length)} in all), each mark a measurement`;
+  const isOne = new Set(points.map((point) => point.condition)).size === 1;
+  const when = isOfRun ? "Now" : "At the end, on average";
+  const figures = () => `${when}: ${arms.map(({ id, label }) => `${label} ${spec.write(meanEnd(points, id))}`).join(", ")}.`;
+  const ends = isOne ? figures() : "Choose one condition to see its figures.";
+  return `${what} ${lines}. ${ends}`;
+}
+
+/** The last measures of an arm's runs, averaged. */
+function meanEnd(points, arm) {
+  const courses = coursesOf(points).filter((course) => course[0].arm === arm);
+  const mean = (name) => {
+    const values = courses.map((course) => course.at(-1)[name]).filter(Number.isFinite);
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  return { heldout_loss: mean("heldout_loss"), recall_cloze: mean("recall_cloze"), kl: mean("kl") };
+}
+
+function asTable(figure, points, named) {
+  return table(
+    find("h3", figure).textContent,
+    ["Condition", "Arm", "Rate", "Seed", "Step", "Held-out loss", "Recall, cloze", "KL"],
+    points.map((p) => [
+      p.condition,
+      named(p.arm).label,
+      rate(p.lr),
+      String(p.seed),
+      count(p.step),
+      nats(p.heldout_loss),
+      percent(p.recall_cloze),
+      nats(p.kl),
+    ]),
+  );
+}

@@ -1,0 +1,114 @@
+/** Paints knowledge walls. Every state has its own shape as well as its colour. */
+import { color } from "../ui/theme.js";
+import { words } from "../ui/format.js";
+
+/** Paints one cell's state at (x, y). */
+export function drawState(ctx, letter, x, y, size) {
+  const name = { k: "known", w: "weakened", b: "borrowed", o: "other", m: "malformed" }[letter] ?? "malformed";
+  ctx.fillStyle = color(name);
+  ctx.fillRect(x, y, size, size);
+  ctx.fillStyle = ctx.strokeStyle = color(`${name}-mark`);
+  ctx.lineWidth = Math.max(1.5, size / 8);
+  ctx.beginPath();
+  const centre = size / 2;
+  if (letter === "k") {
+    // Only seen where the system's colours make the fill that of the page.
+    ctx.lineWidth = 1;
+    ctx.strokeRect(x + 0.5, y + 0.5, size - 1, size - 1);
+  } else if (letter === "w") {
+    // A corner is missing.
+    ctx.moveTo(x + size, y);
+    ctx.lineTo(x + size, y + size);
+    ctx.lineTo(x, y + size);
+    ctx.fill();
+  } else if (letter === "b") {
+    ctx.arc(x + centre, y + centre, size * 0.24, 0, 2 * Math.PI);
+    ctx.stroke();
+  } else if (letter === "o") {
+    ctx.moveTo(x + centre, y + size * 0.22);
+    ctx.lineTo(x + size * 0.8, y + size * 0.76);
+    ctx.lineTo(x + size * 0.2, y + size * 0.76);
+    ctx.fill();
+  } else {
+    const [near, far] = [size * 0.25, size * 0.75];
+    ctx.moveTo(x + near, y + near);
+    ctx.lineTo(x + far, y + far);
+    ctx.moveTo(x + far, y + near);
+    ctx.lineTo(x + near, y + far);
+    ctx.stroke();
+  }
+}
+
+/** Sizes a canvas in CSS pixels for this screen and returns its context, cleared. */
+export function prepare(canvas, width, height) {
+  const ratio = devicePixelRatio;
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) {
+    canvas.width = w;
+    canvas.height = h;
+    canvas.style.height = `${height}px`;
+  }
+  const ctx = canvas.getContext("2d");
+  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  ctx.clearRect(0, 0, width, height);
+  return ctx;
+}
+
+/**
+ * @typedef {ReturnType<typeof import("./wall-layout.js").layOut>} Layout
+ * @typedef {{facts: import("../contract/types.js").WallFact[], letters: string, before: string | null, chosen: number}} Wall
+ *   `before`: the letters of the measure before, to outline what has just changed; `chosen`: a fact, or -1
+ */
+
+/** Empties a wall's canvas and writes the names of its rows. */
+export function drawRows(/** @type {HTMLCanvasElement} */ canvas, width, /** @type {Layout} */ layout) {
+  const ctx = prepare(canvas, width, layout.height + 4);
+  ctx.translate(2, 2);
+  ctx.font = "13px system-ui, sans-serif";
+  ctx.textBaseline = "middle";
+  ctx.fillStyle = color("ink-soft");
+  for (const row of layout.rows) ctx.fillText(words(row.label), row.x, row.y + 8);
+}
+
+/**
+ * Paints the cells that look otherwise than on the canvas.
+ * @param {HTMLCanvasElement} canvas with its rows
+ * @param {Layout} layout
+ * @param {Wall} wall
+ * @param {Wall | null} painted what the canvas shows, if anything
+ */
+export function drawCells(canvas, { size, cells }, wall, painted) {
+  const ctx = canvas.getContext("2d");
+  const framed = cells.find(({ fact }) => fact === painted?.chosen);
+  // A frame reaches over the neighbours.
+  const isFramed = ({ x, y }) => framed && Math.max(Math.abs(x - framed.x), Math.abs(y - framed.y)) < size + 4;
+  if (framed) ctx.clearRect(framed.x - 4, framed.y - 4, size + 8, size + 8);
+  for (const cell of cells) {
+    if (painted && look(wall, cell.fact) === look(painted, cell.fact) && !isFramed(cell)) continue;
+    drawCell(ctx, cell, size, wall);
+  }
+  const chosen = cells.find(({ fact }) => fact === wall.chosen);
+  if (!chosen) return;
+  outline(ctx, chosen.x - 1, chosen.y - 1, size + 2, color("paper"), 4);
+  outline(ctx, chosen.x - 1, chosen.y - 1, size + 2, color("focus"), 2.5);
+}
+
+const hasChanged = ({ letters, before }, fact) => before !== null && before[fact] !== letters[fact];
+const look = (wall, fact) => wall.letters[fact] + hasChanged(wall, fact);
+
+function drawCell(ctx, { fact, x, y }, size, wall) {
+  ctx.clearRect(x - 1, y - 1, size + 2, size + 2); // an outline reaches half a pixel further than the cell
+  drawState(ctx, wall.letters[fact], x, y, size);
+  if (wall.facts[fact].split !== "kept") {
+    // A foot marks facts that are in the instruction set.
+    ctx.fillStyle = color("ink");
+    ctx.fillRect(x, y + size - 2, size, 2);
+  }
+  if (hasChanged(wall, fact)) outline(ctx, x, y, size, color("ink"), 1);
+}
+
+function outline(ctx, x, y, size, style, width) {
+  ctx.strokeStyle = style;
+  ctx.lineWidth = width;
+  ctx.strokeRect(x, y, size, size);
+}

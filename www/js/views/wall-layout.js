@@ -1,0 +1,83 @@
+/** Where the cells of a knowledge wall lie: one row of cells per relation, wrapped to the width. */
+
+export const STATES = [
+  { letter: "k", name: "known", help: "right, and at least half as probable as in the base" },
+  { letter: "w", name: "weakened", help: "right, but less than half as probable as in the base" },
+  { letter: "b", name: "borrowed", help: "wrong: what the instruction set says of another subject" },
+  { letter: "o", name: "other", help: "wrong: another possible answer" },
+  { letter: "m", name: "malformed", help: "wrong: no possible answer at all" },
+];
+
+const SPLITS = ["kept", "seen", "new"];
+
+/** The state of a letter of `Measure.cells`; an unknown letter is malformed. */
+export function stateOf(letter) {
+  return STATES.find((state) => state.letter === letter) ?? STATES[4];
+}
+
+/**
+ * Places every fact.
+ * @param {import("../contract/types.js").WallFact[]} facts
+ * @param {number} width in CSS pixels
+ * @returns {{size: number, height: number, rows: {label: string, x: number, y: number}[],
+ *   cells: {fact: number, x: number, y: number}[]}} cells in reading order
+ */
+export function layOut(facts, width) {
+  const size = facts.length > 700 ? 9 : facts.length > 400 ? 12 : 15;
+  const pitch = size + 2;
+  const hasMargin = width >= 420;
+  const left = hasMargin ? 112 : 0;
+  const perRow = Math.max(1, Math.floor((width - left) / pitch));
+  const rows = [];
+  const cells = [];
+  let y = 0;
+  for (const [relation, members] of byRelation(facts)) {
+    rows.push({ label: relation, x: 0, y });
+    if (!hasMargin) y += 18;
+    members.forEach((fact, i) =>
+      cells.push({ fact, x: left + (i % perRow) * pitch, y: y + Math.floor(i / perRow) * pitch }),
+    );
+    y += Math.ceil(members.length / perRow) * pitch + 9;
+  }
+  return { size, height: Math.max(1, y - 9), rows, cells };
+}
+
+/** Indices of the facts of each relation, kept facts first. */
+function byRelation(facts) {
+  const groups = new Map();
+  facts.forEach((fact, i) => groups.set(fact.relation, [...(groups.get(fact.relation) ?? []), i]));
+  for (const members of groups.values())
+    members.sort((a, b) => SPLITS.indexOf(facts[a].split) - SPLITS.indexOf(facts[b].split) || a - b);
+  return groups;
+}
+
+/** The cell under a point, or -1; the gap belongs to the cell before it. */
+export function cellAt(layout, x, y) {
+  const reach = layout.size + 2;
+  return layout.cells.findIndex((cell) => x >= cell.x && x < cell.x + reach && y >= cell.y && y < cell.y + reach);
+}
+
+/** The cell that an arrow key leads to from cell `from`. */
+export function neighbour(layout, from, key) {
+  const { cells } = layout;
+  const last = cells.length - 1;
+  if (key === "Home") return 0;
+  if (key === "End") return last;
+  if (key === "ArrowRight") return Math.min(last, from + 1);
+  if (key === "ArrowLeft") return Math.max(0, from - 1);
+  const here = cells[from];
+  const isDown = key === "ArrowDown";
+  const beyond = cells.map((cell) => cell.y).filter((y) => (isDown ? y > here.y : y < here.y));
+  if (beyond.length === 0) return from;
+  const row = isDown ? Math.min(...beyond) : Math.max(...beyond);
+  const inRow = cells.map((cell, i) => ({ cell, i })).filter(({ cell }) => cell.y === row);
+  return inRow.reduce((best, next) => (Math.abs(next.cell.x - here.x) < Math.abs(best.cell.x - here.x) ? next : best))
+    .i;
+}
+
+/** How many cells are in each state: `{ k: 230, w: 4, … }`. */
+export function countStates(letters) {
+  const counts = Object.fromEntries(STATES.map((state) => [state.letter, 0]));
+  for (const letter of letters) counts[stateOf(letter).letter] += 1;
+  return counts;
+}

@@ -1,0 +1,180 @@
+/** A knowledge wall for each arm, and the fact that is chosen on all of them. */
+import { el, find, setText } from "../ui/dom.js";
+import { drawFact } from "./fact-panel.js";
+import { NOT_MEASURED, count } from "../ui/format.js";
+import { addView, invalidate } from "../ui/frame.js";
+import { makeSlots } from "../ui/slots.js";
+import { onThemeChange } from "../ui/theme.js";
+import { STATES, cellAt, countStates, layOut, neighbour, stateOf } from "./wall-layout.js";
+import { drawCells, drawRows, drawState, prepare } from "./wall-draw.js";
+
+const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+
+export class Walls {
+  /**
+   * @param {import("../state/store.js").Store} store
+   * @param {() => {question: string, answer: string}[] | null} instructionRows rows of the shown run's set, if known
+   * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
+   */
+  constructor(store, instructionRows, checks) {
+    this.store = store;
+    this.instructionRows = instructionRows;
+    this.checks = checks;
+    /** Fact chosen by a click or a key, and the one under the pointer. */
+    this.chosen = -1;
+    this.hovered = -1;
+    this.section = find("#walls");
+    /** By place. @type {Map<number, ReturnType<typeof layOut>>} */
+    this.layouts = new Map();
+    /** What is on each canvas, by place. @type {Map<number, {ground: unknown[], wall: import("./wall-draw.js").Wall}>} */
+    this.painted = new Map();
+    this.slots = makeSlots("[data-wall-of]", this.section);
+    this.canvases = this.slots.map((slot) => find("canvas", slot));
+    this.keySwatches = this.makeKey();
+    this.keyRatio = 0;
+    onThemeChange(() => {
+      this.painted.clear();
+      this.keyRatio = 0;
+    });
+    addView(
+      this.section,
+      () => this.drawKey(),
+      () => this.write(),
+    );
+    this.canvases.forEach((canvas, place) => {
+      this.listen(canvas, place);
+      addView(this.slots[place], () => this.drawWall(canvas, place));
+    });
+    new ResizeObserver(() => this.changed()).observe(this.section);
+  }
+
+  /** @private */
+  changed() {
+    for (const view of [this.section, ...this.slots]) invalidate(view);
+  }
+
+  get fact() {
+    return this.hovered >= 0 ? this.hovered : this.chosen;
+  }
+
+  /** @private */
+  listen(canvas, place) {
+    const factAt = (event) => {
+      const layout = this.layouts.get(place);
+      const index = layout ? cellAt(layout, event.offsetX - 2, event.offsetY - 2) : -1;
+      return index < 0 ? -1 : layout.cells[index].fact;
+    };
+    canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.hover(factAt(event)));
+    canvas.addEventListener("pointerleave", () => this.hover(-1));
+    canvas.addEventListener("click", (event) => this.choose(factAt(event)));
+    canvas.addEventListener("focus", () => {
+      if (!this.layouts.has(place)) this.drawWall(canvas, place); // a key may come here before the wall was in sight
+      if (this.chosen < 0) this.choose(this.layouts.get(place)?.cells[0]?.fact ?? -1);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const layout = this.layouts.get(place);
+      if (!layout || !KEYS.includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      const from = layout.cells.findIndex((cell) => cell.fact === this.chosen);
+      this.choose(layout.cells[neighbour(layout, Math.max(0, from), event.key)].fact);
+    });
+  }
+
+  /** @private */
+  hover(fact) {
+    if (fact === this.hovered) return;
+    this.hovered = fact;
+    this.changed();
+  }
+
+  choose(fact) {
+    this.chosen = fact;
+    this.hovered = -1;
+    this.changed();
+  }
+
+  /** @private */
+  makeKey() {
+    const swatches = STATES.map((state) => {
+      const image = el("img", { class: "key-cell", alt: "" });
+      find("#wall-key").append(el("li", {}, image, el("b", {}, state.name), ` ${state.help}`));
+      return { image, state };
+    });
+    return swatches;
+  }
+
+  /** The words: counts, labels, the caption and the chosen fact. @private */
+  write() {
+    const { run } = this.store;
+    if (!run) return;
+    if (this.run !== run) this.chosen = this.hovered = -1;
+    this.run = run;
+    this.canvases.forEach((canvas, place) => this.writeCounts(canvas, place, run));
+    this.writeCaption();
+    drawFact(find("#fact"), this.store, this.fact, this.instructionRows(), this.checks);
+  }
+
+  /** @private */
+  writeCounts(canvas, place, run) {
+    const host = this.slots[place];
+    const arm = this.store.armAt(place);
+    const measure = arm === null ? null : this.store.measure(arm);
+    host.hidden = !measure;
+    if (arm === null || !measure) return;
+    const label = this.store.label(arm);
+    setText(find("h3", host), label);
+    canvas.dataset.wall = host.dataset.wallOf = find(".wall-counts", host).dataset.wallCounts = arm;
+    const counts = countStates(measure.cells);
+    const legend = STATES.map((state) => `${count(counts[state.letter])} ${state.name}`).join(", ");
+    setText(find(".wall-counts", host), legend);
+    canvas.dataset.counts = STATES.map((state) => `${state.letter}${counts[state.letter]}`).join(" ");
+    const spoken = this.fact < 0 ? "" : ` ${run.facts[this.fact].subject}: ${stateOf(measure.cells[this.fact]).name}.`;
+    const whole = `Knowledge wall of ${label} after ${measure.step} steps: ${legend}. Arrow keys choose a fact.${spoken}`;
+    canvas.setAttribute("aria-label", whole);
+  }
+
+  /** Images, as each canvas on the page has the browser keep layers for itself and for the text after it. @private */
+  drawKey() {
+    if (this.keyRatio === devicePixelRatio) return;
+    this.keyRatio = devicePixelRatio;
+    const canvas = el("canvas");
+    for (const { image, state } of this.keySwatches) {
+      drawState(prepare(canvas, 15, 15), state.letter, 0, 0, 15);
+      image.src = canvas.toDataURL();
+    }
+  }
+
+  /** The cells of one wall: all of them when what lies below them changes. @private */
+  drawWall(canvas, place) {
+    const { run } = this.store;
+    const arm = this.store.armAt(place);
+    const measure = arm === null ? null : this.store.measure(arm);
+    if (arm === null || !measure) return;
+    const width = Math.max(180, canvas.parentElement.clientWidth);
+    const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
+    const wall = { facts: run.facts, letters: measure.cells, before, chosen: this.fact };
+    const ground = [run, width, devicePixelRatio];
+    let painted = this.painted.get(place);
+    if (!painted || ground.some((part, i) => part !== painted.ground[i])) {
+      painted = undefined;
+      this.layouts.set(place, layOut(run.facts, width - 4));
+      drawRows(canvas, width, this.layouts.get(place));
+    }
+    this.painted.set(place, { ground, wall });
+    drawCells(canvas, this.layouts.get(place), wall, painted?.wall ?? null);
+  }
+
+  /** @private */
+  writeCaption() {
+    const { store } = this;
+    const write = (arm) => {
+      const errors = store.measure(arm)?.errors;
+      if (!errors) return "–";
+      const wrong = errors.borrowed + errors.other + errors.malformed;
+      const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
+      return `got ${count(wrong)} of ${count(errors.n)} kept facts wrong, ${count(errors.borrowed)} of them borrowed${chance}`;
+    };
+    const caption = () => `After ${count(store.measuredStep)} steps: ${store.perArm(write)}.`;
+    setText(find("#walls-caption"), store.isMeasured ? caption() : NOT_MEASURED);
+  }
+}

@@ -1,0 +1,46 @@
+/** The matrices of a `weights` event by layer. Nothing here touches the page. */
+
+/** The seven linears of a block, in the order of the table. */
+export const MATRICES = [
+  { name: "q_proj", label: "q" },
+  { name: "k_proj", label: "k" },
+  { name: "v_proj", label: "v" },
+  { name: "o_proj", label: "o" },
+  { name: "gate_proj", label: "gate" },
+  { name: "up_proj", label: "up" },
+  { name: "down_proj", label: "down" },
+];
+
+/**
+ * @typedef {{relative: number, rank90: number, of: number}} Change
+ * @param {import("../contract/types.js").WeightsEvent} event
+ * @returns {{layer: number, changes: (Change | null)[]}[]} one entry per layer, its changes in the order of MATRICES
+ */
+export function byLayer(event) {
+  /** @type {Map<number, (Change | null)[]>} */
+  const layers = new Map();
+  for (const { name, ...change } of event.matrices) {
+    const layer = Number(/\blayers\.(\d+)\./.exec(name)?.[1] ?? NaN);
+    const column = MATRICES.findIndex((matrix) => name.endsWith(matrix.name));
+    if (!Number.isInteger(layer) || column < 0) continue;
+    if (!layers.has(layer))
+      layers.set(
+        layer,
+        MATRICES.map(() => null),
+      );
+    layers.get(layer)[column] = change;
+  }
+  return [...layers].sort(([a], [b]) => a - b).map(([layer, changes]) => ({ layer, changes }));
+}
+
+/** Mean relative change and mean share of the directions, over all matrices that changed. */
+export function overall(event) {
+  const all = event.matrices.filter(({ relative }) => relative > 0);
+  const mean = (pick) => all.reduce((sum, matrix) => sum + pick(matrix), 0) / all.length;
+  return {
+    relative: mean((m) => m.relative),
+    rank90: mean((m) => m.rank90),
+    of: mean((m) => m.of),
+    n: all.length,
+  };
+}

@@ -1,0 +1,102 @@
+/** What changed in the weights: how much of each matrix, and in how many directions. */
+import { el, find, setAttributes, setText } from "../ui/dom.js";
+import { count, fixed, nats, percent } from "../ui/format.js";
+import { addView, makeDifference } from "../ui/frame.js";
+import { makeSlots } from "../ui/slots.js";
+import { MATRICES, byLayer, overall } from "./weights-data.js";
+
+/** Part of the arm's colour behind the largest change; the figures stay readable on it. */
+const STRONGEST_FILL = 45;
+
+/** The layout of a whole table takes longer than a frame has. */
+const ROWS_A_FRAME = 2;
+
+/** Prepares the section. */
+export function makeWeights(/** @type {import("../state/store.js").Store} */ store) {
+  const shown = () => store.armNames.map((arm) => store.weights(arm)).filter((event) => event !== null);
+  const slots = makeSlots("[data-weights]");
+  const isNew = makeDifference();
+  addView(find("#weights"), () => {
+    const events = shown();
+    if (!isNew(...events)) return;
+    find("#weights-none").hidden = events.length > 0;
+    find("#weights-tables").hidden = events.length === 0;
+    slots.forEach((slot, place) => {
+      const event = events.find(({ arm }) => store.placeOf(arm) === place);
+      slot.hidden = !event;
+      if (!event) return;
+      slot.dataset.weights = event.arm;
+      setText(find("h3", slot), store.label(event.arm));
+      find(".scroll", slot).setAttribute("aria-label", `Changes of ${store.label(event.arm)} by layer`);
+    });
+    setText(find("#weights-caption"), caption(store, events));
+  });
+  slots.forEach((slot, place) => addTable(slot, () => store.armAt(place), shown));
+}
+
+/** The table of one arm: a view of its own, whose cells stay. */
+function addTable(host, armHere, shown) {
+  const body = el("tbody");
+  find(".scroll", host).append(emptyTable(body));
+  const isNew = makeDifference();
+  /** What is left to draw of the rows. @type {(() => void)[]} */
+  let rows = [];
+  addView(host, () => {
+    const events = shown();
+    if (isNew(...events)) rows = rowsOf(body, armHere(), events);
+    for (const draw of rows.splice(0, ROWS_A_FRAME)) draw();
+    return rows.length > 0;
+  });
+}
+
+function rowsOf(body, arm, events) {
+  const event = events.find((candidate) => candidate.arm === arm);
+  const layers = event ? byLayer(event) : [];
+  const top = Math.max(...events.flatMap(({ matrices }) => matrices.map(({ relative }) => relative ?? 0)), 1e-9);
+  while (body.rows.length > layers.length) body.lastElementChild.remove();
+  return layers.map(({ layer, changes }, i) => () => {
+    if (!body.rows[i]) body.append(emptyRow());
+    const [name, ...cells] = body.rows[i].children;
+    setText(name, count(layer + 1));
+    changes.forEach((change, column) => drawCell(cells[column], change, top));
+  });
+}
+
+function caption(store, events) {
+  if (events.length === 0) return "";
+  const parts = events.map((event) => {
+    const { relative, rank90, of, n } = overall(event);
+    if (n === 0) return `${store.label(event.arm)} has changed nothing yet`;
+    return `${store.label(event.arm)} moved its ${count(n)} matrices by ${percent(relative)} on average, 90\u00a0% of that in ${fixed(rank90, 1)} of ${fixed(of, 0)} directions`;
+  });
+  const step = Math.max(...events.map((event) => event.step));
+  return `After ${count(step)} steps: ${parts.join("; ")}. A darker cell has changed more, on one scale for all arms.`;
+}
+
+function emptyTable(body) {
+  const head = ["Layer", ...MATRICES.map(({ label }) => label)].map((name) => el("th", { scope: "col" }, name));
+  return el(
+    "table",
+    { class: "heat-table" },
+    el("caption", { class: "hidden" }, "Change of the matrices, by layer"),
+    el("thead", {}, el("tr", {}, head)),
+    body,
+  );
+}
+
+function emptyRow() {
+  const cell = () => el("td", {}, el("span", { class: "relative" }), el("span", { class: "rank" }));
+  return el("tr", {}, el("th", { scope: "row" }), MATRICES.map(cell));
+}
+
+function drawCell(cell, change, top) {
+  const [relative, rank] = cell.children;
+  cell.classList.toggle("heat", change !== null);
+  setText(relative, percent(change?.relative));
+  setText(rank, change ? `${change.rank90}/${change.of}` : "");
+  if (!change) return cell.removeAttribute("title");
+  setAttributes(cell, {
+    style: `--fill: ${fixed((STRONGEST_FILL * (change.relative ?? 0)) / top, 1)}%`,
+    title: `||dW|| / ||W|| = ${percent(change.relative, 2)}; ${change.rank90} of ${change.of} directions hold 90 % of the variance`,
+  });
+}
