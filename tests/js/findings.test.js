@@ -1,16 +1,14 @@
 // The experiments of the page: their list, what a summary shows for a way to compare, the curves, the runs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readFileSync } from "node:fs";
-import { FINDINGS, experimentNote } from "../../www/js/views/findings-list.js";
+import { existsSync } from "node:fs";
+import { PRESETS } from "../../www/js/contract/data.js";
+import { experimentNote } from "../../www/js/views/findings-list.js";
 import { RunControl } from "../../www/js/state/run-control.js";
 import { extent, ticks } from "../../www/js/views/scatter.js";
 import { defaults } from "../../www/js/state/settings.js";
 import { Store } from "../../www/js/state/store.js";
 import {
-  FAIRNESS,
-  METRICS,
-  READINGS,
   checkSentence,
   checkpointsOf,
   columnsOf,
@@ -18,40 +16,24 @@ import {
   firstWay,
   ofWay,
   sourceRow,
+  summaryArm,
   tally,
   waysOf,
 } from "../../www/js/views/summary-data.js";
 import { byLayer, overall } from "../../www/js/views/weights-data.js";
 import * as sample from "./sample.js";
 
-const engine = (file) => readFileSync(new URL(`../../src/lab/${file}.rs`, import.meta.url), "utf8");
-const snake = (name) => name.replace(/(?<!^)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
-const variants = (source, name) => {
-  const body = source.split(`pub enum ${name} {`)[1].split("\n}")[0];
-  return [...body.matchAll(/^\s{4}(\w+),$/gm)].map(([, variant]) => snake(variant));
-};
-
-test("the list of findings is the engine's", () => {
-  const source = engine("preset");
-  const names = source.match(/NAMES: \[&'static str; \d+\] = \[([^\]]+)\]/)[1].match(/[\w-]+/g);
-  assert.deepEqual(FINDINGS.map(({ name }) => name).sort(), names.sort());
-  for (const { title, claim, runs } of FINDINGS) {
-    assert.ok(source.includes(`title: "${title}"`), title);
-    assert.ok(source.includes(`claim: "${claim}"`), claim);
-    assert.ok(Number.isInteger(runs) && runs > 0);
+test("every experiment of the page has its record and its words", () => {
+  for (const { name, title, claim, runs } of PRESETS) {
+    assert.ok(title && claim && runs > 0, name);
+    assert.ok(existsSync(new URL(`../../examples/${name}.json`, import.meta.url)), name);
   }
 });
 
-test("figures, ways to compare and readings are the engine's", () => {
-  assert.deepEqual(
-    METRICS.map(({ name }) => name),
-    variants(engine("metric"), "Metric"),
-  );
-  assert.deepEqual(
-    FAIRNESS.map(({ name }) => name),
-    variants(engine("preset"), "Fairness"),
-  );
-  assert.deepEqual(Object.keys(READINGS), variants(engine("event"), "Reading"));
+test("a summary names its arms, the base among them", () => {
+  const summary = sample.experiment();
+  assert.deepEqual(summaryArm(summary, "full"), { label: "Full", place: 1 });
+  assert.deepEqual(summaryArm(summary, "base"), { label: "Base", place: -1 });
 });
 
 test("a way to compare leaves its own rows and those of none", () => {
@@ -100,7 +82,7 @@ test("curves are those of the way to compare", () => {
   );
 });
 
-test("sources behind the set's last row are the added ones", () => {
+test("sources after the set's last row are the added ones", () => {
   const rows = [{ question: "a", answer: "b" }];
   const added = [["c", "d"]];
   assert.deepEqual(sourceRow(0, rows, added), { question: "a", answer: "b", isAdded: false });
@@ -206,5 +188,5 @@ test("a run that has ended can be checked, and the check's own run cannot", () =
   take(state("done"));
   assert.deepEqual(store.checks, [sample.counterfactual()]);
   assert.ok(!control.canCheck);
-  assert.match(checkSentence(store.checks[0]), /of 3 borrowed answers .* 2 followed the swap \(67\u00a0%\)/);
+  assert.match(checkSentence(store.checks[0], "Full"), /of 3 borrowed answers .* 2 followed the swap \(67\u00a0%\)/);
 });

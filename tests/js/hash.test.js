@@ -1,91 +1,95 @@
+// Links: what is written is read back, what is hostile is left out, and those of version 1 open.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readFileSync } from "node:fs";
+import { RUN_FIELDS } from "../../www/js/contract/data.js";
 import { readHash, writeHash } from "../../www/js/state/hash.js";
-import { CHOICES, FIELDS, SWITCHES, clamp, defaults, differences } from "../../www/js/state/settings.js";
+import { defaults, differences, readField } from "../../www/js/state/settings.js";
+
+const link = (changes) => ({ settings: defaults(), muted: [], backend: "auto", hidden: [], ignored: [], ...changes });
 
 test("only what differs is written, and it is read back", () => {
   assert.equal(writeHash(defaults()), "");
-  const settings = {
-    ...defaults(),
-    rank: 4,
-    lr_lora: 3e-3,
-    targets: ["q_proj", "v_proj"],
-    arms: ["lora"],
-    schedule: "cosine",
-    dora: true,
-  };
-  const hash = writeHash(settings, "cpu");
-  assert.equal(hash, "#v=1&arms=lora&rank=4&dora=true&targets=q_proj,v_proj&lr_lora=0.003&schedule=cosine&engine=cpu");
-  const read = readHash(hash);
-  assert.deepEqual(read, { settings, backend: "cpu", hidden: [], ignored: [] });
+  const settings = { ...defaults(), batch: 4, simplified: true, filter: "longest" };
+  const [lora, full] = settings.arms;
+  settings.arms = [
+    { ...lora, lr: 3e-3, schedule: "cosine", method: { ...lora.method, rank: 4, targets: ["q_proj", "v_proj"] } },
+    { ...full, id: "near", label: "Near, the base", regularisers: { ...full.regularisers, kl_to_base: 0.1 } },
+  ];
+  const hash = writeHash(settings, { backend: "cpu", muted: ["near"] });
+  assert.equal(
+    hash,
+    "#v=2&batch=4&filter=longest&simplified=true&arm=lora+r=4+targets=q_proj,v_proj+lr=0.003+schedule=cosine" +
+      "&arm=full+kl=0.1+id=near+label=%22Near,+the+base%22&mute=near&engine=cpu",
+  );
+  assert.deepEqual(readHash(hash), link({ settings, muted: ["near"], backend: "cpu" }));
 });
 
-test("the data's and the method's variants are in the address, the swaps of a check are not", () => {
-  const changed = { filter: "longest", simplified: true, new_facts: 16, replay: 2, neftune: 5, pull: 30 };
-  const settings = { ...defaults(), ...changed };
-  const hash = writeHash({ ...settings, swaps: [{ row: 1, from: "a", to: "b" }] });
-  assert.deepEqual(readHash(hash), { settings, backend: "auto", hidden: [], ignored: [] });
-  assert.equal(readHash("#v=1&new_facts=65&replay=-1&neftune=1e9").settings.new_facts, 64);
+test("the swaps of a check are not in the address", () => {
+  assert.equal(writeHash({ ...defaults(), swaps: [{ row: 1, from: "a", to: "b" }] }), "");
+});
+
+test("a link of version 1 opens as two arms", () => {
+  const { settings, ignored } = readHash("#v=1&rank=4&lr_full=0.01&targets=q_proj&schedule=linear&pull=30&batch=2");
+  const [lora, full] = settings.arms;
+  assert.deepEqual([lora.method.rank, lora.method.targets, lora.schedule, lora.lr], [4, ["q_proj"], "linear", 1e-3]);
+  assert.deepEqual([full.lr, full.schedule, full.regularisers.pull, settings.batch], [0.01, "linear", 30, 2]);
+  assert.equal(lora.regularisers.pull, 0);
+  assert.deepEqual(ignored, []);
+  assert.deepEqual(
+    readHash("#v=1&arms=full&hide=ask").settings.arms.map((arm) => arm.id),
+    ["full"],
+  );
 });
 
 test("every value is clamped", () => {
-  const { settings } = readHash("#v=1&rank=-5&steps=1e99&batch=3.7&lr_full=12&seed=4294967296&alpha=Infinity");
-  assert.equal(settings.rank, 1);
-  assert.equal(settings.steps, 100000);
-  assert.equal(settings.batch, 4);
-  assert.equal(settings.lr_full, 10);
-  assert.equal(settings.seed, 4294967295);
-  assert.equal(settings.alpha, 16); // not finite: the default
+  const { settings } = readHash("#v=2&steps=1e99&batch=3.7&seed=4294967296&arm=lora+r=-5+alpha=1e9+lr=12");
+  assert.deepEqual([settings.steps, settings.batch, settings.seed], [100000, 4, 4294967295]);
+  const [{ method, lr }] = settings.arms;
+  assert.deepEqual([method.rank, method.alpha, lr], [1, 10000, 10]);
 });
 
 test("a hostile hash gives the defaults", () => {
   const hostile = [
     "#",
     "#figures",
-    "#v=2&rank=4",
-    "#rank=4",
-    "#v=1&__proto__=1&constructor=2&toString=3",
+    "#v=3&batch=4",
+    "#batch=4",
+    "#v=2&__proto__=1&constructor=2&toString=3",
     "#v=1&targets=&arms=base,,",
-    "#v=1&rank=<script>alert(1)</script>",
-    "#v=1&rank=%E0%A4%A",
-    `#v=1&rank=${"9".repeat(5000)}`,
-    "#v=1&&&=&=5",
-    "#v=1&rank=NaN&steps=0x",
-    "#v=1&dora=1&rslora=yes",
-    "#v=1&filter=longest,&simplified=1&schedule=",
-    "#v=1&swaps=0&swaps=[object Object]",
+    "#v=2&arm=<script>alert(1)</script>",
+    "#v=2&arm=lora+r=%E0%A4%A",
+    `#v=2&batch=${"9".repeat(5000)}`,
+    "#v=2&&&=&=5",
+    "#v=2&batch=NaN&steps=0x",
+    "#v=2&arm=lora+rslora=yes",
+    "#v=2&arm=lora+id=base",
+    "#v=2&arm=prefix+r=8",
+    "#v=2&filter=longest,&simplified=1&schedule=",
+    "#v=2&swaps=0&swaps=[object Object]",
+    `#v=2&${Array(7).fill("arm=lora").join("&")}`,
   ];
   for (const hash of hostile) assert.deepEqual(readHash(hash).settings, defaults(), hash);
-  assert.deepEqual(readHash("#v=1&nonsense=1").ignored, ["nonsense"]);
+  assert.deepEqual(readHash("#v=2&nonsense=1").ignored, ["nonsense"]);
+  assert.deepEqual(readHash("#v=3").ignored, ["v"]);
+  assert.match(readHash(`#v=2&${Array(7).fill("arm=lora").join("&")}`).ignored[0], /1 to 6 arms, not 7/);
+  assert.match(readHash("#v=2&arm=prefix+r=8").ignored[0], /prefix is no method/);
 });
 
-test("clamping refuses what is no number", () => {
-  const rank = FIELDS.find((field) => field.name === "rank");
-  for (const text of ["", " ", "abc", "NaN", "Infinity", "1;2"]) assert.equal(clamp(rank, text), null, text);
-  assert.equal(clamp(rank, " 8 "), 8);
+test("a field refuses what is no number", () => {
+  const batch = RUN_FIELDS.find((field) => field.name === "batch");
+  for (const text of ["", " ", "abc", "NaN", "Infinity", "1;2"]) assert.equal(readField(batch, text), null, text);
+  assert.equal(readField(batch, " 8 "), 8);
 });
 
 test("differences names what has changed", () => {
-  assert.deepEqual(differences(defaults(), { ...defaults(), seed: 2, targets: ["q_proj"] }), ["seed", "targets"]);
-});
-
-test("names and defaults are those of the engine", () => {
-  const source = readFileSync(new URL("../../src/lab/settings.rs", import.meta.url), "utf8");
-  const body = source.split("impl Default for Settings")[1].split("impl Settings")[0];
-  const pairs = [...body.matchAll(/^\s{12}(\w+): ([^,\n]+),$/gm)].map(([, name, value]) => [name, value]);
-  const engine = Object.fromEntries(pairs);
-  const ours = defaults();
-  assert.deepEqual(Object.keys(ours).sort(), [...Object.keys(engine), ...("arms" in engine ? [] : ["arms"])].sort());
-  for (const { name } of FIELDS) assert.equal(ours[name], Number(engine[name]), name);
-  for (const { name } of SWITCHES) assert.equal(String(ours[name]), engine[name], name);
-  for (const { name } of CHOICES) assert.equal(ours[name], engine[name].split("::")[1].toLowerCase(), name);
+  const [lora] = defaults().arms;
+  assert.deepEqual(differences(defaults(), { ...defaults(), seed: 2, arms: [lora] }), ["seed", "arms"]);
 });
 
 test("parts of the page can be hidden, and only those", () => {
-  const hash = writeHash(defaults(), "auto", ["setup", "ask"]);
-  assert.equal(hash, "#v=1&hide=setup,ask");
+  const hash = writeHash(defaults(), { hidden: ["setup", "ask"] });
+  assert.equal(hash, "#v=2&hide=setup,ask");
   assert.deepEqual(readHash(hash).hidden, ["setup", "ask"]);
-  assert.deepEqual(readHash("#v=1&hide=setup,tools,<script>").hidden, ["setup"]);
-  assert.deepEqual(readHash("#v=1&hide=tools").ignored, ["hide"]);
+  assert.deepEqual(readHash("#v=2&hide=setup,tools,<script>").hidden, ["setup"]);
+  assert.deepEqual(readHash("#v=2&hide=tools").ignored, ["hide"]);
 });

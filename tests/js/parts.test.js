@@ -59,10 +59,18 @@ test("walls place every fact once, by relation", () => {
 
 test("the guess is judged with the sampling error in mind", () => {
   const of = (correct) => ({ correct, n: 200 });
-  assert.equal(compare(of(198), of(120), of(200)).winner, "full");
-  assert.equal(compare(of(120), of(198), of(200)).winner, "lora");
-  assert.equal(compare(of(197), of(195), of(200)).winner, "same");
-  assert.equal(compare(null, of(1), of(2)), null);
+  const winner = (...correct) => {
+    const arms = correct.map((n, i) => ({ id: `arm-${i}`, recall: n === null ? null : of(n) }));
+    return compare(arms, of(200))?.winner ?? null;
+  };
+  assert.equal(winner(198, 120), "arm-1");
+  assert.equal(winner(120, 198), "arm-0");
+  assert.equal(winner(197, 195), "same");
+  assert.equal(winner(198, 196, 120), "arm-2");
+  assert.equal(winner(198, 120, 121), "same"); // which of the last two, nobody can say
+  assert.equal(winner(null, 1), null);
+  assert.equal(winner(1), null);
+  assert.equal(compare([], null), null);
 });
 
 function controlWith(store) {
@@ -122,10 +130,10 @@ test("a refused start leaves the run that was there", () => {
   control.setMode("live", "cpu");
   control.reset();
   control.receive({ type: "event", event: sample.run(7) });
-  plan.settings = { ...defaults(), rank: 13 };
+  plan.settings = { ...defaults(), batch: 13 };
   control.reset();
   control.fail();
-  assert.equal(control.running.settings.rank, 8);
+  assert.equal(control.running.settings.batch, 8);
   assert.ok(control.isChanged());
 });
 

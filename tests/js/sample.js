@@ -54,14 +54,19 @@ export function run(id = 7) {
     cloze: `The capital of ${subject} is`,
     split: "kept",
   }));
-  const arms = ["lora", "full"].map((arm) => ({ arm, lr: 1e-3, trainable_parameters: 10, optimizer_bytes: 120 }));
+  const arms = ["lora", "full"].map((arm) => ({ arm, trainable_parameters: 10, optimizer_bytes: 120 }));
   Object.assign(arms[0], { memory_bytes: 1000 }); // not in records of the CPU engine
   return { type: "run", run: id, settings: defaults(), model: "sample", arms, facts, examples: 1, heldout: 1 };
 }
 
+const arms = [
+  { id: "lora", label: "LoRA" },
+  { id: "full", label: "Full" },
+];
+
 export function summary() {
   const spread = { mean: 0.5, sd: 0.1 };
-  const row = { condition: "same rate", arm: "lora", lr: 1e-3, seeds: 3 };
+  const row = { condition: "same rate", arm: "lora", lr: 1e-3, seeds: 3, figures: {} };
   for (const name of [
     "heldout_loss",
     "recall_cloze",
@@ -72,8 +77,8 @@ export function summary() {
     "shifted",
     "kl",
   ])
-    row[name] = spread;
-  return { type: "summary", title: "Sample", rows: [row], verdict: "None." };
+    row.figures[name] = spread;
+  return { type: "summary", title: "Sample", arms, rows: [row], verdict: "None." };
 }
 
 export function counterfactual() {
@@ -86,7 +91,7 @@ export function counterfactual() {
 /** A summary of an experiment: three ways to compare, each with a comparison. */
 export function experiment() {
   const spread = (mean) => ({ mean, sd: 0.01, ci: 0.02 });
-  const rows = [{ condition: "before tuning", fairness: null, arm: "base", lr: 0, seeds: 1, kl: spread(0) }];
+  const rows = [{ condition: "before tuning", fairness: null, arm: "base", lr: 0, seeds: 1, figures: { kl: spread(0) } }];
   const comparisons = [];
   const checkpoints = [];
   const ways = { same_rate: [1e-3, 1e-3], best_rate: [3e-4, 3e-5], equal_loss: [3e-4, 3e-5] };
@@ -96,7 +101,7 @@ export function experiment() {
       const condition = "as they are";
       const figures = { heldout_loss: spread(0.8), recall_cloze: spread(0.9), kl: spread(0.2 + i / 10) };
       Object.assign(figures, { shifted_fact: spread(0.1), right: spread(0.5) });
-      rows.push({ condition, fairness, arm, lr: rates[i], seeds: 2, ...figures });
+      rows.push({ condition, fairness, arm, lr: rates[i], seeds: 2, figures });
       const point = { condition, fairness, arm, lr: rates[i], seed: 1 };
       if (fairness !== "equal_loss") {
         for (const step of [0, 200])
@@ -113,6 +118,7 @@ export function experiment() {
     preset: "f1",
     title: "An experiment",
     claim: "A claim.",
+    arms,
     rows,
     comparisons,
     verdict: "Of 3 comparisons 1 agrees.",
@@ -142,5 +148,5 @@ export function record() {
     { type: "done", run: 7, seconds: 1 },
     summary(),
   );
-  return { format: "driftscope-run", version: 1, engine: "cpu", events };
+  return { format: "driftscope-run", version: 2, engine: "cpu", events };
 }

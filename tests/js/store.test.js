@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Store, countUpTo, lastUpTo } from "../../www/js/state/store.js";
+import { Store } from "../../www/js/state/store.js";
 import * as sample from "./sample.js";
-
-test("searches entries by step", () => {
-  const entries = [{ step: 0 }, { step: 10 }, { step: 20 }];
-  assert.equal(lastUpTo(entries, 15).step, 10);
-  assert.equal(lastUpTo(entries, 20).step, 20);
-  assert.equal(lastUpTo(entries, -1), null);
-  assert.equal(lastUpTo([], 3), null);
-  assert.equal(countUpTo(entries, 10), 2);
-});
 
 test("a record and the same events live give the same state", () => {
   const record = sample.record();
@@ -77,4 +68,23 @@ test("answers are found by question and step", () => {
   assert.equal(store.text("lora", "Q?").step, 2);
   assert.equal(store.text("full", "Q?").step, 0);
   assert.equal(store.text("lora", "other"), null);
+});
+
+test("arms are a list: places, labels, and those that are muted", () => {
+  const store = new Store();
+  const event = sample.run();
+  event.settings.arms = ["one", "two", "three"].map((id) => ({ ...event.settings.arms[0], id, label: `Arm ${id}` }));
+  event.arms = event.settings.arms.map(({ id }) => ({ arm: id, trainable_parameters: 1, optimizer_bytes: 12 }));
+  store.startLive(event, "cpu", null);
+  assert.deepEqual(store.armNames, ["one", "two", "three"]);
+  assert.deepEqual([store.placeOf("three"), store.armAt(1), store.armAt(5)], [2, "two", null]);
+  assert.equal(store.perArm((id) => id.length), "Arm one 3, Arm two 3, Arm three 5");
+  const before = store.measuredVersion;
+  store.mute(["two"]);
+  assert.ok(store.measuredVersion > before);
+  assert.deepEqual(store.armNames, ["one", "three"]);
+  assert.deepEqual([store.armAt(1), store.armAt(2)], [null, "three"]); // colours stay
+  store.mute(["one", "two", "three"]);
+  assert.equal(store.armNames.length, 3); // nothing would be left to see
+  assert.equal(store.label("base"), "Base");
 });
