@@ -37,7 +37,7 @@ fn question(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
 fn logits_equal_candles_inference_llama() {
     let (config, tensors, tokenizer) = atlas();
     let ids = tokenizer.encode("The capital of France is Paris. Iron is element number 26.").unwrap();
-    let ours = Llama::adapted(&config, &tensors, &Default::default()).unwrap();
+    let ours = Llama::frozen(&config, &tensors).unwrap();
     let ours = ours.forward(&ids, 1).unwrap();
 
     let named = tensors.iter().map(|(name, array)| {

@@ -19,7 +19,7 @@ use crate::model::weights::{Array, Weights};
 use crate::reference::adamw::AdamW;
 use crate::reference::adapter::{Adapter, row_norms};
 use crate::reference::llama::Llama;
-use crate::reference::ops::cross_entropy;
+use crate::reference::ops::{cross_entropy, kl};
 use crate::train::{AdapterStart, Lora, Optimizer};
 
 /// What PEFT puts before Hugging Face's names.
@@ -31,6 +31,8 @@ const DECODE_ROWS: usize = 64;
 /// What an arm adds to a model.
 struct Training {
     settings: Optimizer,
+    /// What the loss keeps the arm close to.
+    base: Option<Llama>,
     optimizer: AdamW,
     metrics: Vec<StepMetrics>,
     gradients: Option<GradStore>,
@@ -50,8 +52,7 @@ pub struct CpuModel {
 
 impl CpuModel {
     pub fn new(config: &LlamaConfig, weights: Rc<Weights>) -> Result<Self> {
-        let adapters = BTreeMap::new();
-        let llama = Llama::adapted(config, &weights, &adapters)?;
+        let (llama, adapters) = (Llama::frozen(config, &weights)?, BTreeMap::new());
         Ok(Self { config: config.clone(), base: weights, llama, adapters, training: None, decoder: None })
     }
 
@@ -64,18 +65,23 @@ impl CpuModel {
         Self::new(&self.config, self.base.clone())
     }
 
-    /// An arm that starts at this base.
+    /// An arm that starts at this base, whose weights it shares.
     pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
+        let base = match self.training {
+            None => self.llama.clone(),
+            Some(_) => Llama::frozen(&self.config, &self.base)?,
+        };
         let mut adapters = BTreeMap::new();
         let llama = match tuning {
             Tuning::Full => Llama::full(&self.config, &self.base)?,
             Tuning::Lora { lora, start } => {
                 adapters = adapters_at(&self.config, &self.base, lora, start)?;
-                Llama::adapted(&self.config, &self.base, &adapters)?
+                base.with_adapters(&adapters)
             }
         };
         let training = Training {
             settings: optimizer,
+            base: (optimizer.kl_to_base > 0.0).then_some(base),
             optimizer: AdamW::new(optimizer.reference()),
             metrics: Vec::new(),
             gradients: None,
@@ -100,7 +106,7 @@ impl CpuModel {
         for (batch, micro) in micro.iter().zip(0..).filter(|(batch, _)| batch.response_tokens() > 0) {
             let share = batch.response_tokens() as f64 / counted as f64;
             let step = training.settings.step(index, micro, lr, counted);
-            let part = (mean_loss(&self.llama, batch, training.settings.neftune, &step)? * share)?;
+            let part = (training.mean_loss(&self.llama, batch, &step)? * share)?;
             loss += part.to_vec0::<f32>()?;
             let gradients = part.backward()?;
             sum = Some(match sum {
@@ -312,25 +318,34 @@ fn pull(trainable: &BTreeMap<String, Var>, base: &Weights, lr: f32, strength: f3
     Ok(())
 }
 
-/// Mean loss over the batch's response tokens, with noise of this alpha on the embeddings.
-fn mean_loss(llama: &Llama, batch: &Batch, alpha: f32, step: &Step) -> Result<Tensor> {
-    let batch = batch.trimmed();
-    // The head is applied to the rows whose loss counts, and to no others.
-    let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
-    let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
-    let hidden = match alpha > 0.0 {
-        false => llama.hidden(&batch.tokens, batch.rows)?,
-        true => {
-            let embedded = llama.embed(&batch.tokens)?;
-            let (rows, width) = (batch.rows as u32, embedded.dim(1)? as u32);
-            let op = Neftune { batch: rows, time: batch.time as u32, width, alpha };
-            let noise = op.noise_cpu(&batch.lengths(), step);
-            let noise = Tensor::from_vec(noise, embedded.shape(), &Device::Cpu)?;
-            llama.run_layers((embedded + noise)?, batch.rows, batch.time)?
-        }
-    };
-    let rows = Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?;
-    Ok(cross_entropy(&llama.logits(&hidden.index_select(&rows, 0)?)?, &targets)?)
+impl Training {
+    /// Mean loss over the batch's response tokens, with the settings' noise on the embeddings and their penalty on
+    /// leaving the base.
+    fn mean_loss(&self, llama: &Llama, batch: &Batch, step: &Step) -> Result<Tensor> {
+        let batch = batch.trimmed();
+        // The head is applied to the rows whose loss counts, and to no others.
+        let counted = (0u32..).zip(&batch.targets).filter(|(_, t)| **t != IGNORED);
+        let (rows, targets): (Vec<u32>, Vec<u32>) = counted.map(|(row, &target)| (row, target)).unzip();
+        let alpha = self.settings.neftune;
+        let hidden = match alpha > 0.0 {
+            false => llama.hidden(&batch.tokens, batch.rows)?,
+            true => {
+                let embedded = llama.embed(&batch.tokens)?;
+                let (rows, width) = (batch.rows as u32, embedded.dim(1)? as u32);
+                let op = Neftune { batch: rows, time: batch.time as u32, width, alpha };
+                let noise = op.noise_cpu(&batch.lengths(), step);
+                let noise = Tensor::from_vec(noise, embedded.shape(), &Device::Cpu)?;
+                llama.run_layers((embedded + noise)?, batch.rows, batch.time)?
+            }
+        };
+        let rows = Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?;
+        let logits = llama.logits(&hidden.index_select(&rows, 0)?)?;
+        let loss = cross_entropy(&logits, &targets)?;
+        let Some(base) = &self.base else { return Ok(loss) };
+        let hidden = base.hidden(&batch.tokens, batch.rows)?.index_select(&rows, 0)?;
+        let divergence = kl(&logits, &base.logits(&hidden)?)?;
+        Ok((loss + (divergence * f64::from(self.settings.kl_to_base))?)?)
+    }
 }
 
 /// `sum` with `more` added to the gradients of the trained parameters.

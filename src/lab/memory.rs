@@ -84,7 +84,8 @@ pub fn check(
 }
 
 fn plan(config: &LlamaConfig, arm: &ArmSpec, (rows, time, accumulate): BatchShape) -> Result<MemoryPlan> {
-    plan_memory(config, &Tuning::of(arm, 0), Storage::default(), rows, time, accumulate)
+    let to_base = arm.regularisers.kl_to_base > 0.0;
+    plan_memory(config, &Tuning::of(arm, 0), Storage::default(), rows, time, accumulate, to_base)
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -132,6 +132,12 @@ fn field(field: &Field) -> FieldData {
     }
 }
 
+/// As text has it: 1e-3 of an f32 stays 0.001.
+fn as_written<T: Serialize>(value: &T) -> Value {
+    let text = serde_json::to_string(value).expect("the contract serialises");
+    serde_json::from_str(&text).expect("what was written parses")
+}
+
 fn data() -> String {
     let mut out = NOTE.to_string();
     let mut export = |name: &str, doc: &str, of: &str, value: Value| {
@@ -156,9 +162,9 @@ fn data() -> String {
         "DEFAULT_SETTINGS",
         "A run that nothing was chosen for.",
         &import("Settings"),
-        json!(Settings::default()),
+        as_written(&Settings::default()),
     );
-    let arms = json!({ "lora": ArmSpec::lora(1e-3), "full": ArmSpec::full(1e-3) });
+    let arms = json!({ "lora": as_written(&ArmSpec::lora(1e-3)), "full": as_written(&ArmSpec::full(1e-3)) });
     export("DEFAULT_ARMS", "An arm of each method.", &format!("Record<string, {}>", import("ArmSpec")), arms);
     let metrics = Metric::ALL.map(|metric| MetricData {
         name: metric,

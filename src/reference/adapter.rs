@@ -39,6 +39,7 @@ pub fn row_norms(weight: &Tensor) -> Result<Tensor> {
 }
 
 /// y = x W^T, and the adapter's part.
+#[derive(Clone)]
 pub(super) struct Linear {
     /// (out, in).
     pub(super) weight: Tensor,

@@ -15,6 +15,7 @@ use crate::model::config::LlamaConfig;
 use crate::model::layout::{LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
 
+#[derive(Clone)]
 struct Layer {
     input_norm: Tensor,
     q: Linear,
@@ -27,7 +28,23 @@ struct Layer {
     down: Linear,
 }
 
-/// The model and its trainable parameters.
+impl Layer {
+    /// By name.
+    fn linears(&mut self) -> [(&'static str, &mut Linear); 7] {
+        [
+            ("self_attn.q_proj", &mut self.q),
+            ("self_attn.k_proj", &mut self.k),
+            ("self_attn.v_proj", &mut self.v),
+            ("self_attn.o_proj", &mut self.o),
+            ("mlp.gate_proj", &mut self.gate),
+            ("mlp.up_proj", &mut self.up),
+            ("mlp.down_proj", &mut self.down),
+        ]
+    }
+}
+
+/// The model and its trainable parameters; a clone shares them.
+#[derive(Clone)]
 pub struct Llama {
     config: LlamaConfig,
     embedding: Tensor,
@@ -48,36 +65,43 @@ impl Llama {
             vars.insert(name, Var::from_slice(&array.data, shape, &Device::Cpu)?);
         }
         let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-        Self::assemble(config, &tensors, &BTreeMap::new(), vars)
+        Self::assemble(config, &tensors, vars)
     }
 
-    /// A model whose weights are fixed and whose adapters, by linear layer name such as
-    /// `model.layers.0.self_attn.q_proj`, are trainable. Without adapters: for inference.
-    pub fn adapted(
-        config: &LlamaConfig,
-        weights: &Weights,
-        adapters: &BTreeMap<String, Adapter>,
-    ) -> Result<Self> {
+    /// A model whose weights are fixed.
+    pub fn frozen(config: &LlamaConfig, weights: &Weights) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for (name, shape) in config.tensors() {
             let array = find(weights, &name)?;
             tensors.insert(name, Tensor::from_slice(&array.data, shape, &Device::Cpu)?);
         }
-        let mut vars = BTreeMap::new();
-        for (name, adapter) in adapters {
-            vars.insert(format!("{name}.{LORA_A}"), adapter.a.clone());
-            vars.insert(format!("{name}.{LORA_B}"), adapter.b.clone());
-            if let Some(magnitude) = &adapter.magnitude {
-                vars.insert(format!("{name}.{MAGNITUDE}"), magnitude.clone());
+        Self::assemble(config, &tensors, BTreeMap::new())
+    }
+
+    /// The same weights, which are shared, with adapters that train, by linear layer name such as
+    /// `model.layers.0.self_attn.q_proj`.
+    pub fn with_adapters(&self, adapters: &BTreeMap<String, Adapter>) -> Self {
+        let mut adapted = self.clone();
+        for (index, layer) in adapted.layers.iter_mut().enumerate() {
+            for (name, linear) in layer.linears() {
+                linear.adapter = adapters.get(&format!("model.layers.{index}.{name}")).cloned();
             }
         }
-        Self::assemble(config, &tensors, adapters, vars)
+        for (name, adapter) in adapters {
+            let mut train =
+                |part: &str, var: &Var| adapted.trainable.insert(format!("{name}.{part}"), var.clone());
+            train(LORA_A, &adapter.a);
+            train(LORA_B, &adapter.b);
+            if let Some(magnitude) = &adapter.magnitude {
+                train(MAGNITUDE, magnitude);
+            }
+        }
+        adapted
     }
 
     fn assemble(
         config: &LlamaConfig,
         tensors: &BTreeMap<String, Tensor>,
-        adapters: &BTreeMap<String, Adapter>,
         trainable: BTreeMap<String, Var>,
     ) -> Result<Self> {
         let tensor = |name: &str| tensors.get(name).cloned().ok_or_else(|| missing(name));
@@ -85,9 +109,7 @@ impl Llama {
         for index in 0..config.num_hidden_layers {
             let prefix = format!("model.layers.{index}");
             let linear = |name: &str| -> Result<Linear> {
-                let name = format!("{prefix}.{name}");
-                let weight = tensor(&format!("{name}.weight"))?;
-                Ok(Linear { weight, adapter: adapters.get(&name).cloned() })
+                Ok(Linear { weight: tensor(&format!("{prefix}.{name}.weight"))?, adapter: None })
             };
             layers.push(Layer {
                 input_norm: tensor(&format!("{prefix}.input_layernorm.weight"))?,
@@ -295,7 +317,7 @@ pub(crate) mod tests {
     #[test]
     fn every_adapter_gets_a_gradient_and_no_weight_does() {
         let (config, weights) = parts();
-        let model = Llama::adapted(&config, &weights, &adapters(&config)).unwrap();
+        let model = Llama::frozen(&config, &weights).unwrap().with_adapters(&adapters(&config));
         every_parameter_learns(&model, 2 * 7 * 2);
     }
 
@@ -303,14 +325,14 @@ pub(crate) mod tests {
     fn an_adapter_equals_its_merged_weight() {
         let (config, mut weights) = parts();
         let all = adapters(&config);
-        let adapted = Llama::adapted(&config, &weights, &all).unwrap();
+        let adapted = Llama::frozen(&config, &weights).unwrap().with_adapters(&all);
         for (name, adapter) in &all {
             let delta = (adapter.b.matmul(&adapter.a).unwrap() * adapter.scale).unwrap();
             let delta = delta.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let array = weights.get_mut(&format!("{name}.weight")).unwrap();
             array.data.iter_mut().zip(delta).for_each(|(weight, delta)| *weight += delta);
         }
-        let merged = Llama::adapted(&config, &weights, &BTreeMap::new()).unwrap();
+        let merged = Llama::frozen(&config, &weights).unwrap();
         let logits = |model: &Llama| {
             model.forward(&[1, 2, 3, 4], 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };

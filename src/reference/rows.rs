@@ -159,6 +159,24 @@ pub fn cross_entropy_grad(x: &[f32], target: usize, scale: f32, dx: &mut [f32]) 
     dx[target] -= scale;
 }
 
+/// Σ q (log q - log p) with p = softmax(x), q = softmax(base), for one row.
+pub fn kl(base: &[f32], x: &[f32]) -> f64 {
+    let (log_sum, base_log_sum) = (log_sum_exp(x), log_sum_exp(base));
+    let term = |(x, base): (&f32, &f32)| {
+        let (logp, logq) = (x - log_sum, base - base_log_sum);
+        f64::from(exp(logq) * (logq - logp))
+    };
+    x.iter().zip(base).map(term).sum()
+}
+
+/// dx = scale * (softmax(x) - softmax(base)) for one row.
+pub fn kl_grad(base: &[f32], x: &[f32], scale: f32, dx: &mut [f32]) {
+    let (log_sum, base_log_sum) = (log_sum_exp(x), log_sum_exp(base));
+    for ((dx, x), base) in dx.iter_mut().zip(x).zip(base) {
+        *dx = scale * (exp(x - log_sum) - exp(base - base_log_sum));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

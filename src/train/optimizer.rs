@@ -1,4 +1,4 @@
-//! AdamW's constants, two regularisers, and the values of one step.
+//! AdamW's constants, three regularisers, and the values of one step.
 
 use crate::kernels::{Step, pcg};
 use crate::record::{ArmSpec, Settings};
@@ -20,6 +20,9 @@ pub struct Optimizer {
     pub neftune: f32,
     /// Of the noise.
     pub seed: u32,
+    /// The loss gains this times KL(base || tuned) over the whole vocabulary, in nats, in the mean over the response
+    /// tokens; the base reads the same batch without noise. 0 does not.
+    pub kl_to_base: f32,
 }
 
 impl Default for Optimizer {
@@ -33,6 +36,7 @@ impl Default for Optimizer {
             pull: 0.0,
             neftune: 0.0,
             seed: 0,
+            kl_to_base: 0.0,
         }
     }
 }
@@ -46,6 +50,7 @@ impl Optimizer {
             max_norm: run.clip,
             pull: held.pull,
             neftune: held.neftune,
+            kl_to_base: held.kl_to_base,
             seed: run.seed,
             ..Self::default()
         }

@@ -1,9 +1,9 @@
 use crate::common::{assert_tensors_close, batch, configs, dora, gpu, load, lora, use_kernels, weights};
 use driftscope::data::batch::Batch;
-use driftscope::engine::{Backend, Tensors, Tuning};
-use driftscope::kernels::Share;
+use driftscope::engine::{Backend, Model, Tensors, Tuning};
+use driftscope::kernels::{IGNORED, Share};
 use driftscope::model::config::LlamaConfig;
-use driftscope::model::weights::Weights;
+use driftscope::model::weights::{Array, Weights};
 use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use pollster::block_on;
@@ -63,16 +63,45 @@ fn dora_on_some_linears_equals_candle() {
     compare(&dora(3));
 }
 
-/// Mean loss over the batch's targets, nats.
-fn loss(backend: &Backend, config: &LlamaConfig, weights: Weights, batch: &Batch) -> f64 {
-    let nll = block_on(backend.load(config, weights).unwrap().nll(batch)).unwrap();
-    nll.iter().map(|&v| f64::from(v)).sum::<f64>() / batch.response_tokens() as f64
+/// What the loss adds to the mean of `-log p` for leaving the base of [`weights`]; the other half of the cases adds
+/// nothing.
+const HELD: f32 = 0.7;
+
+fn optimizers() -> [Optimizer; 2] {
+    [0.0, HELD].map(|kl_to_base| Optimizer { kl_to_base, ..Optimizer::default() })
+}
+
+/// log softmax of each row (V), in f64.
+fn log_softmax(logits: &[f32], vocab: usize) -> Vec<Vec<f64>> {
+    let of = |row: &[f32]| {
+        let log_sum = row.iter().map(|v| f64::from(*v).exp()).sum::<f64>().ln();
+        row.iter().map(|v| f64::from(*v) - log_sum).collect()
+    };
+    logits.chunks_exact(vocab).map(of).collect()
+}
+
+/// Mean over the batch's targets of `-log p + strength * KL(base || p)`, nats.
+fn loss(backend: &Backend, config: &LlamaConfig, moved: Weights, batch: &Batch, strength: f32) -> f64 {
+    let [mut tuned, mut base] = [moved, weights(config, 7)].map(|w| backend.load(config, w).unwrap());
+    let rows = batch.tokens.chunks_exact(batch.time).zip(batch.targets.chunks_exact(batch.time));
+    let mut sum = 0.0;
+    for (tokens, targets) in rows {
+        let read =
+            |model: &mut Model| log_softmax(&block_on(model.logits(tokens)).unwrap(), config.vocab_size);
+        let (logp, logq) = (read(&mut tuned), if strength > 0.0 { read(&mut base) } else { Vec::new() });
+        for (n, target) in targets.iter().enumerate().filter(|(_, target)| **target != IGNORED) {
+            sum -= logp[n][*target as usize];
+            let kl = |logq: &Vec<f64>| logq.iter().zip(&logp[n]).map(|(q, p)| q.exp() * (q - p)).sum::<f64>();
+            sum += f64::from(strength) * logq.get(n).map_or(0.0, kl);
+        }
+    }
+    sum / batch.response_tokens() as f64
 }
 
 /// Central differences of the loss at some random parameters of each tensor; `loss_at` takes a tensor's name
 /// and its moved values.
 ///
-/// The loss (about 4, from f32 sums: noise of a few 1e-7, less in the mean over some 20 targets) gives slopes
+/// The loss (about 4, from f32 logits: noise of a few 1e-7, less in the mean over some 20 targets) gives slopes
 /// to about 3e-5 with h = 1e-2, and the truncation (h² / 6 of the third derivative) is a part in 1,000 of
 /// the larger slopes.
 fn compare_slopes(
@@ -107,15 +136,22 @@ fn full_gradients_are_slopes_of_the_loss() {
     for backend in [gpu(), Backend::Cpu] {
         for (what, config) in configs() {
             let batch = batch(&config, 3, 17, 4);
-            let mut arm = load(&backend, &config).tune(&Tuning::Full, Optimizer::default()).unwrap();
-            let parameters = block_on(arm.tensors()).unwrap();
-            arm.train_step(&batch, 0.0).unwrap();
-            let gradients = block_on(arm.gradients()).unwrap();
-            compare_slopes(what, &parameters, &gradients, |name, moved| {
-                let mut weights = weights(&config, 7);
-                weights.get_mut(name).unwrap().data = moved;
-                loss(&backend, &config, weights, &batch)
-            });
+            for optimizer in optimizers() {
+                let mut arm = load(&backend, &config).tune(&Tuning::Full, optimizer).unwrap();
+                // At the base the divergence has no slope: the first step leaves it.
+                arm.train_step(&batch, 3e-2).unwrap();
+                let parameters = block_on(arm.tensors()).unwrap();
+                arm.train_step(&batch, 0.0).unwrap();
+                let gradients = block_on(arm.gradients()).unwrap();
+                compare_slopes(what, &parameters, &gradients, |name, moved| {
+                    let of = |(name, (shape, data)): (&String, &(Vec<usize>, Vec<f32>))| {
+                        (name.clone(), Array { shape: shape.clone(), data: data.clone() })
+                    };
+                    let mut weights: Weights = parameters.iter().map(of).collect();
+                    weights.get_mut(name).unwrap().data = moved;
+                    loss(&backend, &config, weights, &batch, optimizer.kl_to_base)
+                });
+            }
         }
     }
 }
@@ -124,11 +160,13 @@ fn full_gradients_are_slopes_of_the_loss() {
 #[test]
 fn lora_gradients_are_slopes_of_the_loss() {
     const RANK: usize = 3;
-    for backend in [gpu(), Backend::Cpu] {
+    for (backend, optimizer) in
+        [gpu(), Backend::Cpu].into_iter().flat_map(|b| optimizers().map(|o| (b.clone(), o)))
+    {
         for (what, config) in configs() {
             let batch = batch(&config, 3, 17, 4);
             let tuning = lora(RANK, &Target::ALL);
-            let mut arm = load(&backend, &config).tune(&tuning, Optimizer::default()).unwrap();
+            let mut arm = load(&backend, &config).tune(&tuning, optimizer).unwrap();
             // The first step moves B away from zero, the second only tells the gradients.
             arm.train_step(&batch, 3e-2).unwrap();
             let parameters = block_on(arm.tensors()).unwrap();
@@ -148,7 +186,7 @@ fn lora_gradients_are_slopes_of_the_loss() {
                         *w = (f64::from(*w) + 2.0 * (0..RANK).map(term).sum::<f64>()) as f32;
                     }
                 }
-                loss(&backend, &config, weights, &batch)
+                loss(&backend, &config, weights, &batch, optimizer.kl_to_base)
             });
         }
     }

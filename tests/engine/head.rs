@@ -30,8 +30,11 @@ fn wide() -> [LlamaConfig; 2] {
 #[test]
 fn gradients_in_chunks_equal_candle() {
     for config in wide() {
-        for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
-            let arm = |backend: &Backend| load(backend, &config).tune(&tuning, Optimizer::default()).unwrap();
+        let held = Optimizer { kl_to_base: 0.5, ..Optimizer::default() };
+        let tunings = [Tuning::Full, lora(4, &Target::ALL), dora(3)];
+        let cases = tunings.iter().flat_map(|tuning| [(tuning, Optimizer::default()), (tuning, held)]);
+        for (tuning, optimizer) in cases {
+            let arm = |backend: &Backend| load(backend, &config).tune(tuning, optimizer).unwrap();
             let mut arms = [in_chunks(), gpu(), Backend::Cpu].map(|backend| arm(&backend));
             for step in 0..2 {
                 let batch = batch(&config, 3, 17, step);

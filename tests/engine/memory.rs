@@ -18,17 +18,21 @@ fn the_plan_is_what_is_allocated() {
         for tuning in [Tuning::Full, lora(4, &Target::ALL), lora(3, &[Target::QProj]), dora(3)] {
             let (f32, f16) = (Precision::F32, Precision::F16);
             let cases = [(1, false, f32), (2, false, f16), (1, true, f16), (2, true, f32)];
-            for (accumulate, checkpoint, weights) in cases {
+            for ((accumulate, checkpoint, weights), to_base) in
+                cases.into_iter().zip([false, true, true, false])
+            {
                 let gpu = Rc::new(block_on(Gpu::new()).unwrap());
                 let base = load_as(&Backend::Gpu(gpu.clone()), &config, weights);
-                let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+                let kl_to_base = if to_base { 0.5 } else { 0.0 };
+                let optimizer = Optimizer { kl_to_base, ..Optimizer::default() };
+                let mut arm = base.tune(&tuning, optimizer).unwrap();
                 if checkpoint {
                     arm = arm.checkpointed();
                 }
                 let micro = vec![batch(&config, 3, 17, 1); accumulate];
                 arm.accumulated_step(&micro, 1e-3).unwrap();
                 let storage = Storage { checkpoint, weights };
-                let plan = plan_memory(&config, &tuning, storage, 3, 17, accumulate).unwrap();
+                let plan = plan_memory(&config, &tuning, storage, 3, 17, accumulate, to_base).unwrap();
                 assert_eq!(plan.total, gpu.allocated(), "{name}, {tuning:?}, {accumulate}, {storage:?}");
                 assert_eq!(arm.memory_plan(3, 17, accumulate).unwrap().as_ref(), Some(&plan));
                 let parts = plan.weights + plan.gradients + plan.moments;
@@ -45,7 +49,8 @@ fn checkpoints_take_less() {
     for tuning in [Tuning::Full, lora(4, &Target::ALL), dora(3)] {
         let mut plan = |layers: usize, checkpoint: bool| {
             config.num_hidden_layers = layers;
-            plan_memory(&config, &tuning, Storage { checkpoint, ..Storage::default() }, 4, 16, 1).unwrap()
+            plan_memory(&config, &tuning, Storage { checkpoint, ..Storage::default() }, 4, 16, 1, false)
+                .unwrap()
         };
         let [two, ten] = [2, 10].map(|layers| plan(layers, true).activations);
         // An input is 64 rows of 32 values.
@@ -104,7 +109,7 @@ fn figures() -> String {
             for (precision, weights) in [("f32", Precision::F32), ("f16", Precision::F16)] {
                 for (checkpoints, checkpoint) in [("no", false), ("yes", true)] {
                     let storage = Storage { weights, checkpoint };
-                    let plan = plan_memory(&shape.config(), tuning, storage, rows, time, 1).unwrap();
+                    let plan = plan_memory(&shape.config(), tuning, storage, rows, time, 1, false).unwrap();
                     let MemoryPlan { weights, gradients, moments, activations, head, other, total, .. } =
                         plan;
                     let bytes = [

@@ -59,14 +59,22 @@ fn thirty_steps_follow_candle() {
     }
 }
 
-/// NEFTune's noise and the pull back to the base are the same on both back ends, and change the curve.
+/// NEFTune's noise, the pull back to the base and the divergence from it are the same on both back ends, and change the curve.
 #[test]
 fn regularisers_follow_candle() {
     let gpu = gpu();
     let noisy = Optimizer { neftune: 5.0, seed: 3, ..Optimizer::default() };
     let pulled = Optimizer { pull: 20.0, ..Optimizer::default() };
-    for (tuning, optimizer) in [(Tuning::Full, noisy), (lora(4, &Target::ALL), noisy), (Tuning::Full, pulled)]
-    {
+    let held = Optimizer { kl_to_base: 0.5, ..Optimizer::default() };
+    let cases = [
+        (Tuning::Full, noisy),
+        (lora(4, &Target::ALL), noisy),
+        (Tuning::Full, pulled),
+        (Tuning::Full, held),
+        (lora(4, &Target::ALL), held),
+        (dora(3), held),
+    ];
+    for (tuning, optimizer) in cases {
         let got = losses_with(&gpu, &tuning, optimizer, 12, 3e-3);
         let want = losses_with(&Backend::Cpu, &tuning, optimizer, 12, 3e-3);
         for (step, (got, want)) in got.iter().zip(&want).enumerate() {

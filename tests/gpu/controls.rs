@@ -98,6 +98,13 @@ fn mistakes() -> Vec<Mistake> {
         FINISH_STEP "min(1.0," => "max(1.0,", grad_norm::finish_step;
         FINISH_STEP "2u * slot] = loss" => "2u * slot] = sums.y", grad_norm::finish_step;
         FINISH_STEP "partial[t] += partial" => "partial[t] = partial", grad_norm::finish_step;
+        KL_BACKWARD "* now.inv_targets" => "* now.lr", kl::backward;
+        KL_BACKWARD "u.strength * (p - q)" => "u.strength * (q - p)", kl::backward;
+        KL_BACKWARD "(y - log_sums.y) - (x - log_sums.x)" => "(x - log_sums.x) - (y - log_sums.y)", kl::backward;
+        KL_BACKWARD "u.start + four" => "four", kl::backward;
+        KL_BACKWARD "terms, four < vec4u(u.width)" => "terms, vec4(true)", kl::backward;
+        KL_BACKWARD "nll[n] +=" => "nll[n] =", kl::backward;
+        KL_BACKWARD "v < columns" => "v + 4u < columns", kl::backward;
         KV_APPEND "|| position[0] >= u.kv_time" => "", kv_cache::record;
         KV_APPEND "+ u.heads_width + c" => "+ c", kv_cache::record;
         LORA_BACKWARD_OUTPUT "m < u.m;" => "m < u.m - 1u;", lora::gradients;

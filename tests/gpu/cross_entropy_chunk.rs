@@ -8,7 +8,7 @@ const SHAPES: [(u32, u32, u32, f32); 4] =
     [(1, 1, 1, 1.0), (3, 50, 7, 100.0), (65, 33, 20, 10.0), (7, 1003, 256, 3.0)];
 
 /// Logits (S,V) as chunks of columns, each (S,W) and contiguous.
-fn split(rows: u32, vocab: u32, across: u32, logits: &[f32]) -> Vec<(CrossEntropyChunk, Vec<f32>)> {
+pub fn split(rows: u32, vocab: u32, across: u32, logits: &[f32]) -> Vec<(CrossEntropyChunk, Vec<f32>)> {
     let chunk = |start: u32| {
         let width = across.min(vocab - start);
         let part = |row: &[f32]| row[start as usize..][..width as usize].to_vec();

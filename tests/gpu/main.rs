@@ -11,6 +11,7 @@ mod dora;
 mod embedding;
 mod fill;
 mod grad_norm;
+mod kl;
 mod kv_cache;
 mod lora;
 mod matmul;

@@ -95,6 +95,17 @@ fn cross_entropy_chunks() {
 }
 
 #[test]
+fn kl() {
+    check(
+        (1..40u32, 1..1100u32, 1..1100u32, 1..20u32, 0..300u32),
+        |gpu, (rows, vocab, across, scale, percent)| {
+            let across = across.max(vocab.div_ceil(8));
+            crate::kl::backward_at(gpu, rows, vocab, across, scale as f32, percent as f32 / 100.0);
+        },
+    );
+}
+
+#[test]
 fn embedding() {
     check((1..150u32, 1..70u32, 1..40u32), |gpu, (rows, width, vocab)| {
         embedding::forward_at(gpu, rows, width, vocab);

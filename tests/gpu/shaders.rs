@@ -61,6 +61,7 @@ pub fn cases() -> Vec<Case> {
         case(&k::EMBEDDING_FORWARD, layout!(Embedding { rows, width, vocab })),
         case(&k::FILL, layout!(Fill { len })),
         case(&k::FINISH_STEP, layout!(FinishStep { rows, ring })),
+        case(&k::KL_BACKWARD, layout!(KlBackward { rows, width, start, strength })),
         case(&k::KV_APPEND, layout!(KvAppend { batch, heads_width, kv_width, kv_time })),
         case(&k::LORA_BACKWARD_OUTPUT, adapter()),
         case(&k::LORA_TILES_BACKWARD_OUTPUT, adapter()),

@@ -79,7 +79,7 @@ function controlWith(store) {
   const nothing = () => {};
   const control = new RunControl(store, {
     post: (command) => posted.push(command),
-    plan: () => plan,
+    plan: () => ({ ...plan }),
     refused: nothing,
     begun: nothing,
     changed: nothing,

@@ -101,4 +101,4 @@ function listen() {
 makeViews();
 listen();
 showRecorded(store);
-page.startEngine().then(keepOffline);
+page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text)));

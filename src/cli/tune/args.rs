@@ -74,6 +74,10 @@ pub struct Args {
     /// AdamW's decoupled weight decay, on all but the norms.
     #[arg(long, default_value_t = 0.0)]
     pub(super) weight_decay: f32,
+    /// The loss gains this times KL(base || tuned) over the response tokens, full vocabulary. The base is the model
+    /// without its adapter; for full tuning what training starts from.
+    #[arg(long, value_name = "C", default_value_t = 0.0)]
+    pub(super) kl_to_base: f32,
     /// Largest norm of the gradient; 0 does not clip.
     #[arg(long, default_value_t = 1.0)]
     pub(super) clip: f32,
@@ -134,7 +138,11 @@ impl Args {
                 Schedule::Cosine => ScheduleKind::Cosine,
             },
             warmup: self.warmup,
-            regularisers: Regularisers { weight_decay: self.weight_decay, ..Regularisers::default() },
+            regularisers: Regularisers {
+                weight_decay: self.weight_decay,
+                kl_to_base: self.kl_to_base,
+                ..Regularisers::default()
+            },
             ..if self.method == Method::Lora { ArmSpec::lora(self.lr) } else { ArmSpec::full(self.lr) }
         };
         let settings = Settings {

@@ -25,6 +25,8 @@ pub struct Form<'a> {
     pub config: &'a LlamaConfig,
     pub adapter: Option<(&'a Lora, &'a AdapterLayout)>,
     pub storage: Storage,
+    /// Whether the loss has the divergence from the base, so that the base's logits are computed too.
+    pub to_base: bool,
 }
 
 impl Form<'_> {

@@ -50,6 +50,7 @@ pub fn slots(counted: usize, n: usize) -> usize {
 }
 
 /// What the head of one batch shape computes with; smaller numbers of slots use the start of each buffer.
+#[derive(Clone)]
 pub struct Head<B = Slice> {
     /// [`Counted::rows`], (S).
     pub rows: B,
@@ -60,13 +61,13 @@ pub struct Head<B = Slice> {
     /// Normed rows that count, (S,C).
     pub gathered: B,
     /// A chunk of (S,V); training overwrites it with its gradient.
-    logits: B,
+    pub(super) logits: B,
     /// Between chunks, (S,4).
-    state: B,
+    pub(super) state: B,
     /// (S), nats.
     pub nll: B,
     /// Gradient of `gathered`, (S,C); empty without training.
-    dgathered: B,
+    pub(super) dgathered: B,
 }
 
 impl<B: Clone> Head<B> {
@@ -80,18 +81,22 @@ impl<B: Clone> Head<B> {
         n: usize,
         training: bool,
     ) -> Result<Self> {
-        let (width, vocab) = (config.hidden_size, config.vocab_size);
-        let logits = (n * vocab).min(memory.head_words().max(n * COLUMNS));
+        let width = config.hidden_size;
         Ok(Self {
             rows: memory.buffer("counted rows", n)?,
             slots: memory.buffer("slots", n)?,
             targets: memory.buffer("targets", n)?,
             gathered: memory.buffer("gathered", n * width)?,
-            logits: memory.buffer("logits", logits)?,
+            logits: memory.buffer("logits", Self::logits_words(memory, config, n))?,
             state: memory.buffer("log-sum-exp", n * CrossEntropyChunk::STATE)?,
             nll: memory.buffer("nll", n)?,
             dgathered: memory.buffer("dgathered", if training { n * width } else { 0 })?,
         })
+    }
+
+    /// All logits of `n` slots, or as many as the allowance holds.
+    pub(super) fn logits_words<M: Memory>(memory: &M, config: &LlamaConfig, n: usize) -> usize {
+        (n * config.vocab_size).min(memory.head_words().max(n * COLUMNS))
     }
 }
 
@@ -128,11 +133,21 @@ impl Loss<'_> {
         self.all_chunks(plan, &chunks);
     }
 
-    /// `head.nll` and the gradients of the mean loss: `dnormed` (N,C), and the head's weight (V,C) if it trains.
-    pub fn backward(&self, plan: &mut PlanBuilder, step: &Slice, dnormed: &Slice, dhead: Option<&Slice>) {
+    /// `head.nll` and the gradients of the mean loss: `dnormed` (N,C), and the head's weight (V,C) if it trains. With a
+    /// base and a strength the loss, `head.nll` too, has the divergence from it times that.
+    pub fn backward(
+        &self,
+        plan: &mut PlanBuilder,
+        step: &Slice,
+        base: Option<(&Loss, f32)>,
+        dnormed: &Slice,
+        dhead: Option<&Slice>,
+    ) {
         self.gather(plan);
         let (head, chunks) = (self.head, self.chunks(plan));
-        if let [whole] = &chunks[..] {
+        if let Some(base) = base {
+            self.chunks_backward_to(plan, base, &chunks, step, dhead);
+        } else if let [whole] = &chunks[..] {
             let logits = self.product(plan, whole);
             let op = CrossEntropy { rows: self.slots as u32, vocab: whole.len() as u32 };
             op.backward(plan, &head.targets, step, &logits, &head.nll);
@@ -154,7 +169,7 @@ impl Loss<'_> {
     }
 
     /// All chunks into `head.state` and `head.nll`.
-    fn all_chunks(&self, plan: &mut PlanBuilder, chunks: &[Range<usize>]) {
+    pub(super) fn all_chunks(&self, plan: &mut PlanBuilder, chunks: &[Range<usize>]) {
         let head = self.head;
         for columns in chunks {
             let logits = self.product(plan, columns);
@@ -163,7 +178,7 @@ impl Loss<'_> {
     }
 
     /// What a chunk's dlogits (S,W) add to the gradients of the gathered rows and of the weight's rows.
-    fn chunk_backward(
+    pub(super) fn chunk_backward(
         &self,
         plan: &mut PlanBuilder,
         columns: &Range<usize>,
@@ -183,7 +198,7 @@ impl Loss<'_> {
     }
 
     /// Logits (S,W) of these columns.
-    fn product(&self, plan: &mut PlanBuilder, columns: &Range<usize>) -> Slice {
+    pub(super) fn product(&self, plan: &mut PlanBuilder, columns: &Range<usize>) -> Slice {
         let logits = self.logits(columns);
         let product = self.net.matmul(Product::Nt, self.slots, columns.len(), self.width());
         product.record(plan, &self.gathered(), &self.weight(columns), &logits);
@@ -208,7 +223,7 @@ impl Loss<'_> {
         chunks
     }
 
-    fn chunk(&self, columns: &Range<usize>) -> CrossEntropyChunk {
+    pub(super) fn chunk(&self, columns: &Range<usize>) -> CrossEntropyChunk {
         CrossEntropyChunk {
             rows: self.slots as u32,
             width: columns.len() as u32,
@@ -221,7 +236,7 @@ impl Loss<'_> {
         self.net.weight(&(at(columns.start)..at(columns.end)))
     }
 
-    fn logits(&self, columns: &Range<usize>) -> Slice {
+    pub(super) fn logits(&self, columns: &Range<usize>) -> Slice {
         self.head.logits.sub(0, self.slots * columns.len())
     }
 

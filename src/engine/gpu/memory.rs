@@ -5,9 +5,8 @@ use super::GpuModel;
 use super::activations::Activations;
 use super::backward::Gradients;
 use super::form::{Form, Shape};
-use super::head::Head;
 use super::net::Adapter;
-use super::train::{Pass, State};
+use super::train::{Pass, State, heads};
 use crate::engine::{Storage, Tuning};
 use crate::error::{Error, Result};
 use crate::gpu::{Count, HEAD_BYTES};
@@ -72,7 +71,7 @@ impl MemoryPlan {
             let acts = Activations::new(m, form, shape, true)?;
             Gradients::new(m, form, shape, &acts).map(drop)
         })?;
-        let head = counted(&|m| Head::new(m, c, shape.tokens(), true).map(drop))?;
+        let head = counted(&|m| heads(m, form, shape).map(drop))?;
         let parts = [&base, &trained, &state, &sum, &pass];
         let largest = |parts: &[&Count]| {
             parts.iter().rev().map(|part| part.largest()).max_by_key(|(_, bytes)| *bytes).unwrap_or_default()
@@ -128,7 +127,7 @@ fn largest_matrix(config: &LlamaConfig) -> usize {
 }
 
 /// What an arm takes on the GPU when its steps are over `accumulate` micro-batches of `rows` sequences of `time`
-/// tokens; nothing is allocated.
+/// tokens, with the base's logits where `to_base`; nothing is allocated.
 ///
 /// # Errors
 /// None in practice: counting can't run out of memory.
@@ -139,12 +138,14 @@ pub fn plan_memory(
     rows: usize,
     time: usize,
     accumulate: usize,
+    to_base: bool,
 ) -> Result<MemoryPlan> {
     let layout = Layout::new(config);
     let adapter = match tuning {
         Tuning::Lora { lora, .. } => Some((lora, AdapterLayout::new(config, lora))),
         Tuning::Full => None,
     };
-    let form = Form { config, adapter: adapter.as_ref().map(|(lora, layout)| (*lora, layout)), storage };
+    let adapter = adapter.as_ref().map(|(lora, layout)| (*lora, layout));
+    let form = Form { config, adapter, storage, to_base };
     MemoryPlan::new(form, &layout, Shape { rows, time }, accumulate > 1, HEAD_BYTES)
 }

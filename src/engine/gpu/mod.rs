@@ -8,6 +8,7 @@ mod forward;
 mod head;
 mod memory;
 mod net;
+mod to_base;
 mod train;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use self::forward::{Forward, ShiftPlan};
 use self::head::{Counted, slots};
 pub use self::memory::{MemoryPlan, plan_memory};
 use self::net::{Adapter, Net};
+use self::to_base::Base;
 use self::train::Trainer;
 use super::cpu::merge_adapter;
 use super::{Sampling, StepMetrics, Storage, TOP_K, Tensors, TokenShift, Top, Tuning};
@@ -120,7 +122,8 @@ impl GpuModel {
     /// None in practice: nothing is allocated.
     pub fn memory_plan(&self, rows: usize, time: usize, accumulate: usize) -> Result<MemoryPlan> {
         let (net, head_bytes) = (self.net(), self.gpu.head_bytes.get());
-        MemoryPlan::new(net.form(), &self.layout, Shape { rows, time }, accumulate > 1, head_bytes)
+        let form = self.trainer.as_ref().map_or(net.form(), |trainer| trainer.form(&net));
+        MemoryPlan::new(form, &self.layout, Shape { rows, time }, accumulate > 1, head_bytes)
     }
 
     /// See [`super::Model::again`].
@@ -148,13 +151,17 @@ impl GpuModel {
     pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
         let gpu = &self.gpu;
         let is_full = matches!(tuning, Tuning::Full);
-        plan_memory(&self.config, tuning, self.storage, 1, 1, 1)?.check(&gpu.limits, is_full)?;
+        let strength = optimizer.kl_to_base;
+        let to_base = strength > 0.0;
+        plan_memory(&self.config, tuning, self.storage, 1, 1, 1, to_base)?.check(&gpu.limits, is_full)?;
+        let base = to_base.then(|| Base { weights: self.weights.clone(), packed: self.packed, strength });
         let (weights, adapter, trainer) = match tuning {
             Tuning::Full => {
                 let weights = Self::trained_buffer(&**gpu, &self.layout)?;
                 self.copy_weights(&weights);
                 let start = if optimizer.pull > 0.0 { Some(self.unpacked()?) } else { None };
-                let trainer = Trainer::new(gpu, optimizer, self.layout.words, self.layout.decayed, start)?;
+                let (words, decayed) = (self.layout.words, self.layout.decayed);
+                let trainer = Trainer::new(gpu, optimizer, words, decayed, start, base)?;
                 (weights, None, trainer)
             }
             Tuning::Lora { lora, start } => {
@@ -163,7 +170,7 @@ impl GpuModel {
                     AdapterStart::Seed(seed) => layout.pack(&lora.initial(&self.config, *seed))?,
                     AdapterStart::Tensors(tensors) => layout.pack(tensors)?,
                 };
-                let trainer = Trainer::new(gpu, optimizer, layout.words, layout.words, None)?;
+                let trainer = Trainer::new(gpu, optimizer, layout.words, layout.words, None, base)?;
                 let adapter = Adapter::new(gpu, &self.config, lora, layout, &values)?;
                 (self.weights.clone(), Some(adapter), trainer)
             }

@@ -101,7 +101,7 @@ pub struct StackDora {
 impl Net<'_> {
     pub fn form(&self) -> Form<'_> {
         let adapter = self.adapter.map(|a| (&a.lora, &a.layout));
-        Form { config: self.config, adapter, storage: self.storage }
+        Form { config: self.config, adapter, storage: self.storage, to_base: false }
     }
 
     pub fn weight(&self, block: &Range<usize>) -> Slice {

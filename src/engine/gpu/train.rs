@@ -10,6 +10,7 @@ use super::form::{Form, Shape};
 use super::head::{Counted, Head, Loss, slots};
 use super::memory::MemoryPlan;
 use super::net::Net;
+use super::to_base::Base;
 use crate::data::batch::Batch;
 use crate::engine::StepMetrics;
 use crate::error::{Error, Result};
@@ -62,6 +63,8 @@ pub struct Pass<B = Slice> {
     acts: Activations<B>,
     grads: Gradients<B>,
     head: Head<B>,
+    /// The base's, where the loss has the divergence from it.
+    base_head: Option<Head<B>>,
     tokens: B,
     index: TokenIndex<B>,
     position: B,
@@ -77,10 +80,12 @@ impl<B: Clone> Pass<B> {
     pub fn new<M: Memory<Buffer = B>>(memory: &M, form: Form, shape: Shape, several: bool) -> Result<Self> {
         let n = shape.tokens();
         let acts = Activations::new(memory, form, shape, true)?;
+        let (head, base_head) = heads(memory, form, shape)?;
         Ok(Self {
             grads: Gradients::new(memory, form, shape, &acts)?,
             acts,
-            head: Head::new(memory, form.config, n, true)?,
+            head,
+            base_head,
             tokens: memory.buffer("tokens", n)?,
             index: TokenIndex::new(memory, n)?,
             position: memory.buffer("position", 1)?,
@@ -88,6 +93,21 @@ impl<B: Clone> Pass<B> {
             nll_total: several.then(|| memory.buffer("nll in all", n)).transpose()?,
         })
     }
+}
+
+/// The arm's head, and the base's where the loss has the divergence from it.
+///
+/// # Errors
+/// When a buffer is larger than the adapter allows.
+pub fn heads<M: Memory>(
+    memory: &M,
+    form: Form,
+    shape: Shape,
+) -> Result<(Head<M::Buffer>, Option<Head<M::Buffer>>)> {
+    let (config, n) = (form.config, shape.tokens());
+    let head = Head::new(memory, config, n, true)?;
+    let base = form.to_base.then(|| head.of_base(memory, config, n)).transpose()?;
+    Ok((head, base))
 }
 
 /// A step for a number of slots of the head.
@@ -114,6 +134,8 @@ pub struct Trainer {
     state: State,
     /// The weights that training began with, where it is pulled back to them.
     start: Option<Slice>,
+    /// What the loss keeps the arm close to.
+    base: Option<Base>,
     /// Sum of the gradients of a step's micro-batches; made when first needed.
     total: Option<Slice>,
     taken: u32,
@@ -127,22 +149,28 @@ impl Trainer {
     pub const RING: usize = 64;
 
     /// For `words` trained parameters, of which those below `decayed` take weight decay; `start` is what full
-    /// tuning is pulled back to.
+    /// tuning is pulled back to, `base` what the loss keeps an arm close to.
     pub fn new(
         gpu: &Gpu,
         optimizer: Optimizer,
         words: usize,
         decayed: usize,
         start: Option<Slice>,
+        base: Option<Base>,
     ) -> Result<Self> {
         let state = State::new(gpu, words)?;
         let (passes, plans) = (HashMap::new(), HashMap::new());
-        Ok(Self { optimizer, decayed, state, start, total: None, taken: 0, read: 0, passes, plans })
+        Ok(Self { optimizer, decayed, state, start, base, total: None, taken: 0, read: 0, passes, plans })
     }
 
     /// The plan of a step over one batch of this shape, if there was one.
     pub fn step_plan(&self, shape: Shape, slots: usize) -> Option<&Plan> {
         self.plans.get(&((shape, false), slots)).map(|p| &p.plan)
+    }
+
+    /// What the buffers of this arm's passes are sized by.
+    pub fn form<'a>(&self, net: &'a Net) -> Form<'a> {
+        Form { to_base: self.base.is_some(), ..net.form() }
     }
 
     /// The gradients of the last step.
@@ -228,7 +256,7 @@ impl Trainer {
         }
         let key = (shape, several);
         if !self.passes.contains_key(&key) {
-            let plan = MemoryPlan::new(net.form(), net.layout, shape, several, gpu.head_bytes.get())?;
+            let plan = MemoryPlan::new(self.form(net), net.layout, shape, several, gpu.head_bytes.get())?;
             plan.check(&gpu.limits, net.adapter.is_none())?;
         }
         if several && self.total.is_none() {
@@ -238,8 +266,9 @@ impl Trainer {
             self.passes.retain(|(_, several), _| !several);
             self.plans.retain(|((_, several), _), _| !several);
         }
+        let form = self.form(net);
         if let Entry::Vacant(missing) = self.passes.entry(key) {
-            missing.insert(Pass::new(gpu, net.form(), shape, several)?);
+            missing.insert(Pass::new(gpu, form, shape, several)?);
         }
         let most = micro.iter().map(Batch::response_tokens).max().unwrap_or(0);
         Ok((key, slots(most, shape.tokens())))
@@ -254,9 +283,18 @@ impl Trainer {
         key: PassKey,
         slots: usize,
     ) -> Recorded<'g> {
-        let Pass { acts, grads, head, tokens, index, position, lengths, nll_total } = &self.passes[&key];
+        let pass = &self.passes[&key];
+        let Pass { acts, grads, head, tokens, index, position, lengths, nll_total, .. } = pass;
         let (shape, out) = (key.0, &self.state.gradients);
         let mut plan = PlanBuilder::new(gpu);
+        let base = self.base.as_ref().zip(pass.base_head.as_ref());
+        let base = base.map(|(base, head)| (base.net(net), head, base.strength));
+        let base = base
+            .as_ref()
+            .map(|(net, head, strength)| (Loss { net, head, slots, normed: &acts.normed }, *strength));
+        if let Some((base, _)) = &base {
+            base.run_base(&mut plan, shape, tokens, position, acts);
+        }
         net.measure_rows(&mut plan);
         net.embed(&mut plan, shape, tokens, &acts.layers[0].x);
         if self.optimizer.neftune > 0.0 {
@@ -268,7 +306,8 @@ impl Trainer {
         let block = &net.layout.head;
         let dhead = net.adapter.is_none().then(|| out.sub(block.start, block.len()));
         let loss = Loss { net, head, slots, normed: &acts.normed };
-        loss.backward(&mut plan, &self.state.step, &grads.dnormed, dhead.as_ref());
+        let base = base.as_ref().map(|(base, strength)| (base, *strength));
+        loss.backward(&mut plan, &self.state.step, base, &grads.dnormed, dhead.as_ref());
         Backward { net, shape, acts, grads, out, index, position }.record(&mut plan);
         let nll = head.nll.sub(0, slots);
         let (Some(total), Some(nll_total)) = (&self.total, nll_total) else {

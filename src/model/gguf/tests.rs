@@ -123,7 +123,7 @@ fn read(bytes: &[u8]) -> Result<(LlamaConfig, Weights)> {
 }
 
 fn logits(config: &LlamaConfig, weights: &Weights) -> Vec<f32> {
-    let model = Llama::adapted(config, weights, &Default::default()).unwrap();
+    let model = Llama::frozen(config, weights).unwrap();
     let ids: Vec<u32> = (0..20).map(|i| i * 7 % 40).collect();
     model.forward(&ids, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }

@@ -12,7 +12,7 @@ const MODEL = "models/atlas/";
 const PATIENCE_MS = 120_000;
 
 /** The engine cannot run here; the page plays the recorded run instead. */
-export class EngineError extends Error {
+class EngineError extends Error {
   constructor(name, message) {
     super(message);
     this.name = name;
