@@ -20,7 +20,15 @@ use serde::Deserialize;
 use crate::common::{assert_tensors_close, gpu};
 
 const MODELS: [&str; 3] = ["gqa-4-2", "gqa-8-1", "rope-llama3"];
-const METHODS: [&str; 4] = ["full", "lora", "rslora", "dora"];
+/// Of the fixtures, and the adapter that each starts from; the last two are kept near the base.
+const METHODS: [(&str, Option<&str>); 6] = [
+    ("full", None),
+    ("lora", Some("lora")),
+    ("rslora", Some("rslora")),
+    ("dora", Some("dora")),
+    ("full-kl", None),
+    ("lora-kl", Some("lora")),
+];
 /// Rows of the fixtures' batches, and a length that holds their longest one.
 const ROWS: usize = 3;
 const TIME: usize = 13;
@@ -43,6 +51,7 @@ struct Settings {
     warmup: u32,
     weight_decay: f32,
     clip: f32,
+    kl_to_base: f32,
 }
 
 #[derive(Deserialize)]
@@ -94,16 +103,22 @@ impl Fixture {
         backend.load(&self.config, self.weights("model.safetensors")).unwrap()
     }
 
-    fn arm(&self, base: &Model, method: &str) -> Model {
+    fn arm(&self, base: &Model, (method, adapter): (&str, Option<&str>)) -> Model {
         let s = &self.curves[method].settings;
-        let optimizer = Optimizer { weight_decay: s.weight_decay, max_norm: s.clip, ..Optimizer::default() };
-        let tuning = if method == "full" {
-            Tuning::Full
-        } else {
-            let read = |name: &str| fs::read(self.folder.join(format!("adapter-{method}/{name}"))).unwrap();
+        let optimizer = Optimizer {
+            weight_decay: s.weight_decay,
+            max_norm: s.clip,
+            kl_to_base: s.kl_to_base,
+            ..Optimizer::default()
+        };
+        let tuning = if let Some(name) = adapter {
+            let folder = self.folder.join(format!("adapter-{name}"));
+            let read = |name: &str| fs::read(folder.join(name)).unwrap();
             let (config, weights) = (read(peft::CONFIG_FILE), read(peft::WEIGHTS_FILE));
             let adapter = peft::read(&config, &weights, &self.config).unwrap();
             Tuning::Lora { lora: adapter.lora, start: AdapterStart::Tensors(Rc::new(adapter.tensors)) }
+        } else {
+            Tuning::Full
         };
         base.tune(&tuning, optimizer).unwrap()
     }
@@ -129,12 +144,12 @@ fn for_each(check: impl Fn(&str, &Fixture, &Model)) {
 #[test]
 fn logits_equal_pytorch_with_and_without_pefts_adapters() {
     for_each(|what, fixture, base| {
-        let mut plain = fixture.arm(base, "full");
+        let mut plain = fixture.arm(base, METHODS[0]);
         let worst = fixture.difference(&mut plain, "base");
         assert!(worst < 1e-4, "{what}: {worst}");
-        for method in &METHODS[1..] {
-            let worst = fixture.difference(&mut fixture.arm(base, method), &format!("{method}.start"));
-            assert!(worst < 1e-4, "{what}, {method}: {worst}");
+        for method in &METHODS[1..4] {
+            let worst = fixture.difference(&mut fixture.arm(base, *method), &format!("{}.start", method.0));
+            assert!(worst < 1e-4, "{what}, {method:?}: {worst}");
         }
     });
 }
@@ -142,8 +157,8 @@ fn logits_equal_pytorch_with_and_without_pefts_adapters() {
 #[test]
 fn every_gradient_equals_pytorch() {
     for_each(|what, fixture, base| {
-        for method in METHODS {
-            let mut arm = fixture.arm(base, method);
+        for (method, adapter) in METHODS {
+            let mut arm = fixture.arm(base, (method, adapter));
             arm.train_step(&fixture.batches[0][0], 0.0).unwrap();
             let got = block_on(arm.gradients()).unwrap();
             let want = fixture.weights(&format!("gradients-{method}.safetensors"));
@@ -158,12 +173,12 @@ fn every_gradient_equals_pytorch() {
 #[test]
 fn fifty_steps_follow_pytorch() {
     for_each(|what, fixture, base| {
-        for method in METHODS {
+        for (method, adapter) in METHODS {
             let curve = &fixture.curves[method];
             let s = &curve.settings;
             let arm = ArmSpec { schedule: s.schedule, warmup: s.warmup, ..ArmSpec::lora(s.lr) };
             let schedule = Schedule::of(&arm, curve.loss.len() as u32);
-            let mut arm = fixture.arm(base, method);
+            let mut arm = fixture.arm(base, (method, adapter));
             let mut got = Vec::new();
             for (step, micro) in fixture.batches.iter().enumerate() {
                 let lr = schedule.rate(step) as f32;

@@ -4,7 +4,7 @@
     python3 tests/parity/check_cli.py target/release/driftscope [--backends cpu,gpu]
 
 Atlas is tuned on the first lines of data/instructions.jsonl by both: with each kind of adapter, from one that PEFT
-saved, and in full. The curves must agree, and what Driftscope saved must load in PEFT or transformers and compute
+saved, in full, and with both kept near the base. The curves must agree, and what Driftscope saved must load in PEFT or transformers and compute
 what Driftscope computes. One line is printed per check; the exit status tells whether all passed.
 """
 
@@ -33,11 +33,14 @@ MAX_LEN = 48  # cuts a few of the examples
 
 # The decay is strong, so that its absence would show.
 COMMON = dict(steps=20, schedule="cosine", warmup=3, weight_decay=1.0)
+HELD = dict(COMMON, steps=50, kl_to_base=0.3)
 SETTINGS = {
     "full": Settings(lr=3e-4, clip=1.5, **COMMON),
     "lora": Settings(lr=3e-3, clip=0.4, **COMMON),
     "rslora": Settings(lr=3e-3, clip=0.4, **COMMON),
     "dora": Settings(lr=3e-3, clip=0.4, **COMMON),
+    "full-kl": Settings(lr=3e-4, clip=1.5, **HELD),
+    "lora-kl": Settings(lr=3e-3, clip=0.4, **HELD),
 }
 # Largest relative differences.
 TOLERANCES = {"loss": 1e-3, "lr": 1e-6, "grad_norm": 1e-2, "tokens": 0.0}
@@ -92,7 +95,7 @@ def load_base(folder=ATLAS):
 
 
 def load(method, adapter):
-    return load_base() if method == "full" else llamas.load_adapter(load_base(), adapter)
+    return llamas.load_adapter(load_base(), adapter) if llamas.METHODS[method] else load_base()
 
 
 # Driftscope
@@ -106,9 +109,9 @@ def driftscope(binary, *arguments):
 
 
 def adapter_options(method, adapter):
-    if method == "full":
+    if not llamas.METHODS[method]:
         return ["--method", "full"]
-    config = llamas.ADAPTERS[method]
+    config = llamas.ADAPTERS[llamas.METHODS[method]]
     return [
         "--method", "lora", "--adapter", adapter,
         "--rank", config["r"], "--alpha", config["lora_alpha"], "--targets", ",".join(config["target_modules"]),
@@ -123,6 +126,7 @@ def tune(binary, backend, method, data, adapter, save, accumulate):
         binary, "tune", "--model", ATLAS, "--data", data, *adapter_options(method, adapter),
         "--lr", settings.lr, "--steps", settings.steps, "--warmup", settings.warmup, "--schedule", settings.schedule,
         "--weight-decay", settings.weight_decay, "--clip", settings.clip, "--max-len", MAX_LEN,
+        "--kl-to-base", settings.kl_to_base,
         "--batch", BATCH // accumulate, "--accumulate", accumulate, "--no-shuffle", "--seed", SEED,
         "--backend", backend, "--save", save, "--log", log,
     )  # fmt: skip
@@ -154,7 +158,7 @@ def check_curve(check, name, curve, expected):
 
 def check_saved(check, name, binary, backend, method, save, tokens):
     """What was saved loads in PEFT or transformers and computes the same."""
-    if method == "full":
+    if not llamas.METHODS[method]:
         model, options = load_base(save), ["--model", save]
         same = AutoTokenizer.from_pretrained(save).decode(tokens) == AutoTokenizer.from_pretrained(ATLAS).decode(tokens)
         check(f"{name}: saved tokenizer", 0.0 if same else 1.0, 0.0)
@@ -167,17 +171,18 @@ def check_saved(check, name, binary, backend, method, save, tokens):
 
 def check_method(check, binary, backends, method, data, rows, folder):
     adapter = folder / f"start-{method}"
-    if method != "full":
-        llamas.save_adapter(load_base(), adapter, llamas.ADAPTERS[method], SEED, spread=0.05)
+    if llamas.METHODS[method]:
+        llamas.save_adapter(load_base(), adapter, llamas.ADAPTERS[llamas.METHODS[method]], SEED, spread=0.05)
     tokens = rows[0]["tokens"]
     model = load(method, adapter)
     start = training.logits(model, tokens)
     settings = SETTINGS[method]
-    expected = training.train(model, in_file_order(rows, settings.steps), settings)
+    base = load_base().eval() if settings.kl_to_base else None
+    expected = training.train(model, in_file_order(rows, settings.steps), settings, base)
     first, last = expected["loss"][0], expected["loss"][-1]
     print(f"     {method}: PyTorch's loss goes from {first:.4f} to {last:.4f}", flush=True)
 
-    start_options = ["--model", ATLAS, *([] if method == "full" else ["--adapter", adapter])]
+    start_options = ["--model", ATLAS, *(["--adapter", adapter] if llamas.METHODS[method] else [])]
     for backend in backends:
         name = f"{method}, {backend}"
         try:

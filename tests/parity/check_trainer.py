@@ -23,6 +23,10 @@ from make_fixtures import load
 TOLERANCE = 1e-3  # rounding grows over the steps: memory that is aligned otherwise is summed in another order
 
 
+# A Trainer knows no penalty on leaving the base.
+RUNS = {method: settings for method, settings in llamas.SETTINGS.items() if not settings.kl_to_base}
+
+
 class InOrder(Trainer):
     """A trainer that does not shuffle."""
 
@@ -62,7 +66,7 @@ def main():
     largest = 0.0
     for name in llamas.SHAPES:
         steps = json.loads((fixtures / name / "batches.json").read_text())
-        for method, settings in llamas.SETTINGS.items():
+        for method, settings in RUNS.items():
             expected = training.train(load(fixtures / name, method), steps, settings)
             with tempfile.TemporaryDirectory() as output:
                 found = trainer_curve(load(fixtures / name, method), steps, settings, output)
@@ -71,7 +75,7 @@ def main():
                 largest = max(largest, difference)
                 if not difference <= TOLERANCE:
                     raise SystemExit(f"{name} {method}: {key} differs from the Trainer's by {difference:.1e}")
-    print(f"trainer: {len(llamas.SHAPES) * len(llamas.SETTINGS)} runs, largest relative difference {largest:.1e}")
+    print(f"trainer: {len(llamas.SHAPES) * len(RUNS)} runs, largest relative difference {largest:.1e}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,8 @@ ADAPTERS = {
         r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "o_proj", "up_proj", "down_proj"], use_dora=True
     ),
 }
-METHODS = ["full", *ADAPTERS]
+# What each method starts from: an adapter, or the base's own weights.
+METHODS = {"full": None, **{name: name for name in ADAPTERS}, "full-kl": None, "lora-kl": "lora"}
 
 # The rates let the loss fall visibly but are no race: rounding does not grow. The clips are near the median norms.
 COMMON = dict(steps=STEPS, warmup=5, weight_decay=0.1)
@@ -51,6 +52,8 @@ SETTINGS = {
     "lora": Settings(lr=2e-2, schedule="linear", clip=3.0, **COMMON),
     "rslora": Settings(lr=1e-2, schedule="constant", clip=3.0, **COMMON),
     "dora": Settings(lr=2e-2, schedule="cosine", clip=2.5, **COMMON),
+    "full-kl": Settings(lr=5e-3, schedule="cosine", clip=4.5, kl_to_base=0.3, **COMMON),
+    "lora-kl": Settings(lr=2e-2, schedule="linear", clip=3.0, kl_to_base=1.0, **COMMON),
 }
 
 

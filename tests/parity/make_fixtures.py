@@ -12,7 +12,7 @@ Beside each model (config.json, model.safetensors) lie
   gradients-<method>.safetensors  of the mean loss over the very first micro-batch, unclipped, under saved names
   curves.json                     by method: {"settings": {...}, "loss", "grad_norm", "lr", "tokens": a value per step}
 
-where a method is full or one of the adapters. A step's loss is taken before its update, its gradient norm before
+where a method is full, one of the adapters, or full-kl and lora-kl, which are kept near the base. A step's loss is taken before its update, its gradient norm before
 clipping; its tokens are the response tokens of all its micro-batches.
 
 Each training run is repeated in float64. If rounding alone changed a loss by more than LARGEST_DRIFT, a comparison
@@ -54,8 +54,13 @@ def write_model(folder, name, seed):
 
 
 def load(folder, method):
-    base = llamas.load_llama(folder)
-    return base if method == "full" else llamas.load_adapter(base, folder / f"adapter-{method}")
+    base, adapter = llamas.load_llama(folder), llamas.METHODS[method]
+    return base if adapter is None else llamas.load_adapter(base, folder / f"adapter-{adapter}")
+
+
+def load_reference(folder, settings):
+    """What kl_to_base refers to."""
+    return llamas.load_llama(folder).eval() if settings.kl_to_base else None
 
 
 def in_float64(model):
@@ -72,16 +77,17 @@ def write_fixture(folder, name, seed):
     logits = {"base": training.logits(load(folder, "full"), tokens)}
     curves = {}
     for method, settings in llamas.SETTINGS.items():
-        model = load(folder, method)
-        if method != "full":
+        model, base = load(folder, method), load_reference(folder, settings)
+        if method in llamas.ADAPTERS:
             logits[f"{method}.start"] = training.logits(model, tokens)
-        save_file(training.gradients(model, steps[0][0]), folder / f"gradients-{method}.safetensors")
-        curve = training.train(model, steps, settings)
+        gradients = training.gradients(model, steps[0][0], base, settings.kl_to_base)
+        save_file(gradients, folder / f"gradients-{method}.safetensors")
+        curve = training.train(model, steps, settings, base)
         logits[f"{method}.trained"] = training.logits(model, tokens)
         curves[method] = {"settings": asdict(settings), **curve}
 
         exact = in_float64(load(folder, method))
-        exact_curve = training.train(exact, steps, settings)
+        exact_curve = training.train(exact, steps, settings, base and in_float64(base))
         exact_logits = training.logits(exact, tokens)
         drift = training.largest_relative(curve["loss"], exact_curve["loss"])
         logits_drift = (logits[f"{method}.trained"] - exact_logits).abs().max() / exact_logits.abs().max()

@@ -2,7 +2,7 @@
 
 A row is {"tokens": [...], "response": n}, n being the index of the first response token: every token from index
 max(n, 1) on is predicted, the prompt before it is not. The loss of a step is the mean over all response tokens of
-its micro-batches.
+its micro-batches; with kl_to_base each token adds that times KL(base || model) over the vocabulary.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ class Settings:
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    kl_to_base: float = 0.0
 
 
 def collate(rows):
@@ -45,11 +46,23 @@ def count_targets(rows):
     return sum(max(len(row["tokens"]) - max(row["response"], 1), 0) for row in rows)
 
 
-def summed_loss(model, rows):
-    """Negative log-likelihood summed over the response tokens. Attention is causal, so padding needs no mask."""
+def summed_loss(model, rows, base=None, kl_to_base=0.0):
+    """Negative log-likelihood summed over the response tokens, and kl_to_base * KL(base || model) where there is a
+    base. Attention is causal, so padding needs no mask."""
     tokens, labels = collate(rows)
-    logits = model(input_ids=tokens, use_cache=False).logits[:, :-1]  # (B, T-1, V)
-    return F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum")
+    labels = labels[:, 1:].flatten()
+
+    def log_softmax(model):
+        return F.log_softmax(model(input_ids=tokens, use_cache=False).logits[:, :-1].flatten(0, 1), dim=-1)
+
+    ours = log_softmax(model)  # (B (T-1), V)
+    loss = F.nll_loss(ours, labels, ignore_index=IGNORED, reduction="sum")
+    if base is not None:
+        with torch.no_grad():
+            theirs = log_softmax(base)
+        counted = labels != IGNORED
+        loss = loss + kl_to_base * F.kl_div(ours[counted], theirs[counted], reduction="sum", log_target=True)
+    return loss
 
 
 def trainable(model):
@@ -62,15 +75,16 @@ def saved_name(name):
     return name.replace("lora_magnitude_vector.default.weight", "lora_magnitude_vector").replace(".default.", ".")
 
 
-def gradients(model, rows):
+def gradients(model, rows, base=None, kl_to_base=0.0):
     """The gradient of every trained tensor, for the mean loss over these rows."""
     model.zero_grad()
-    (summed_loss(model, rows) / count_targets(rows)).backward()
+    (summed_loss(model, rows, base, kl_to_base) / count_targets(rows)).backward()
     return {name: p.grad.clone() for name, p in trainable(model).items()}
 
 
-def train(model, steps, settings):
-    """Trains on steps, each a list of micro-batches of rows. Returns what a log would hold, a value per step."""
+def train(model, steps, settings, base=None):
+    """Trains on steps, each a list of micro-batches of rows; base is what kl_to_base refers to. Returns what a log
+    would hold, a value per step."""
     parameters = trainable(model)
     decayed = [p for name, p in parameters.items() if "norm" not in name]
     others = [p for name, p in parameters.items() if "norm" in name]
@@ -85,7 +99,7 @@ def train(model, steps, settings):
         optimizer.zero_grad()
         loss = 0.0
         for rows in micro_batches:
-            part = summed_loss(model, rows) / targets
+            part = summed_loss(model, rows, base, settings.kl_to_base) / targets
             part.backward()
             loss += part.item()
         norm = torch.nn.utils.clip_grad_norm_(parameters.values(), settings.clip)
