@@ -81,7 +81,7 @@ fn plain(schema: &Value, indent: &str) -> String {
         "integer" | "number" => "number".into(),
         "boolean" => "boolean".into(),
         "null" => "null".into(),
-        "bytes" => "Uint8Array".into(),
+        "bytes" => "Uint8Array<ArrayBuffer>".into(),
         "array" => array(schema, indent),
         "object" => match schema.get("additionalProperties") {
             Some(value) if value.is_object() => format!("{{ [key: string]: {} }}", written(value, indent)),

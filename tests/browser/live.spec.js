@@ -1,4 +1,4 @@
-// A visitor presses Play: both arms train on Atlas, for real, and everything the page shows is measured.
+// A visitor presses Play: the arms train on Atlas, for real, and everything the page shows is measured.
 import { expect, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const STEPS = 20;
@@ -6,8 +6,9 @@ const STEPS = 20;
 const SETTINGS = {
   steps: STEPS, batch: 4, max_len: 48, measure_every: 10, probes: 20, asked: 4, shift_prompts: 2, answer_len: 24,
   // Four batches are all the examples, so that the first four losses and the last four are on the same ones.
-  examples: 16, lr_lora: 0.003, lr_full: 0.0005,
+  examples: 16,
 };
+const ARMS = { lora: "lora lr=0.003", full: "full lr=0.0005", "full-2": "full lr=0.0005 kl=1 label=near" };
 
 /** The record the page holds, by its own export. */
 async function exportRecord(page) {
@@ -17,8 +18,9 @@ async function exportRecord(page) {
   return JSON.parse(Buffer.concat(chunks).toString("utf8"));
 }
 
-async function trainBothArms(page, site, testInfo, engine) {
-  const hash = new URLSearchParams({ v: "1", engine, ...SETTINGS });
+async function trainArms(page, site, testInfo, engine) {
+  const hash = new URLSearchParams({ v: "2", engine, ...SETTINGS });
+  for (const arm of Object.values(ARMS)) hash.append("arm", arm);
   await openPage(page, site, `#${hash}`);
   expect(await waitForEngine(page)).toBe(engine);
   await page.getByRole("button", { name: "Play", exact: true }).click();
@@ -33,7 +35,7 @@ function check(record) {
   const first = (type) => record.events.findIndex((event) => event.type === type);
   expect(first("step"), "no step waits for a measure").toBeLessThan(first("measure"));
   const of = (type, arm) => record.events.filter((event) => event.type === type && event.arm === arm);
-  for (const arm of ["lora", "full"]) {
+  for (const arm of Object.keys(ARMS)) {
     const losses = of("step", arm).map((step) => step.loss);
     const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(losses).toHaveLength(STEPS);
@@ -48,13 +50,15 @@ function check(record) {
     const kept = measures[0].recall.find((row) => row.split === "kept" && row.form === "cloze");
     expect(kept.correct / kept.n, `${arm}: Atlas knows its facts`).toBeGreaterThan(0.9);
   }
+  const drift = (arm) => of("measure", arm)[2].shift.kl;
+  expect(drift("full-2"), "the penalty keeps an arm near the base").toBeLessThan(drift("full"));
 }
 
 for (const engine of ["webgpu", "cpu"]) {
-  test(`Play trains both arms on Atlas, on ${engine}${engine === "webgpu" ? " @webgpu" : ""}`, async ({ page, site }, testInfo) => {
+  test(`Play trains three arms on Atlas, on ${engine}${engine === "webgpu" ? " @webgpu" : ""}`, async ({ page, site }, testInfo) => {
     test.setTimeout(1_800_000);
-    check(await trainBothArms(page, site, testInfo, engine));
-    for (const arm of ["lora", "full"]) {
+    check(await trainArms(page, site, testInfo, engine));
+    for (const arm of Object.keys(ARMS)) {
       const wall = page.locator(`canvas[data-wall="${arm}"]`);
       await expect(wall).toHaveAttribute("data-counts", /k\d+/);
       await expect(page.locator(`[data-shift="${arm}"] .token`).first()).toBeVisible();

@@ -14,7 +14,7 @@ test("opens and trains without a network @plain", async ({ page, errors }) => {
   await expect(page.locator("#offline")).toContainText("kept in this browser");
   await site.close();
 
-  await openPage(page, site, "#v=1&steps=2&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4");
+  await openPage(page, site, "#v=2&steps=2&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4");
   await page.reload(); // an address that differs by its hash alone would not be loaded again
   expect(await waitForEngine(page)).toBe("cpu");
   await page.getByRole("button", { name: "Play", exact: true }).click();

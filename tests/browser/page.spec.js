@@ -17,7 +17,7 @@ test("fits a window of 360 pixels", async ({ page, site }) => {
 test("a recorded finding shows its comparisons, and the switch filters them", async ({ page, site }, testInfo) => {
   await openPage(page, site);
   await waitForEngine(page);
-  await expect(page.locator("#finding-cards > li")).toHaveCount(6);
+  await expect(page.locator("#finding-cards > li")).toHaveCount(7);
   await page.getByRole("button", { name: /Show recorded\s+F1/ }).click();
   await expect(page.locator("#summary-source")).toHaveText("recorded");
   await expect(page.locator('[data-finding="f1"]')).toHaveClass(/is-shown/);
@@ -90,11 +90,11 @@ test("a link can leave out parts of the page, and its reader can bring them back
   await screenshots(page, testInfo, "hidden-parts");
   await page.getByRole("button", { name: "Show all of it" }).click();
   for (const part of ["#setup", "#walls"]) await expect(page.locator(part)).toBeVisible();
-  expect(new URL(page.url()).hash).toBe("#v=1&rank=4");
+  expect(new URL(page.url()).hash).toBe("#v=2&arm=lora+r=4&arm=full");
   await page.getByText("Show a class only some parts").click();
   await page.getByRole("checkbox", { name: "Ask all three" }).uncheck();
   await expect(page.locator("#ask")).toBeHidden();
-  expect(new URL(page.url()).hash).toBe("#v=1&rank=4&hide=ask");
+  expect(new URL(page.url()).hash).toBe("#v=2&arm=lora+r=4&arm=full&hide=ask");
 });
 
 test("the browser has WebGPU @webgpu", async ({ page, site }) => {

@@ -1,9 +1,10 @@
 /** How a bench report is written: rows of its table, and sentences. */
+/** @typedef {import("../contract/types.js").BenchReport} BenchReport */
 import { bytes, count, fixed, percent } from "../ui/format.js";
 
 /** A row per measurement; the columns are first ms, median ms, tokens/s, GFLOP/s and share of the best product. */
-export function benchRows(report) {
-  const row = (name, speed) => [
+export function benchRows(/** @type {BenchReport} */ report) {
+  const row = (/** @type {string} */ name, /** @type {Partial<BenchReport["forward"]>} */ speed) => [
     name,
     fixed(speed.first_ms, 1),
     fixed(speed.ms, 1),
@@ -21,7 +22,7 @@ export function benchRows(report) {
   ];
 }
 
-export function benchSummary(report) {
+export function benchSummary(/** @type {BenchReport} */ report) {
   const { wasm } = report;
   const weight = wasm && `${bytes(wasm.bytes)}, ${bytes(wasm.gzip)} with gzip, ${bytes(wasm.brotli)} with brotli`;
   return (
@@ -33,7 +34,11 @@ export function benchSummary(report) {
 }
 
 /** What a step on WebGPU takes; nothing is known of it on the CPU engine. */
-function work(name, memory, dispatches) {
+function work(
+  /** @type {string} */ name,
+  /** @type {number | null | undefined} */ memory,
+  /** @type {BenchReport["lora_dispatches"]} */ dispatches,
+) {
   if (!dispatches) return "";
   const layer = `${dispatches.layer_forward} forward and ${dispatches.layer_backward} backward a layer`;
   return `A ${name} step: ${bytes(memory)}, ${count(dispatches.total)} dispatches (${layer}). `;

@@ -16,35 +16,40 @@ const SCRIPT_MS = performance.now();
 /** @type {BenchReport[]} */
 let reports = [];
 
-/** One engine's report; `begunAt` is where the first step's time begins, on the page's clock. */
-async function measure(backend, /** @type {BenchCommand} */ command, begunAt) {
-  let engine;
-  try {
-    return await new Promise((resolve, reject) => {
-      let postedAt = 0;
-      const onMessage = (message) => {
-        if (message.type === "error") reject(message);
-        if (message.type === "progress")
-          say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
-        if (message.type === "ready") {
-          postedAt = performance.now();
-          engine.post(command);
-        }
-        if (message.type === "bench") {
-          const to_first_step_ms = postedAt - begunAt + message.report.to_first_step_ms;
-          resolve({ ...message.report, to_first_step_ms, user_agent: navigator.userAgent });
-        }
-      };
-      engine = new Engine(onMessage);
-      const files = [fetchModel(() => {}), fetchData(), engine.start()];
-      Promise.all(files).then(
-        ([model, data]) => engine.post({ type: "load", backend, ...model, facts: data.facts }),
-        reject,
-      );
+/**
+ * One engine's report.
+ * @param {import("../contract/types.js").BackendChoice} backend
+ * @param {BenchCommand} command
+ * @param {number} begunAt where the first step's time begins, on the page's clock
+ * @returns {Promise<BenchReport>}
+ */
+function measure(backend, command, begunAt) {
+  return new Promise((resolve, reject) => {
+    let postedAt = 0;
+    const fail = (/** @type {unknown} */ error) => {
+      engine.stop();
+      reject(error);
+    };
+    const engine = new Engine((message) => {
+      if (message.type === "error") fail(message);
+      if (message.type === "progress")
+        say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
+      if (message.type === "ready") {
+        postedAt = performance.now();
+        engine.post(command);
+      }
+      if (message.type === "bench") {
+        engine.stop();
+        const to_first_step_ms = postedAt - begunAt + message.report.to_first_step_ms;
+        const report = { ...message.report, to_first_step_ms, user_agent: navigator.userAgent };
+        resolve(report);
+      }
     });
-  } finally {
-    engine?.stop();
-  }
+    Promise.all([fetchModel(() => {}), fetchData(), engine.start()]).then(
+      ([model, data]) => engine.post({ type: "load", backend, ...model, facts: data.facts }),
+      fail,
+    );
+  });
 }
 
 function show() {
@@ -69,10 +74,11 @@ const json = () => JSON.stringify(reports, null, 2);
 
 /** @returns {BenchCommand} */
 function command() {
-  const number = (name) => find(`#bench-${name}`).valueAsNumber;
+  const number = (/** @type {string} */ name) => find(`#bench-${name}`).valueAsNumber;
   const shape = find("#bench-model").value;
   const random = shape === "atlas" ? null : { shape, layers: number("layers") };
-  const settings = { batch: number("batch"), time: number("time"), rank: number("rank"), repeat: number("repeat") };
+  const [batch, time, rank, repeat] = ["batch", "time", "rank", "repeat"].map(number);
+  const settings = { batch, time, rank, repeat, response: 1, profile: false };
   return { type: "bench", settings, random };
 }
 
@@ -97,7 +103,7 @@ async function run() {
       reports.push({ ...report, wasm: await wasmSize() });
       show();
     } catch (error) {
-      showError("bench", `${backend}: ${error?.message ?? error}`);
+      showError("bench", `${backend}: ${/** @type {Error} */ (error).message}`);
     }
     begunAt = performance.now();
   }
@@ -106,10 +112,10 @@ async function run() {
   document.documentElement.dataset.bench = isComplete ? "done" : "failed";
 }
 
-find("#bench-model").addEventListener("change", (event) => {
-  find("#bench-layers").disabled = event.target.value === "atlas";
+find("#bench-model").addEventListener("change", (/** @type {Event} */ event) => {
+  find("#bench-layers").disabled = find("#bench-model").value === "atlas";
 });
-find("#bench-form").addEventListener("submit", async (event) => {
+find("#bench-form").addEventListener("submit", async (/** @type {Event} */ event) => {
   event.preventDefault();
   const button = find("#bench-run");
   button.disabled = true;

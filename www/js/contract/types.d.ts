@@ -289,7 +289,7 @@ export type Files = {
   tokenizer: string;
   tokenizer_config?: string | null;
   /** model.safetensors, a Uint8Array. */
-  weights: Uint8Array;
+  weights: Uint8Array<ArrayBuffer>;
 };
 
 /** Which examples of a set are used where not all are. */
@@ -396,7 +396,7 @@ export type Message = {
   type: "answer";
 } | {
   arm: string;
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBuffer>;
   file: string;
   type: "saved";
 } | {

@@ -13,7 +13,7 @@ const PATIENCE_MS = 120_000;
 
 /** The engine cannot run here; the page plays the recorded run instead. */
 class EngineError extends Error {
-  constructor(name, message) {
+  constructor(/** @type {string} */ name, /** @type {string} */ message) {
     super(message);
     this.name = name;
   }
@@ -30,7 +30,7 @@ export class Engine {
   /** Starts the worker and waits until it listens. */
   start() {
     return new Promise((resolve, reject) => {
-      const stop = (message) => {
+      const stop = (/** @type {string} */ message) => {
         clearTimeout(timer);
         this.worker?.terminate();
         this.worker = null;
@@ -38,29 +38,31 @@ export class Engine {
       };
       const timer = setTimeout(() => stop("the engine did not answer in two minutes"), PATIENCE_MS);
       if (typeof WebAssembly !== "object") return stop("this browser has no WebAssembly");
+      let worker;
       try {
-        this.worker = new Worker(new URL(WORKER, document.baseURI), { type: "module" });
+        worker = new Worker(new URL(WORKER, document.baseURI), { type: "module" });
       } catch (error) {
         return stop(String(error));
       }
-      this.worker.onerror = (event) => stop(event.message || "the engine could not be loaded");
-      this.worker.onmessage = ({ data }) => {
+      this.worker = worker;
+      worker.onerror = (event) => stop(event.message || "the engine could not be loaded");
+      worker.onmessage = ({ data }) => {
         if (data?.type === "error") return stop(data.message);
         if (data?.type !== "listening") return;
         clearTimeout(timer);
-        this.listen();
+        this.listen(worker);
         resolve(undefined);
       };
     });
   }
 
   /** @private */
-  listen() {
-    this.worker.onmessage = ({ data }) => {
+  listen(/** @type {Worker} */ worker) {
+    worker.onmessage = ({ data }) => {
       if (data?.type === "found") remember("found", data.json);
       else this.onMessage(data);
     };
-    this.worker.onerror = (event) => {
+    worker.onerror = (event) => {
       event.preventDefault();
       this.onMessage({ type: "error", name: "worker", message: event.message || "the engine stopped" });
     };
@@ -78,8 +80,10 @@ export class Engine {
   }
 }
 
-/** Fetches one file; `onBytes` gets the bytes received so far and their number if known. */
-async function fetchBytes(path, onBytes) {
+/** @typedef {(done: number, total: number) => void} OnBytes  bytes so far, and in all; 0 while that is unknown */
+
+/** Fetches one file. */
+async function fetchBytes(/** @type {string} */ path, /** @type {OnBytes} */ onBytes) {
   const response = await fetch(new URL(path, document.baseURI));
   if (!response.ok) throw new EngineError("download", `${path}: the server answered ${response.status}`);
   // Content-Length counts compressed bytes where the host compresses, so it is no total then.
@@ -87,7 +91,7 @@ async function fetchBytes(path, onBytes) {
   const total = isPlain ? Number(response.headers.get("Content-Length")) : 0;
   const chunks = [];
   let done = 0;
-  const reader = response.body.getReader();
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     chunks.push(part.value);
     done += part.value.length;
@@ -103,25 +107,26 @@ async function fetchBytes(path, onBytes) {
 }
 
 /** Adds up the progress of several files; the total is 0 until it is known for all of them. */
-function progressOf(names, onProgress) {
+function progressOf(/** @type {string[]} */ names, /** @type {OnBytes} */ onProgress) {
+  /** @type {Map<string, {done: number, total: number}>} */
   const seen = new Map();
-  return (name) => (done, total) => {
+  return (/** @type {string} */ name) => (/** @type {number} */ done, /** @type {number} */ total) => {
     seen.set(name, { done, total });
     const files = [...seen.values()];
-    const sum = (key) => files.reduce((bytes, file) => bytes + file[key], 0);
+    const sum = (/** @type {"done" | "total"} */ key) => files.reduce((bytes, file) => bytes + file[key], 0);
     const isKnown = files.length === names.length && files.every((file) => file.total > 0);
     onProgress(sum("done"), isKnown ? sum("total") : 0);
   };
 }
 
 /** Fetches several files at once: `{ name: path }` becomes `{ name: Uint8Array }`. */
-async function fetchAll(paths, onProgress) {
+async function fetchAll(/** @type {Record<string, string>} */ paths, /** @type {OnBytes} */ onProgress) {
   const report = progressOf(Object.keys(paths), onProgress);
   const entries = Object.entries(paths).map(async ([name, path]) => [name, await fetchBytes(path, report(name))]);
   return Object.fromEntries(await Promise.all(entries));
 }
 
-const decode = (bytes) => new TextDecoder().decode(bytes);
+const decode = (/** @type {Uint8Array} */ bytes) => new TextDecoder().decode(bytes);
 
 /** The facts, the instruction set and the held-out set as texts. */
 export async function fetchData() {
@@ -131,15 +136,12 @@ export async function fetchData() {
 }
 
 /** One more text of the page's data. */
-export async function fetchText(path) {
+export async function fetchText(/** @type {string} */ path) {
   return decode(await fetchBytes(path, () => {}));
 }
 
-/**
- * The files of the model, and what the engine found out about this machine before.
- * @param {(done: number, total: number) => void} onProgress bytes of all files; total 0 while unknown
- */
-export async function fetchModel(onProgress) {
+/** The files of the model, and what the engine found out about this machine before. */
+export async function fetchModel(/** @type {OnBytes} */ onProgress) {
   const names = {
     config: "config.json",
     tokenizer: "tokenizer.json",
@@ -155,6 +157,6 @@ export async function fetchModel(onProgress) {
     config: decode(files.config),
     tokenizer: decode(files.tokenizer),
     tokenizer_config: decode(files.tokenizer_config),
-    weights: /** @type {Uint8Array} */ (files.weights),
+    weights: /** @type {Uint8Array<ArrayBuffer>} */ (files.weights),
   };
 }

@@ -13,6 +13,6 @@ export async function keepOffline(/** @type {(text: string) => void} */ say) {
     document.documentElement.dataset.offline = "ready";
   } catch (error) {
     // No room, or switched off: the page works all the same.
-    say(`This browser does not keep the page for use without a network (${error.message}).`);
+    say(`This browser does not keep the page for use without a network (${/** @type {Error} */ (error).message}).`);
   }
 }

@@ -17,7 +17,7 @@ function open() {
 }
 
 /** One request on the store; null when it fails. */
-async function ask(mode, /** @type {(store: IDBObjectStore) => IDBRequest} */ question) {
+async function ask(/** @type {IDBTransactionMode} */ mode, /** @type {(store: IDBObjectStore) => IDBRequest} */ question) {
   try {
     const database = await open();
     try {

@@ -79,7 +79,7 @@ export function labelError(/** @type {string} */ label, /** @type {ArmSpec} */ a
 export function writeArm(/** @type {ArmSpec} */ arm) {
   const { kind } = arm.method;
   const usual = DEFAULT_ARMS[kind];
-  const parts = [kind];
+  const parts = /** @type {string[]} */ ([kind]);
   for (const field of fieldsOf(kind)) {
     const value = writeField(valueOf(arm, field));
     if (value !== writeField(valueOf(usual, field))) parts.push(`${field.key}=${value}`);

@@ -26,6 +26,7 @@ class Checker {
     this.definitions = definitions;
   }
 
+  /** @returns {void} */
   check(/** @type {Schema} */ schema, /** @type {any} */ value, /** @type {string} */ path) {
     if (schema.$ref) this.check(this.definitions[schema.$ref.split("/").at(-1)], value, path);
     const options = schema.oneOf ?? schema.anyOf;
@@ -75,7 +76,7 @@ class Checker {
     }
   }
 
-  /** What a value could be; an object's own kind or type decides whose errors are told. @private */
+  /** What a value could be; an object's own kind or type decides whose errors are reported. @private @returns {void} */
   checkOneOf(/** @type {Schema[]} */ options, /** @type {any} */ value, /** @type {string} */ path) {
     const constants = options.filter((option) => "const" in option || option.enum);
     if (constants.length === options.length) {

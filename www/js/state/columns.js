@@ -12,16 +12,16 @@ export class Columns {
   }
 
   /** Takes the entries of `list` that column `i` does not have yet; `list` may only have grown. */
-  extend(i, /** @type {{step: number}[]} */ list, /** @type {(entry: any) => number | null | undefined} */ pick) {
+  extend(/** @type {number} */ i, /** @type {{step: number}[]} */ list, /** @type {(entry: any) => number | null | undefined} */ pick) {
     for (; this.taken[i] < list.length; this.taken[i] += 1) {
       const entry = list[this.taken[i]];
       const value = pick(entry);
-      this.values[i][this.rowOf(entry.step)] = Number.isFinite(value) ? value : null;
+      this.values[i][this.rowOf(entry.step)] = Number.isFinite(value) ? (value ?? null) : null;
     }
   }
 
   /** The row of a step, which is put in where there is none. @private */
-  rowOf(step) {
+  rowOf(/** @type {number} */ step) {
     let low = 0;
     let high = this.x.length;
     while (low < high) {

@@ -2,14 +2,14 @@
 
 /** A line that cannot be used. */
 export class LineError extends Error {
-  constructor(line, message) {
+  constructor(/** @type {number} */ line, /** @type {string} */ message) {
     super(`line ${line}: ${message}`);
     this.line = line;
   }
 }
 
 /** Browsers name a line of their own in these messages, which is always the first. */
-function withoutPlace(message) {
+function withoutPlace(/** @type {string} */ message) {
   return message.replace(/ \(line \d+ column \d+\)| at line \d+ column \d+ of the JSON data|^JSON\.parse: /g, "");
 }
 
@@ -18,15 +18,17 @@ function withoutPlace(message) {
  * text fields, or `messages`.
  * @returns {{question: string, answer: string} | null}
  */
-export function readRow(row) {
+function readRow(/** @type {any} */ row) {
   if (typeof row !== "object" || row === null) return null;
   if (Array.isArray(row.messages)) {
-    const say = (role) =>
-      row.messages.filter((m) => m?.role === role && typeof m.content === "string").map((m) => m.content);
+    const say = (/** @type {string} */ role) =>
+      row.messages
+        .filter((/** @type {any} */ m) => m?.role === role && typeof m.content === "string")
+        .map((/** @type {{content: string}} */ m) => m.content);
     const [question, answer] = [say("user"), say("assistant")];
     return question.length > 0 && answer.length > 0 ? { question: question[0], answer: answer[0] } : null;
   }
-  const first = (...names) => names.map((name) => row[name]).find((value) => typeof value === "string");
+  const first = (/** @type {string[]} */ ...names) => names.map((name) => row[name]).find((value) => typeof value === "string");
   const question = first("question", "prompt", "instruction", "user");
   const answer = first("answer", "response", "completion", "output", "assistant");
   if (question === undefined || answer === undefined) return null;
@@ -39,15 +41,15 @@ export function readRow(row) {
  * @returns {{question: string, answer: string, line: number}[]}
  * @throws {LineError} naming the first bad line, from 1
  */
-export function parseInstructions(text) {
-  const rows = [];
+export function parseInstructions(/** @type {string} */ text) {
+  const rows = /** @type {{question: string, answer: string, line: number}[]} */ ([]);
   text.split("\n").forEach((content, index) => {
     if (content.trim() === "") return;
     let value;
     try {
       value = JSON.parse(content);
     } catch (error) {
-      throw new LineError(index + 1, `not JSON (${withoutPlace(error.message)})`);
+      throw new LineError(index + 1, `not JSON (${withoutPlace(/** @type {Error} */ (error).message)})`);
     }
     const row = readRow(value);
     if (!row)

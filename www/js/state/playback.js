@@ -13,15 +13,17 @@ export class Playback {
     this.store = store;
     this.onChange = onChange;
     this.isPlaying = false;
+    /** Step that it has come to, with its fraction, and when. */
+    this.position = 0;
+    this.last = 0;
   }
 
   play() {
     if (this.isPlaying || this.store.newest === 0) return;
     this.isPlaying = true;
     const { store } = this;
-    const isAtEnd = store.pinned === null || store.pinned >= store.newest;
-    if (isAtEnd) store.pin(0);
-    this.position = store.pinned;
+    if ((store.pinned ?? store.newest) >= store.newest) store.pin(0);
+    this.position = store.pinned ?? 0;
     this.last = performance.now();
     requestAnimationFrame((now) => this.tick(now));
     this.onChange(true, false);
@@ -34,7 +36,7 @@ export class Playback {
   }
 
   /** @private */
-  tick(now) {
+  tick(/** @type {number} */ now) {
     if (!this.isPlaying) return;
     const { store } = this;
     this.position += ((now - this.last) / 1000) * (store.newest / SECONDS);
@@ -50,7 +52,7 @@ export class Playback {
   }
 
   /** With reduced motion the slider jumps in eight parts instead of gliding. */
-  pace(position) {
+  pace(/** @type {number} */ position) {
     const part = prefersLessMotion() ? this.store.newest / 8 : 1;
     return Math.floor(position / part) * part;
   }

@@ -66,8 +66,8 @@ export function parseRecord(/** @type {string} */ content) {
 /** The shown run as the text of a file. */
 export function writeRecord(/** @type {import("./store.js").Store} */ store) {
   const { kind, engine, instructions } = store.source;
-  const isOfRun = store.summary !== null && store.summaryKind === kind; // otherwise it came with another file
-  const events = isOfRun ? [...store.events, store.summary] : store.events;
+  const summary = store.summaryKind === kind ? store.summary : null; // otherwise it came with another file
+  const events = summary ? [...store.events, summary] : store.events;
   /** @type {RunRecord} */
   const record = { format: RECORD_FORMAT, version: RECORD_VERSION, engine, events };
   if (instructions !== null) record.instructions = instructions;

@@ -44,6 +44,22 @@ function lastUpTo(entries, step) {
 const emptyLog = () => ({ steps: [], tokens: [], measures: [], texts: [], weights: [], strengths: [] });
 
 export class Store {
+  /** @type {Run | null} */
+  run = null;
+  /** By id, in the run's order. @type {Map<string, ArmLog>} */
+  arms = new Map();
+  /** Everything of this run, for export. @type {RunEvent[]} */
+  events = [];
+  /** Checks of the shown run's borrowed answers, one per arm. @type {Check[]} */
+  checks = [];
+  isDone = false;
+  seconds = NaN;
+  newest = 0;
+  /** Step chosen with the slider; null follows the newest. @type {number | null} */
+  pinned = null;
+  /** Step under the pointer, before `pinned`. @type {number | null} */
+  hovered = null;
+
   constructor() {
     /** @type {Source} */
     this.source = { kind: "none", engine: "", instructions: null };
@@ -51,7 +67,7 @@ export class Store {
     this.version = 0;
     /** The same without optimiser steps, of which there are many and which most views don't show. */
     this.measuredVersion = 0;
-    /** @type {Extract<import("../contract/types.js").RunEvent, {type: "summary"}> | null} */
+    /** @type {Summary | null} */
     this.summary = null;
     /** Where the summary comes from; it outlives the run it came with. */
     this.summaryEngine = "";
@@ -63,24 +79,17 @@ export class Store {
     this.listeners = new Set();
     /** Ids of arms that no view shows. @type {string[]} */
     this.muted = [];
-    this.clear();
   }
 
   clear() {
-    /** @type {Extract<import("../contract/types.js").RunEvent, {type: "run"}> | null} */
     this.run = null;
-    /** By id, in the run's order. @type {Map<string, ArmLog>} */
     this.arms = new Map();
-    /** @type {RunEvent[]} Everything of this run, for export. */
     this.events = [];
-    /** @type {import("../contract/types.js").Counterfactual[]} Checks of the shown run's borrowed answers, one per arm. */
     this.checks = [];
     this.isDone = false;
     this.seconds = NaN;
     this.newest = 0;
-    /** Step chosen with the slider; null follows the newest. @type {number | null} */
     this.pinned = null;
-    /** Step under the pointer, before `pinned`. @type {number | null} */
     this.hovered = null;
   }
 
@@ -105,7 +114,7 @@ export class Store {
   }
 
   /** A live run begins: its `run` event replaces what was shown. */
-  startLive(/** @type {Extract<import("../contract/types.js").RunEvent, {type: "run"}>} */ run, engine, instructions) {
+  startLive(/** @type {Run} */ run, /** @type {string} */ engine, /** @type {string} */ instructions) {
     this.source = { kind: "live", engine, instructions };
     this.apply(run);
   }
@@ -146,7 +155,7 @@ export class Store {
       this.seconds = event.seconds;
     }
     const log = "arm" in event ? this.arms.get(event.arm) : undefined;
-    if (!log) return;
+    if (!log || !("step" in event)) return;
     if (event.type === "step") {
       log.steps.push(event);
       log.tokens.push((log.tokens.at(-1) ?? 0) + event.tokens);

@@ -3,9 +3,9 @@ import { el, find, findAll, setText } from "./dom.js";
 import { helpFor } from "./help.js";
 
 /** Shows an error; the same one is shown once. */
-export function showError(name, message) {
+export function showError(/** @type {string} */ name, /** @type {string} */ message) {
   const list = find("#alerts");
-  const known = [...list.children].find((child) => child.dataset.error === name && child.dataset.message === message);
+  const known = findAll(".alert", list).some(({ dataset }) => dataset.error === name && dataset.message === message);
   if (known) return;
   const close = el(
     "button",
@@ -21,11 +21,11 @@ export function showError(name, message) {
   list.append(box);
 }
 
-export function clearErrors(name) {
+export function clearErrors(/** @type {string} */ name) {
   for (const box of findAll(`[data-error="${name}"]`, find("#alerts"))) box.remove();
 }
 
 /** Says something to screen readers, and in the line below the control bar. */
-export function say(text) {
+export function say(/** @type {string} */ text) {
   setText(find("#status"), text);
 }

@@ -1,8 +1,14 @@
 /** Small functions for elements. Text always goes in as text, never as HTML. */
 
+/** @typedef {Node | string | null | undefined} Child  null and undefined are left out */
+
 /**
  * Makes an element: `el("td", { class: "number", onclick: f, "aria-label": "x" }, "text", child)`.
  * Properties that are null or false are left out.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} [properties] attributes, and listeners where a name begins with "on"
+ * @param {(Child | Child[])[]} children
  */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -15,7 +21,13 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** An SVG element with these attributes. */
+/**
+ * An SVG element with these attributes.
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string | number | undefined>} [attributes]
+ * @param {(Node | string)[]} children
+ */
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -26,46 +38,46 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 /** The element that `selector` names; the page's own markup always has it. */
-export function find(selector, /** @type {ParentNode} */ root = document) {
+export function find(/** @type {string} */ selector, /** @type {ParentNode} */ root = document) {
   const element = root.querySelector(selector);
   if (!element) throw new Error(`the page lacks ${selector}`);
   return /** @type {any} */ (element);
 }
 
 /** All elements that `selector` names. */
-export function findAll(selector, /** @type {ParentNode} */ root = document) {
+export function findAll(/** @type {string} */ selector, /** @type {ParentNode} */ root = document) {
   return /** @type {any[]} */ ([...root.querySelectorAll(selector)]);
 }
 
 /** Sets the text only where it differs, so that live regions stay silent; keeps the text node where there is one. */
-export function setText(element, text) {
+export function setText(/** @type {Node} */ element, /** @type {string} */ text) {
   if (element.textContent === text) return;
   const { firstChild } = element;
-  if (firstChild?.nodeType === Node.TEXT_NODE && !firstChild.nextSibling) firstChild.data = text;
+  if (firstChild instanceof Text && !firstChild.nextSibling) firstChild.data = text;
   else element.textContent = text;
 }
 
 /** Sets those of the properties that differ; one that is set to what it was has the element styled anew. */
-export function update(element, /** @type {Record<string, unknown>} */ properties) {
+export function update(/** @type {any} */ element, /** @type {Record<string, unknown>} */ properties) {
   for (const [name, value] of Object.entries(properties)) if (element[name] !== value) element[name] = value;
 }
 
 /** Sets those of the attributes that differ. */
-export function setAttributes(element, /** @type {Record<string, string | number>} */ attributes) {
+export function setAttributes(/** @type {Element} */ element, /** @type {Record<string, string | number>} */ attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
   }
 }
 
 /** Leaves `host` with `wanted` children: those it has, as far as they go, and others that `make` makes. */
-export function fit(host, wanted, /** @type {() => Element} */ make) {
-  while (host.children.length > wanted) host.lastElementChild.remove();
+export function fit(/** @type {Element} */ host, /** @type {number} */ wanted, /** @type {() => Element} */ make) {
+  while (host.children.length > wanted) host.lastElementChild?.remove();
   while (host.children.length < wanted) host.append(make());
   return /** @type {any[]} */ ([...host.children]);
 }
 
 /** A table with a caption, a head row and rows of cells; numbers are strings already. */
-export function table(caption, head, rows) {
+export function table(/** @type {Child} */ caption, /** @type {Child[]} */ head, /** @type {Child[][]} */ rows) {
   return el(
     "table",
     {},
@@ -94,7 +106,7 @@ export function table(caption, head, rows) {
 }
 
 /** Offers `content` as a file. */
-export function download(file, content, type) {
+export function download(/** @type {string} */ file, /** @type {BlobPart} */ content, /** @type {string} */ type) {
   const url = URL.createObjectURL(new Blob([content], { type }));
   el("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

@@ -8,32 +8,33 @@ export const NOT_MEASURED = "Nothing is measured yet.";
 
 export const SPLIT_LABEL = { kept: "kept", seen: "seen", new: "new" };
 
-export function isNumber(value) {
+/** @returns {value is number} */
+export function isNumber(/** @type {unknown} */ value) {
   return typeof value === "number" && Number.isFinite(value);
 }
 
 /** 12,345 */
-export function count(value) {
+export function count(/** @type {unknown} */ value) {
   return isNumber(value) ? whole.format(Math.round(value)) : NONE;
 }
 
 /** With a fixed number of decimals. */
-export function fixed(value, decimals = 2) {
+export function fixed(/** @type {unknown} */ value, decimals = 2) {
   return isNumber(value) ? value.toFixed(decimals) : NONE;
 }
 
 /** Nats: three decimals below 1, two above. */
-export function nats(value) {
-  return fixed(value, Math.abs(value) < 1 ? 3 : 2);
+export function nats(/** @type {unknown} */ value) {
+  return fixed(value, isNumber(value) && Math.abs(value) < 1 ? 3 : 2);
 }
 
 /** A share from 0 to 1: "82.5 %", with a space that does not break. */
-export function percent(share, decimals = 1) {
+export function percent(/** @type {unknown} */ share, decimals = 1) {
   return isNumber(share) ? `${(100 * share).toFixed(decimals)}\u00a0%` : NONE;
 }
 
 /** A probability from its logarithm: "0.03 %" keeps small ones visible. */
-export function probability(logprob) {
+export function probability(/** @type {unknown} */ logprob) {
   if (!isNumber(logprob)) return NONE;
   const p = Math.exp(logprob);
   if (p > 0 && p < 0.0001) return "<\u00a00.01\u00a0%";
@@ -41,28 +42,29 @@ export function probability(logprob) {
 }
 
 /** A learning rate: "1e-3", "3e-4", "0.5". */
-export function rate(value) {
+export function rate(/** @type {unknown} */ value) {
   if (!isNumber(value)) return NONE;
   if (value === 0 || value >= 0.1) return String(Number(value.toPrecision(3)));
   return Number(value.toPrecision(3)).toExponential();
 }
 
 /** 1.9 MB */
-export function bytes(value) {
+export function bytes(/** @type {unknown} */ value) {
   if (!isNumber(value)) return NONE;
   if (value < 1000) return `${value} B`;
   if (value < 1e6) return `${(value / 1e3).toFixed(1)} kB`;
   return `${(value / 1e6).toFixed(1)} MB`;
 }
 
+/** @type {Record<string, string>} */
 const LONGER = { number: "atomic number", year: "discovery year" };
 
 /** A relation as a reader names it: "calling_code" -> "calling code". */
-export function words(name) {
+export function words(/** @type {string} */ name) {
   return Object.hasOwn(LONGER, name) ? LONGER[name] : name.replaceAll("_", " ");
 }
 
 /** "1 row", "2 rows" */
-export function plural(number, one, many = `${one}s`) {
+export function plural(/** @type {number} */ number, /** @type {string} */ one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }

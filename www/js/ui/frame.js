@@ -30,7 +30,7 @@ let nextUnseen = 0;
 const observer = new IntersectionObserver(
   (entries) => {
     for (const entry of entries) {
-      const view = views.get(entry.target);
+      const view = views.get(/** @type {HTMLElement} */ (entry.target));
       if (view) view.isVisible = entry.isIntersecting;
     }
     schedule();
@@ -45,9 +45,11 @@ const observer = new IntersectionObserver(
 const heights = new ResizeObserver((entries) => {
   for (const { target, borderBoxSize } of entries) {
     const [{ inlineSize, blockSize }] = borderBoxSize;
-    const view = views.get(target);
+    const element = /** @type {HTMLElement} */ (target);
+    const view = views.get(element);
+    if (!view) continue;
     const isHeld = view.width === null || view.width === inlineSize;
-    target.style.minHeight = isHeld ? `${blockSize}px` : "";
+    element.style.minHeight = isHeld ? `${blockSize}px` : "";
     view.width = inlineSize;
   }
 });
@@ -97,7 +99,7 @@ async function drawFrame() {
 }
 
 /** Leaves the views off screen that are still to be drawn for later frames. */
-function drawUnseenLater(now) {
+function drawUnseenLater(/** @type {number} */ now) {
   nextUnseen = now + SPACING_MS;
   setTimeout(schedule, SPACING_MS);
 }
@@ -106,7 +108,11 @@ function drawUnseenLater(now) {
  * Has `draw` called when something has changed and `element` is on the screen, and `write` wherever it is. A `draw` that
  * returns true has more to do and is called again in the next frame.
  */
-export function addView(element, draw, write = () => {}) {
+export function addView(
+  /** @type {HTMLElement} */ element,
+  /** @type {View["draw"]} */ draw,
+  /** @type {View["write"]} */ write = () => {},
+) {
   views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false, width: null });
   observer.observe(element);
 }
@@ -115,14 +121,14 @@ export function addView(element, draw, write = () => {}) {
 export function makeDifference() {
   let last = /** @type {unknown[] | null} */ (null);
   return (/** @type {unknown[]} */ ...parts) => {
-    const isOther = last?.length !== parts.length || parts.some((part, i) => part !== last[i]);
+    const isOther = last === null || last.length !== parts.length || parts.some((part, i) => part !== last?.[i]);
     last = parts;
     return isOther;
   };
 }
 
 /** Marks all views, or the one of `element`, for the next frames. */
-export function invalidate(element) {
+export function invalidate(/** @type {HTMLElement | undefined} */ element = undefined) {
   for (const [key, view] of views) {
     if (element === undefined || key === element) view.isDirty = view.isUnwritten = true;
   }

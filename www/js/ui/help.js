@@ -13,6 +13,6 @@ const HELP = {
 };
 
 /** A sentence or two on what to do about an error. */
-export function helpFor(name) {
+export function helpFor(/** @type {string} */ name) {
   return HELP[name] ?? "Something went wrong.";
 }

@@ -5,6 +5,7 @@ const SPACE_ACTS = "button, a, summary, label, [role=button]";
 
 /** @param {{toggle: () => void, step: () => void, reset: () => void, help: () => void}} actions */
 export function listenToKeys(actions) {
+  /** @type {Record<string, () => void>} */
   const keys = { " ": actions.toggle, ArrowRight: actions.step, r: actions.reset, R: actions.reset, "?": actions.help };
   document.addEventListener("keydown", (event) => {
     const action = Object.hasOwn(keys, event.key) ? keys[event.key] : null;

@@ -4,7 +4,7 @@
 const cache = new Map();
 
 /** The colour of a custom property: `color("lora")` is `--lora`. */
-export function color(name) {
+export function color(/** @type {string} */ name) {
   let value = cache.get(name);
   if (value === undefined) {
     value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -14,7 +14,7 @@ export function color(name) {
 }
 
 /** Calls `listener` when the colours or the resolution change. */
-export function onThemeChange(listener) {
+export function onThemeChange(/** @type {() => void} */ listener) {
   const update = () => {
     cache.clear();
     listener();
