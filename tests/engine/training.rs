@@ -65,7 +65,7 @@ fn regularisers_follow_candle() {
     let gpu = gpu();
     let noisy = Optimizer { neftune: 5.0, seed: 3, ..Optimizer::default() };
     let pulled = Optimizer { pull: 20.0, ..Optimizer::default() };
-    let held = Optimizer { kl_to_base: 0.5, ..Optimizer::default() };
+    let held = Optimizer { kl_to_base: 20.0, ..Optimizer::default() };
     let cases = [
         (Tuning::Full, noisy),
         (lora(4, &Target::ALL), noisy),

@@ -6,8 +6,6 @@ const whole = new Intl.NumberFormat("en");
 /** Instead of figures, before a run's first measure. */
 export const NOT_MEASURED = "Nothing is measured yet.";
 
-export const SPLIT_LABEL = { kept: "kept", seen: "seen", new: "new" };
-
 /** @returns {value is number} */
 export function isNumber(/** @type {unknown} */ value) {
   return typeof value === "number" && Number.isFinite(value);

@@ -1,4 +1,10 @@
-/** The four charts: draws what figures.js says and keeps legend, caption and table beside it. */
+/**
+ * The four charts: draws what figures.js says and keeps legend, caption and table beside it.
+ *
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../ui/arm-style.js").Line} Line
+ * @typedef {import("./figures.js").Figure} Figure
+ */
 import { CLASSES, FIGURES, shareLines } from "./figures.js";
 import { LineChart } from "./line-chart.js";
 import { el, find, setText, table } from "../ui/dom.js";
@@ -8,12 +14,14 @@ import { makeSlots } from "../ui/slots.js";
 import { swatch } from "../ui/swatch.js";
 
 /** Prepares every chart figure of the page. */
-export function makeCharts(/** @type {import("../state/store.js").Store} */ store) {
-  return [...["loss", "recall", "kl"].map((name) => lineFigure(store, name)), shareFigure(store)];
+export function makeCharts(/** @type {Store} */ store) {
+  const names = /** @type {const} */ (["loss", "recall", "kl"]);
+  return [...names.map((name) => lineFigure(store, name)), shareFigure(store)];
 }
 
-function lineFigure(store, name) {
+function lineFigure(/** @type {Store} */ store, /** @type {"loss" | "recall" | "kl"} */ name) {
   const figure = find(`[data-figure="${name}"]`);
+  /** @type {import("./figures.js").LineFigure} */
   const spec = FIGURES[name];
   const chart = new LineChart(find(".plot", figure), store, {
     write: spec.axis,
@@ -32,11 +40,11 @@ function lineFigure(store, name) {
     drawTable();
   };
   addView(figure, draw, () => writeCaption(figure, store, spec));
-  if (name === "recall") offerChoices(figure, store, spec, () => ((drawn = -1), invalidate(figure)));
+  if (name === "recall") offerChoices(figure, store, FIGURES.recall, () => ((drawn = -1), invalidate(figure)));
   return { redraw: () => chart.redraw() };
 }
 
-function shareFigure(store) {
+function shareFigure(/** @type {Store} */ store) {
   const figure = find('[data-figure="shares"]');
   const spec = FIGURES.shares;
   const drawTable = tableOf(figure, store, spec);
@@ -71,16 +79,25 @@ function shareFigure(store) {
   return { redraw: () => charts.forEach(({ chart }) => chart.redraw()) };
 }
 
-function writeCaption(figure, store, spec) {
+function writeCaption(/** @type {Element} */ figure, /** @type {Store} */ store, /** @type {Figure} */ spec) {
   if (store.run) setText(find("figcaption", figure), store.isMeasured ? spec.caption(store) : NOT_MEASURED);
 }
 
-function drawLines(chart, lines, x, values) {
+function drawLines(
+  /** @type {LineChart} */ chart,
+  /** @type {Line[]} */ lines,
+  /** @type {number[]} */ x,
+  /** @type {(number | null)[][]} */ values,
+) {
   const styles = lines.map(({ now, ...style }) => style);
   chart.draw(styles, x, values);
 }
 
-function drawLegend(host, lines, write) {
+function drawLegend(
+  /** @type {HTMLElement} */ host,
+  /** @type {Line[]} */ lines,
+  /** @type {Figure["write"]} */ write,
+) {
   if (host.dataset.labels !== lines.map((line) => line.label).join()) {
     host.dataset.labels = lines.map((line) => line.label).join();
     host.replaceChildren(...lines.map((line) => el("span", {}, swatch(line), line.label, el("b", {}))));
@@ -89,7 +106,7 @@ function drawLegend(host, lines, write) {
 }
 
 /** The table is only made while it is open. */
-function tableOf(figure, store, spec) {
+function tableOf(/** @type {Element} */ figure, /** @type {Store} */ store, /** @type {Figure} */ spec) {
   const details = find("details", figure);
   let drawn = -1;
   const draw = () => {
@@ -101,7 +118,13 @@ function tableOf(figure, store, spec) {
   return draw;
 }
 
-/** Buttons that choose which recall is drawn. */
+/**
+ * Buttons that choose which recall is drawn.
+ * @param {Element} figure
+ * @param {Store} store
+ * @param {import("./figures.js").RecallFigure} spec
+ * @param {() => void} redraw
+ */
 function offerChoices(figure, store, spec, redraw) {
   const host = find(".choices", figure);
   const update = () => {

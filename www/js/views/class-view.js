@@ -18,13 +18,13 @@ export function makeClassView(hidden, changed) {
     for (const box of boxes) find(`#${box.value}`).hidden = !box.checked;
     note.hidden = chosen().length === 0;
   };
-  const title = (name) => find(`#${name} h2`).textContent;
+  const title = (/** @type {string} */ name) => find(`#${name} h2`).textContent;
   find("#parts").append(...boxes.map((box) => el("label", { class: "box" }, box, title(box.value))));
   find("#show-parts").addEventListener("click", () => {
     hide([]);
     changed();
   });
-  const hide = (names) => {
+  const hide = (/** @type {string[]} */ names) => {
     for (const box of boxes) box.checked = !names.includes(box.value);
     apply();
   };

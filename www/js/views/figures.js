@@ -1,21 +1,44 @@
-/** What the charts show: the lines, a sentence made from the numbers, and the table behind them. */
+/**
+ * What the charts show: the lines, a sentence made from the numbers, and the table behind them.
+ *
+ * @typedef {import("../contract/types.js").Measure} Measure
+ * @typedef {import("../contract/types.js").Split} Split
+ * @typedef {import("../contract/types.js").RecallForm} RecallForm
+ * @typedef {import("../ui/arm-style.js").Line} Line
+ * @typedef {"unshifted" | "marginal" | "shifted"} Class
+ * @typedef {{split: Split, form: RecallForm}} Choice
+ * @typedef {{lines: Line[], x: number[], values: (number | null)[][]}} Drawing
+ * @typedef {{write: (value: number | null | undefined) => string, axis: (value: number) => string,
+ *   caption: (store: Store) => string, head: string[], rows: (store: Store) => string[][]}} Figure
+ * @typedef {Figure & {isOfSteps?: boolean, lines: (store: Store) => Drawing}} LineFigure
+ *   `isOfSteps`: it changes with every optimiser step
+ * @typedef {LineFigure & {choice: Choice, choices: (store: Store) => Choice[],
+ *   share: (measure: Measure | null) => number}} RecallFigure
+ */
 import { Columns } from "../state/columns.js";
 import { Store } from "../state/store.js";
 import { armLine, baseLine, batchLine } from "../ui/arm-style.js";
 import { count, fixed, nats, percent, rate } from "../ui/format.js";
 
+/** @type {Class[]} */
 export const CLASSES = ["unshifted", "marginal", "shifted"];
 
 /** A share that is in percent already. */
-function percentNow(value) {
-  return percent(value / 100);
+function percentNow(/** @type {number | null | undefined} */ value) {
+  return percent((value ?? NaN) / 100);
 }
 
-/** Lines of one figure of the measures per arm, with the base as a dashed level. */
+/**
+ * Lines of one figure of the measures per arm, with the base as a dashed level.
+ * @param {Store} store
+ * @param {(measure: Measure | null) => number | undefined} pick
+ * @param {number} level
+ */
 function measured(store, pick, level) {
   const columns = new Columns(store.armNames.length, [0, store.lastStep]);
   store.armNames.forEach((arm, i) => columns.extend(i, store.log(arm).measures, pick));
   const { x, values } = columns;
+  /** @type {Line[]} */
   const lines = store.armNames.map((arm) => ({
     ...armLine(store.placeOf(arm), store.label(arm)),
     now: pick(store.measure(arm)),
@@ -27,22 +50,22 @@ function measured(store, pick, level) {
   return { lines, x, values };
 }
 
-const plain = (value) => String(Number(value.toPrecision(3)));
+const plain = (/** @type {number} */ value) => String(Number(value.toPrecision(3)));
 
 /**
  * Of each run that was shown, and the arms that were: the losses of its training batches and the held-out ones by arm,
  * and the base's level.
+ * @type {WeakMap<import("../state/store.js").Run, {shown: string, columns: Columns}>}
  */
 const lossColumns = new WeakMap();
 
-function extendLosses(store, level) {
+function extendLosses(/** @type {Store} */ store, /** @type {number | undefined} */ level) {
   const arms = store.armNames.map((arm) => store.log(arm));
   const ends = [0, store.lastStep].map((step) => ({ step }));
-  /** @type {Columns} */
   const shown = store.armNames.join();
-  const known = lossColumns.get(store.run);
+  const known = store.run && lossColumns.get(store.run);
   const columns = known?.shown === shown ? known.columns : new Columns(2 * arms.length + 1, [0, store.lastStep]);
-  lossColumns.set(store.run, { shown, columns });
+  if (store.run) lossColumns.set(store.run, { shown, columns });
   arms.forEach((log, i) => {
     columns.extend(i, log.steps, (entry) => entry.loss);
     columns.extend(arms.length + i, log.measures, (entry) => entry.heldout_loss);
@@ -51,6 +74,7 @@ function extendLosses(store, level) {
   return columns;
 }
 
+/** @type {LineFigure} */
 const loss = {
   isOfSteps: true,
   write: nats,
@@ -73,7 +97,11 @@ const loss = {
   },
   caption(store) {
     const now = store.perArm((arm) => nats(store.measure(arm)?.heldout_loss));
-    return `Held-out loss after ${count(store.measuredStep)} steps, in nats per response token: ${now}; base ${nats(store.start()?.heldout_loss)}. Lower is better at the instructions; it says nothing about what was forgotten.`;
+    const base = nats(store.start()?.heldout_loss);
+    return (
+      `Held-out loss after ${count(store.measuredStep)} steps, in nats per response token: ${now}; base ${base}. ` +
+      "Lower is better at the instructions; it says nothing about what was forgotten."
+    );
   },
   head: ["Step", "Arm", "Training loss", "Held-out loss", "Rate", "Gradient norm"],
   rows: (store) =>
@@ -83,12 +111,14 @@ const loss = {
     }),
 };
 
+/** @type {RecallFigure} */
 const recall = {
   write: percentNow,
   axis: (value) => `${value} %`,
   choice: { split: "kept", form: "cloze" },
   /** The recall figures that this run has. */
   choices(store) {
+    /** @type {Map<string, Choice>} */
     const seen = new Map();
     for (const { measures } of store.arms.values())
       for (const entry of measures[0]?.recall ?? [])
@@ -104,7 +134,7 @@ const recall = {
   },
   caption(store) {
     const { split, form } = this.choice;
-    const write = (arm) => {
+    const write = (/** @type {string} */ arm) => {
       const entry = Store.recall(store.measure(arm), split, form);
       return entry ? `${count(entry.correct)} of ${count(entry.n)} (${percent(entry.correct / entry.n)})` : "–";
     };
@@ -114,13 +144,14 @@ const recall = {
       new: "facts that only the instruction set has",
     }[split];
     const how = form === "cloze" ? "Completing a sentence" : "Answering a question";
-    return `${how} on ${facts}, after ${count(store.measuredStep)} steps: ${store.perArm(write)}; base ${percent(this.share(store.start()) / 100)}.`;
+    const base = percent(this.share(store.start()) / 100);
+    return `${how} on ${facts}, after ${count(store.measuredStep)} steps: ${store.perArm(write)}; base ${base}.`;
   },
   head: ["Step", "Arm", "Kept, cloze", "Kept, asked", "Seen, cloze", "Seen, asked", "New, cloze", "New, asked"],
   rows: (store) =>
     eachMeasure(store, (arm, m) =>
-      ["kept", "seen", "new"].flatMap((split) =>
-        ["cloze", "asked"].map((form) => {
+      /** @type {Split[]} */ (["kept", "seen", "new"]).flatMap((split) =>
+        /** @type {RecallForm[]} */ (["cloze", "asked"]).map((form) => {
           const entry = Store.recall(m, split, form);
           return entry ? `${entry.correct} / ${entry.n}` : "–";
         }),
@@ -128,6 +159,7 @@ const recall = {
     ),
 };
 
+/** @type {LineFigure} */
 const kl = {
   write: nats,
   axis: plain,
@@ -135,18 +167,24 @@ const kl = {
   caption(store) {
     const n = store.measure(store.armNames[0])?.shift.n;
     const now = store.perArm((arm) => nats(store.measure(arm)?.shift.kl));
-    return `KL(tuned || base) over the whole vocabulary after ${count(store.measuredStep)} steps, in nats per token, on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`;
+    return (
+      `KL(tuned || base) over the whole vocabulary after ${count(store.measuredStep)} steps, in nats per token, ` +
+      `on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`
+    );
   },
   head: ["Step", "Arm", "KL, nats per token", "Tokens"],
   rows: (store) => eachMeasure(store, (arm, m) => [nats(m.shift.kl), count(m.shift.n)]),
 };
 
-const share = (m, name) => (m && m.shift.n > 0 ? (100 * m.shift[name]) / m.shift.n : NaN);
+const share = (/** @type {Measure | null} */ m, /** @type {Class} */ name) =>
+  (m && m.shift.n > 0 ? (100 * m.shift[name]) / m.shift.n : NaN);
 
 /** Stacked shares of one arm; drawn from the tallest area to the lowest, so that each covers the one behind. */
-export function shareLines(store, arm) {
+export function shareLines(/** @type {Store} */ store, /** @type {string} */ arm) {
   const { measures } = store.log(arm);
+  /** @type {Record<Class, Class[]>} */
   const tops = { shifted: CLASSES, marginal: ["unshifted", "marginal"], unshifted: ["unshifted"] };
+  /** @type {Class[]} */
   const names = ["shifted", "marginal", "unshifted"];
   const lines = names.map((name) => ({
     label: name,
@@ -162,6 +200,7 @@ export function shareLines(store, arm) {
   return { lines, x: columns.x, values: columns.values };
 }
 
+/** @type {Figure} */
 const shares = {
   write: percentNow,
   axis: (value) => `${value} %`,
@@ -169,13 +208,21 @@ const shares = {
     const now = store.perArm((arm) =>
       CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "),
     );
-    return `Unshifted / marginal / shifted tokens after ${count(store.measuredStep)} steps, in percent of each arm's own answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`;
+    return (
+      `Unshifted / marginal / shifted tokens after ${count(store.measuredStep)} steps, in percent of each arm's own ` +
+      `answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`
+    );
   },
   head: ["Step", "Arm", "Unshifted", "Marginal", "Shifted", "Tokens"],
   rows: (store) =>
     eachMeasure(store, (arm, m) => [...CLASSES.map((name) => percent(share(m, name) / 100)), count(m.shift.n)]),
 };
 
+/**
+ * A row of a table for every measure of every arm.
+ * @param {Store} store
+ * @param {(arm: string, m: Measure) => string[]} write
+ */
 function eachMeasure(store, write) {
   return store.armNames.flatMap((arm) =>
     store.log(arm).measures.map((m) => [count(m.step), store.label(arm), ...write(arm, m)]),

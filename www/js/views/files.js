@@ -11,8 +11,13 @@ const LARGEST = 200e6;
 let saveSlots = [];
 
 /**
- * @param {import("../state/store.js").Store} store
- * @param {{onImport: () => void, hash: () => string, post: (command: import("../contract/types.js").Command) => void}} hooks
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../contract/types.js").Command} Command
+ */
+
+/**
+ * @param {Store} store
+ * @param {{onImport: () => void, hash: () => string, post: (command: Command) => void}} hooks
  */
 export function makeFileTools(store, hooks) {
   const file = () => `driftscope-run-seed${store.run?.settings.seed ?? 0}-step${store.newest}`;
@@ -20,8 +25,8 @@ export function makeFileTools(store, hooks) {
     download(`${file()}.json`, writeRecord(store), "application/json"),
   );
   find("#export-csv").addEventListener("click", () => download(`${file()}.csv`, writeCsv(store), "text/csv"));
-  find("#import-json").addEventListener("change", async (event) => {
-    const [chosen] = event.target.files;
+  find("#import-json").addEventListener("change", async (/** @type {Event & {target: HTMLInputElement}} */ event) => {
+    const [chosen] = event.target.files ?? [];
     if (chosen) await open(store, chosen, hooks.onImport);
     event.target.value = "";
   });
@@ -32,7 +37,7 @@ export function makeFileTools(store, hooks) {
   }
 }
 
-async function open(store, file, onImport) {
+async function open(/** @type {Store} */ store, /** @type {File} */ file, /** @type {() => void} */ onImport) {
   clearErrors("import");
   try {
     if (file.size > LARGEST) throw new RecordError("it is larger than 200 MB");
@@ -46,7 +51,7 @@ async function open(store, file, onImport) {
   }
 }
 
-async function copyLink(hash) {
+async function copyLink(/** @type {string} */ hash) {
   const link = new URL(hash || "#", document.baseURI).href.replace(/#$/, "");
   try {
     await navigator.clipboard.writeText(link);
@@ -61,7 +66,10 @@ async function copyLink(hash) {
 }
 
 /** Which tools can be used now. */
-export function enableFileTools(store, control) {
+export function enableFileTools(
+  /** @type {Store} */ store,
+  /** @type {import("../state/run-control.js").RunControl} */ control,
+) {
   for (const name of ["#export-json", "#export-csv"]) update(find(name), { disabled: !store.run });
   saveSlots.forEach((button, place) => {
     const arm = store.armAt(place);

@@ -6,10 +6,14 @@ import { plural } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 
 /**
+ * @typedef {import("../contract/types.js").PresetData} PresetData
+ * @typedef {{showRecorded: (name: string) => void, run: (finding: PresetData, seeds: number) => void}} Hooks
+ */
+
+/**
  * @param {import("../state/store.js").Store} store
  * @param {import("../state/run-control.js").RunControl} control
- * @param {{showRecorded: (name: string) => void,
- *   run: (finding: import("../contract/types.js").PresetData, seeds: number) => void}} hooks
+ * @param {Hooks} hooks
  */
 export function makeFindings(store, control, hooks) {
   const cards = PRESETS.map((finding) => makeCard(finding, hooks));
@@ -20,7 +24,7 @@ export function makeFindings(store, control, hooks) {
     () => {
       for (const { finding, card, run, seeds } of cards) {
         const isShown = store.summary?.preset === finding.name;
-        const isRunning = control.isExperimenting && control.experiment.name === finding.name;
+        const isRunning = control.isExperimenting && control.experiment?.name === finding.name;
         card.classList.toggle("is-shown", isShown);
         card.classList.toggle("is-running", isRunning);
         const isLive = control.mode === "live";
@@ -38,7 +42,7 @@ export function makeFindings(store, control, hooks) {
   );
 }
 
-function makeCard(finding, hooks) {
+function makeCard(/** @type {PresetData} */ finding, /** @type {Hooks} */ hooks) {
   const { name, short, title, claim, runs } = finding;
   const of = () => el("span", { class: "hidden" }, ` ${short}`);
   const amount = el("span", { class: "soft" });

@@ -3,6 +3,8 @@
  * dragging or clicking chooses it.
  *
  * @typedef {import("../ui/arm-style.js").Line} Line
+ * @typedef {{high?: number, write: (value: number) => string, height?: number}} Options
+ *   `high` fixes the top of the y axis
  */
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { markerPath } from "../ui/arm-style.js";
@@ -16,32 +18,32 @@ export class LineChart {
   /**
    * @param {HTMLElement} host
    * @param {import("../state/store.js").Store} store
-   * @param {{high?: number, write: (value: number) => string, height?: number}} options `high` fixes the top of the y axis
+   * @param {Options} options
    */
   constructor(host, store, options) {
     this.host = host;
     this.store = store;
     this.options = options;
     this.key = "";
-    /** @type {any} */
+    /** @type {uPlot | null} */
     this.plot = null;
     new ResizeObserver(() => this.resize()).observe(host);
   }
 
   /** Draws `lines` over `x`; `values[i]` belongs to `lines[i]`, null where there is none. */
-  draw(/** @type {Line[]} */ lines, x, values) {
+  draw(/** @type {Line[]} */ lines, /** @type {number[]} */ x, /** @type {(number | null)[][]} */ values) {
     const key = JSON.stringify(lines);
     if (key !== this.key) this.build(lines);
     this.key = key;
-    this.plot.setData([x, ...values]);
+    this.plot?.setData([x, ...values]);
   }
 
   /** @private */
-  build(lines) {
+  build(/** @type {Line[]} */ lines) {
     this.plot?.destroy();
     const axis = { stroke: () => color("ink-soft"), font: FONT, ticks: { show: false } };
     const grid = { stroke: () => color("line"), width: 1 };
-    this.plot = new uPlot(
+    const plot = new uPlot(
       {
         width: this.width(),
         height: this.options.height ?? HEIGHT,
@@ -62,25 +64,26 @@ export class LineChart {
       [[0], ...lines.map(() => [null])],
       this.host,
     );
-    this.addCursor();
+    this.plot = plot;
+    this.addCursor(plot);
   }
 
   /** @private */
-  addCursor() {
+  addCursor(/** @type {uPlot} */ plot) {
     this.line = document.createElement("div");
     this.line.className = "cursor-line";
     this.later = document.createElement("div");
     this.later.className = "cursor-later";
-    const over = this.plot.over;
+    const { over } = plot;
     over.append(this.later, this.line);
     over.addEventListener("pointerdown", (event) => {
       over.setPointerCapture(event.pointerId);
       this.isDragging = true;
-      this.store.pin(this.stepAt(event));
+      this.store.pin(stepAt(plot, event));
     });
     over.addEventListener("pointermove", (event) => {
-      if (this.isDragging) this.store.pin(this.stepAt(event));
-      else if (event.pointerType === "mouse") this.store.hover(this.stepAt(event));
+      if (this.isDragging) this.store.pin(stepAt(plot, event));
+      else if (event.pointerType === "mouse") this.store.hover(stepAt(plot, event));
     });
     const release = () => (this.isDragging = false);
     over.addEventListener("pointerup", release);
@@ -89,15 +92,9 @@ export class LineChart {
     over.addEventListener("dblclick", () => this.store.pin(null));
   }
 
-  /** @private */
-  stepAt(event) {
-    const box = this.plot.over.getBoundingClientRect();
-    return this.plot.posToVal(event.clientX - box.left, "x");
-  }
-
   /** Puts the cursor where the store is. */
   moveCursor() {
-    if (!this.line) return;
+    if (!this.plot || !this.line || !this.later) return;
     const left = this.plot.valToPos(this.store.step, "x");
     this.line.style.transform = `translateX(${left}px)`;
     this.later.style.left = `${left}px`;
@@ -120,17 +117,24 @@ export class LineChart {
   }
 }
 
+/** The step under the pointer. */
+function stepAt(/** @type {uPlot} */ plot, /** @type {PointerEvent} */ event) {
+  const box = plot.over.getBoundingClientRect();
+  return plot.posToVal(event.clientX - box.left, "x");
+}
+
 /** A little above the highest value. */
-function niceTop(high) {
+function niceTop(/** @type {number} */ high) {
   return high > 0 ? high * 1.06 : 1;
 }
 
-/** uPlot's series of a line. */
+/** uPlot's series of a line. @returns {uPlot.Series} */
 function seriesOf(/** @type {Line} */ line) {
+  const { fill } = line;
   return {
     label: line.label,
     stroke: () => color(line.color),
-    fill: line.fill ? () => color(line.fill) : undefined,
+    fill: fill ? () => color(fill) : undefined,
     width: line.width ?? 2,
     dash: line.dash,
     alpha: line.alpha ?? 1,
@@ -140,7 +144,13 @@ function seriesOf(/** @type {Line} */ line) {
 }
 
 /** Marks at some of the values, so that lines differ without colour. */
-function drawMarkers(plot, index, first, last, line) {
+function drawMarkers(
+  /** @type {uPlot} */ plot,
+  /** @type {number} */ index,
+  /** @type {number} */ first,
+  /** @type {number} */ last,
+  /** @type {Line} */ line,
+) {
   const values = plot.data[index];
   const known = [];
   for (let i = first; i <= last; i += 1) if (values[i] !== null && values[i] !== undefined) known.push(i);
@@ -154,8 +164,8 @@ function drawMarkers(plot, index, first, last, line) {
   ctx.setLineDash([]);
   const outline = new Path2D(markerPath(line.marker ?? "circle", size));
   for (const i of known.filter((_, n) => n % every === 0)) {
-    const x = plot.valToPos(plot.data[0][i], "x", true);
-    const y = plot.valToPos(values[i], "y", true);
+    const x = plot.valToPos(Number(plot.data[0][i]), "x", true);
+    const y = plot.valToPos(Number(values[i]), "y", true);
     ctx.save();
     ctx.translate(x, y);
     ctx.fill(outline);

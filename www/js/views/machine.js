@@ -3,7 +3,11 @@ import { el, find, setText, table } from "../ui/dom.js";
 import { bytes, count, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 
-/** Fills the panel once the engine is ready, or says why there is none. */
+/**
+ * Fills the panel once the engine is ready, or says why there is none.
+ * @param {{engine: import("../contract/types.js").EngineName | "playback", adapter: string, reason: string,
+ *   model: string, parameters: number}} ready
+ */
 export function showEngine({ engine, adapter, reason, model, parameters }) {
   const rows = [
     ["Engine", { webgpu: "WebGPU", cpu: "CPU (WebAssembly)", playback: "none: playback of recorded runs" }[engine]],
@@ -19,9 +23,12 @@ export function showEngine({ engine, adapter, reason, model, parameters }) {
 }
 
 /** Prepares the table of what each arm trains. */
-export function makeArmTable(/** @type {import("../state/store.js").Store} */ store, parameters) {
+export function makeArmTable(
+  /** @type {import("../state/store.js").Store} */ store,
+  /** @type {() => number} */ parameters,
+) {
   const section = find("#machine");
-  let drawn = null;
+  let drawn = /** @type {import("../state/store.js").Run | null} */ (null);
   addView(section, () => {
     const { run } = store;
     if (!run || run === drawn) return;

@@ -9,7 +9,11 @@ export const SAMPLING = {
 };
 
 /** A value from text, within its range and to three decimals; `last` where the text is no number. */
-export function readField(name, text, last) {
+export function readField(
+  /** @type {keyof Sampling} */ name,
+  /** @type {string} */ text,
+  /** @type {number} */ last,
+) {
   const value = text.trim() === "" ? NaN : Number(text);
   if (!Number.isFinite(value)) return last;
   const { low, high } = SAMPLING[name];

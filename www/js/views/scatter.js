@@ -3,6 +3,8 @@
  *
  * @typedef {{x: number, y: number, title: string, isStart?: boolean, isLarge?: boolean}} Point
  * @typedef {{place: number, points: Point[]}} Course  `place`: of the arm in its list
+ * @typedef {{x: number, label: string}} Level  on the x axis
+ * @typedef {{low: number, high: number}} Range
  * @typedef {{xLabel: string, yLabel: string, label: string, isReversed?: boolean, isPercent?: boolean,
  *   highest?: number, span?: number, xRange?: [number, number]}} Axes
  *   `isReversed`: x falls to the right; `isPercent`: y is in percent; `highest`: the top of y, where it is known;
@@ -18,17 +20,17 @@ const TOP = 12;
 const BOTTOM = 46;
 
 /** Round numbers from `low` to `high`, about `wanted` of them. */
-export function ticks(low, high, wanted = 5) {
+export function ticks(/** @type {number} */ low, /** @type {number} */ high, wanted = 5) {
   const rough = (high - low) / wanted || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((size) => size >= rough * 0.999);
+  const step = [1, 2, 5, 10].map((m) => m * power).find((size) => size >= rough * 0.999) ?? 10 * power;
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
 /** Lowest and highest of `values` with a margin, at least `span` apart and never above `highest`. */
-export function extent(values, { span = 0, highest = Infinity, margin = 0.05 } = {}) {
+export function extent(/** @type {number[]} */ values, { span = 0, highest = Infinity, margin = 0.05 } = {}) {
   if (values.length === 0) return [0, Math.min(1, highest)];
   let low = values.reduce((a, b) => Math.min(a, b));
   let high = values.reduce((a, b) => Math.max(a, b));
@@ -48,20 +50,29 @@ export class Scatter {
     this.axes = axes;
     /** @type {Course[]} */
     this.courses = [];
-    /** @type {{x: number, label: string} | null} A level on the x axis. */
+    /** @type {Level | null} */
     this.level = null;
     const hidden = { "aria-hidden": "true" };
     this.parts = { grid: svg("g", hidden), level: svg("g", hidden), lines: svg("g"), starts: svg("g") };
     const look = { role: "img", class: "scatter", "aria-label": axes.label };
     this.root = svg("svg", look, ...Object.values(this.parts));
     this.scales = "";
+    this.width = 0;
+    /** @type {Range} */
+    this.x = { low: 0, high: 1 };
+    /** @type {Range} */
+    this.y = { low: 0, high: 1 };
+    /** Where a value is drawn; `place` sets both. @type {(value: number) => number} */
+    this.toX = () => 0;
+    /** @type {(value: number) => number} */
+    this.toY = () => 0;
     host.replaceChildren(this.root);
     new ResizeObserver(() => this.render()).observe(host);
   }
 
   /** Draws these courses, the level across them, and the point where all begin. */
-  draw(courses, level = null) {
-    const isKnown = ({ x, y }) => Number.isFinite(x) && Number.isFinite(y);
+  draw(/** @type {Course[]} */ courses, /** @type {Level | null} */ level = null) {
+    const isKnown = (/** @type {Point} */ { x, y }) => Number.isFinite(x) && Number.isFinite(y);
     this.courses = courses.map((course) => ({ ...course, points: course.points.filter(isKnown) }));
     this.level = level;
     this.width = 0;
@@ -79,7 +90,7 @@ export class Scatter {
     const scales = JSON.stringify([width, this.x, this.y]);
     if (scales !== this.scales) grid.replaceChildren(...this.grid(width));
     this.scales = scales;
-    level.replaceChildren(...(this.level ? this.levelLine() : []));
+    level.replaceChildren(...(this.level ? this.levelLine(this.level) : []));
     const groups = fit(lines, this.courses.length, () => svg("g", {}, svg("polyline", { fill: "none" }), svg("g")));
     this.courses.forEach((course, i) => this.course(groups[i], course));
     const begins = this.courses.flatMap(({ points }) => points.filter((point) => point.isStart));
@@ -89,7 +100,7 @@ export class Scatter {
   }
 
   /** Chooses the scales. @private */
-  place(width) {
+  place(/** @type {number} */ width) {
     const points = this.courses.flatMap((course) => course.points);
     const { isReversed, highest, span, xRange } = this.axes;
     const [xLow, xHigh] = xRange ?? extent(points.map((point) => point.x));
@@ -101,13 +112,14 @@ export class Scatter {
     const isFree = highest === undefined;
     this.y = isFree ? { low: 0, high: Math.max(yHigh, span ?? 0) } : { low: Math.max(0, yLow), high: highest };
     const [from, to] = isReversed ? [width - RIGHT, LEFT] : [LEFT, width - RIGHT];
-    const share = (value, { low, high }) => (value - low) / (high - low || 1);
+    const share = (/** @type {number} */ value, /** @type {Range} */ { low, high }) =>
+      (value - low) / (high - low || 1);
     this.toX = (value) => from + share(value, this.x) * (to - from);
     this.toY = (value) => HEIGHT - BOTTOM - share(value, this.y) * (HEIGHT - BOTTOM - TOP - 6);
   }
 
   /** @private */
-  grid(width) {
+  grid(/** @type {number} */ width) {
     const { xLabel, yLabel, isPercent } = this.axes;
     const bottom = HEIGHT - BOTTOM;
     const parts = [];
@@ -134,18 +146,18 @@ export class Scatter {
   }
 
   /** @private */
-  levelLine() {
-    const x = this.toX(this.level.x);
+  levelLine(/** @type {Level} */ level) {
+    const x = this.toX(level.x);
     const isRight = x > this.width / 2;
     const place = { x: x + (isRight ? -6 : 6), y: HEIGHT - BOTTOM - 8, "text-anchor": isRight ? "end" : "start" };
     return [
       svg("line", { x1: x, x2: x, y1: TOP + 8, y2: HEIGHT - BOTTOM, class: "level-line" }),
-      svg("text", place, this.level.label),
+      svg("text", place, level.label),
     ];
   }
 
   /** One run: a thin line, small marks on its way and a large one at its end. @private */
-  course(group, { place, points }) {
+  course(/** @type {Element} */ group, /** @type {Course} */ { place, points }) {
     const [line, marks] = group.children;
     setAttributes(line, {
       points: points.map(({ x, y }) => `${this.toX(x).toFixed(1)},${this.toY(y).toFixed(1)}`).join(" "),
@@ -162,21 +174,26 @@ export class Scatter {
   }
 
   /** @private */
-  mark(node, place, { x, y, title }, isEnd) {
+  mark(
+    /** @type {Element} */ node,
+    /** @type {number} */ place,
+    /** @type {Point} */ { x, y, title },
+    /** @type {boolean} */ isEnd,
+  ) {
     const color = `var(--${colorOf(place)})`;
     const look = isEnd
       ? { fill: color, stroke: "var(--paper)", "stroke-width": 1.5 }
       : { fill: "var(--paper)", stroke: color, "stroke-width": 1.25 };
     const d = markerPath(armLine(place, "").marker ?? "circle", isEnd ? 5 : 2.25);
     setAttributes(node, { d, transform: `translate(${this.toX(x).toFixed(1)} ${this.toY(y).toFixed(1)})`, ...look });
-    setText(node.firstChild, title);
+    setText(/** @type {Node} */ (node.firstChild), title);
   }
 
   /** Where all runs begin: the base, a diamond. @private */
-  start(node, { x, y, title }) {
+  start(/** @type {Element} */ node, /** @type {Point} */ { x, y, title }) {
     const [cx, cy] = [this.toX(x), this.toY(y)];
     const points = `${cx},${cy - 7} ${cx + 7},${cy} ${cx},${cy + 7} ${cx - 7},${cy}`;
     setAttributes(node, { points, fill: "var(--base)", stroke: "var(--paper)", "stroke-width": 1.5 });
-    setText(node.firstChild, title);
+    setText(/** @type {Node} */ (node.firstChild), title);
   }
 }

@@ -5,26 +5,32 @@ import { count, percent } from "../ui/format.js";
 
 /** "At step 50 LoRA knows 198 of 200 kept facts (99 %), Full …": the newest measure up to `step`. */
 export function recallSentence(/** @type {Store} */ store, step = store.step) {
-  const entries = store.armNames.map((arm) => [arm, Store.recall(store.measure(arm, step), "kept", "cloze")]);
-  const known = entries.filter(([, entry]) => entry);
+  const known = store.armNames.flatMap((arm) => {
+    const measure = store.measure(arm, step);
+    const entry = Store.recall(measure, "kept", "cloze");
+    return measure && entry ? [{ ...entry, arm, step: measure.step }] : [];
+  });
   if (known.length === 0) return "";
-  const at = Math.max(...known.map(([arm]) => store.measure(arm, step).step));
-  const write = ([arm, { correct, n }]) =>
-    `${store.label(arm)} knows ${count(correct)} of ${count(n)} kept facts (${percent(correct / n, 0)})`;
-  return `After ${count(at)} steps ${known.map(write).join(", ")}.`;
+  const at = Math.max(...known.map((entry) => entry.step));
+  const sentences = known.map(
+    ({ arm, correct, n }) =>
+      `${store.label(arm)} knows ${count(correct)} of ${count(n)} kept facts (${percent(correct / n, 0)})`,
+  );
+  return `After ${count(at)} steps ${sentences.join(", ")}.`;
 }
 
 /** Announces each quarter of a live run once every arm has been measured there. */
 export class Milestones {
   constructor(/** @type {Store} */ store) {
     this.store = store;
+    /** @type {Store["run"]} */
     this.run = null;
     this.quarter = 0;
   }
 
   update() {
     const { store } = this;
-    if (store.source.kind !== "live") return;
+    if (store.source.kind !== "live" || !store.run) return;
     if (this.run !== store.run) {
       this.run = store.run;
       this.quarter = 0;

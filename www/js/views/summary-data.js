@@ -4,6 +4,7 @@
  * @typedef {Extract<import("../contract/types.js").RunEvent, {type: "summary"}>} Summary
  * @typedef {import("../contract/types.js").SummaryRow} SummaryRow
  * @typedef {import("../contract/types.js").Fairness} Fairness
+ * @typedef {import("../contract/types.js").Counterfactual} Counterfactual
  */
 import { BASE, FAIRNESS, METRICS } from "../contract/data.js";
 import { count, percent, plural } from "../ui/format.js";
@@ -23,8 +24,13 @@ export function firstWay(/** @type {Summary} */ summary) {
   return ways.includes("best_rate") ? "best_rate" : (ways[0] ?? null);
 }
 
-/** Those of `entries` that stand for `way`, and those that stand for none (the base, older records). */
-export function ofWay(entries, /** @type {Fairness | null} */ way) {
+/**
+ * Those of `entries` that stand for `way`, and those that stand for none (the base, older records).
+ * @template {{fairness?: Fairness | null}} T
+ * @param {T[]} entries
+ * @param {Fairness | null} way
+ */
+export function ofWay(entries, way) {
   return entries.filter((entry) => !way || !entry.fairness || entry.fairness === way);
 }
 
@@ -32,13 +38,14 @@ export function ofWay(entries, /** @type {Fairness | null} */ way) {
 export function columnsOf(/** @type {Summary} */ summary, /** @type {SummaryRow[]} */ rows) {
   const asked = (summary.comparisons ?? []).flatMap(({ a, b }) => [a.metric, b.metric]);
   const has = METRICS.filter(({ name }) => rows.some((row) => row.figures[name]));
-  const isMain = ({ name }) => CORE.includes(name) || asked.includes(name);
+  const isMain = (/** @type {import("../contract/types.js").MetricData} */ { name }) =>
+    CORE.includes(name) || asked.includes(name);
   const isOld = (summary.comparisons ?? []).length === 0;
   return { main: isOld ? has : has.filter(isMain), more: isOld ? [] : has.filter((metric) => !isMain(metric)) };
 }
 
 /** How often each reading occurs. */
-export function tally(comparisons) {
+export function tally(/** @type {import("../contract/types.js").Comparison[]} */ comparisons) {
   const counts = { supports: 0, contradicts: 0, no_difference: 0, one_seed: 0 };
   for (const { reading } of comparisons) counts[reading] += 1;
   return counts;
@@ -94,12 +101,17 @@ export function summaryArm(/** @type {Summary} */ summary, /** @type {string} */
 }
 
 /** "Of 12 answers whose rows were swapped, 9 followed …" */
-export function checkSentence(/** @type {Extract<import("../contract/types.js").RunEvent, {type: "counterfactual"}>} */ { swapped, control }, /** @type {string} */ label) {
+export function checkSentence(/** @type {Counterfactual} */ { swapped, control }, /** @type {string} */ label) {
   const beside =
     control.n > 0
-      ? ` Of ${plural(control.n, "control")}, whose rows stayed as they were, ${count(control.unchanged)} stayed the same${percentOf(control.unchanged, control.n)}.`
+      ? ` Of ${plural(control.n, "control")}, whose rows stayed as they were, ${count(control.unchanged)} stayed the ` +
+        `same${percentOf(control.unchanged, control.n)}.`
       : " No answer was left as a control.";
-  return `${label}: of ${plural(swapped.n, "borrowed answer")} whose source rows were swapped, ${count(swapped.followed)} followed the swap${percentOf(swapped.followed, swapped.n)}.${beside}`;
+  return (
+    `${label}: of ${plural(swapped.n, "borrowed answer")} whose source rows were swapped, ${count(swapped.followed)} ` +
+    `followed the swap${percentOf(swapped.followed, swapped.n)}.${beside}`
+  );
 }
 
-const percentOf = (part, n) => (n > 0 ? ` (${percent(part / n, 0)})` : "");
+const percentOf = (/** @type {number} */ part, /** @type {number} */ n) =>
+  n > 0 ? ` (${percent(part / n, 0)})` : "";

@@ -1,37 +1,47 @@
-/** What an experiment over several seeds shows: comparisons, verdict and table, for the chosen way to compare. */
+/**
+ * What an experiment over several seeds shows: comparisons, verdict and table, for the chosen way to compare.
+ *
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../state/store.js").Summary} Summary
+ * @typedef {import("../contract/types.js").Fairness} Fairness
+ * @typedef {import("../contract/types.js").Spread} Spread
+ * @typedef {import("../contract/types.js").SummaryRow} SummaryRow
+ * @typedef {import("../contract/types.js").MetricData} MetricData
+ */
 import { el, find, setText, svg } from "../ui/dom.js";
 import { BASE, FAIRNESS, READINGS } from "../contract/data.js";
 import { armClass } from "../ui/arm-style.js";
-import { count, fixed, nats, plural, rate } from "../ui/format.js";
+import { count, fixed, isNumber, nats, plural, rate } from "../ui/format.js";
 import { addView, invalidate } from "../ui/frame.js";
 import { columnsOf, firstWay, ofWay, summaryArm, tally, waysOf } from "./summary-data.js";
 
 /** What a reading is called, and its sign. */
 const readingOf = (/** @type {string} */ name) => READINGS.find((reading) => reading.name === name) ?? READINGS[0];
 
+/** @type {Partial<Record<Store["summaryKind"], string>>} */
 const SOURCE = { recorded: "recorded", imported: "from a file", live: "measured here" };
 
 /** "82.5 ± 3.1": both with the decimals of the mean; shares in percent, whose sign the column has. */
-function spread({ mean, sd }, isShare, seeds) {
+function spread(/** @type {Spread} */ { mean, sd }, /** @type {boolean} */ isShare, /** @type {number} */ seeds) {
   const value = isShare ? fixed(100 * mean, 1) : nats(mean);
   if (seeds < 2) return value;
   return `${value} ± ${isShare ? fixed(100 * sd, 1) : fixed(sd, Math.abs(mean) < 1 ? 3 : 2)}`;
 }
 
 /** "95 % interval of the mean: ± 2.1 %" */
-function interval({ ci }, isShare) {
+function interval(/** @type {Spread} */ { ci }, /** @type {boolean} */ isShare) {
   if (!(ci > 0)) return null;
   return `95\u00a0% interval of the mean: ± ${isShare ? `${fixed(100 * ci, 1)}\u00a0%` : fixed(ci, 3)}`;
 }
 
 /**
  * Prepares the section; what it shows is hidden while there is no summary.
- * @param {import("../state/store.js").Store} store
- * @returns {() => import("../contract/types.js").Fairness | null} the chosen way to compare
+ * @param {Store} store
+ * @returns {() => Fairness | null} the chosen way to compare
  */
 export function makeSummary(store) {
-  const choice = { way: /** @type {import("../contract/types.js").Fairness | null} */ (null), hasMore: false };
-  /** @type {Extract<import("../contract/types.js").RunEvent, {type: "summary"}> | null} */
+  const choice = { way: /** @type {Fairness | null} */ (null), hasMore: false };
+  /** @type {Summary | null} */
   let summary = null;
   const draw = () => {
     find("#summary-body").hidden = summary === null;
@@ -41,7 +51,7 @@ export function makeSummary(store) {
     drawComparisons(summary, choice.way);
     drawTable(summary, choice);
   };
-  const choose = (change) => {
+  const choose = (/** @type {Partial<typeof choice>} */ change) => {
     Object.assign(choice, change);
     draw();
     invalidate(); // the curves follow the switch
@@ -51,7 +61,7 @@ export function makeSummary(store) {
   const update = () => {
     if (store.summary === summary) return;
     summary = store.summary;
-    if (summary && !waysOf(summary).includes(choice.way)) choice.way = firstWay(summary);
+    if (summary && !(choice.way && waysOf(summary).includes(choice.way))) choice.way = firstWay(summary);
     draw();
   };
   addView(find("#findings"), update);
@@ -61,7 +71,10 @@ export function makeSummary(store) {
   };
 }
 
-function drawTable(summary, { way, hasMore }) {
+function drawTable(
+  /** @type {Summary} */ summary,
+  /** @type {{way: Fairness | null, hasMore: boolean}} */ { way, hasMore },
+) {
   const rows = ofWay(summary.rows, way);
   const columns = columnsOf(summary, rows);
   const more = find("#summary-more");
@@ -72,7 +85,7 @@ function drawTable(summary, { way, hasMore }) {
   find("#summary-table").replaceChildren(asTable(summary, rows, shown));
 }
 
-function writeHead(summary, store) {
+function writeHead(/** @type {Summary} */ summary, /** @type {Store} */ store) {
   const badge = find("#summary-source");
   badge.dataset.source = store.summaryKind;
   setText(badge, SOURCE[store.summaryKind] ?? "");
@@ -87,7 +100,7 @@ function writeHead(summary, store) {
 }
 
 /** The ways to compare, as radio buttons that everyone sees; those that an experiment lacks cannot be chosen. */
-function makeSwitch(onChoose) {
+function makeSwitch(/** @type {(way: Fairness) => void} */ onChoose) {
   const inputs = FAIRNESS.map(({ name, label, help }) => {
     const input = el("input", { type: "radio", name: "fairness", value: name, onchange: () => onChoose(name) });
     find("#fairness").append(el("label", { title: help }, input, label));
@@ -96,11 +109,15 @@ function makeSwitch(onChoose) {
   return inputs;
 }
 
-function drawSwitch(inputs, summary, way) {
+function drawSwitch(
+  /** @type {HTMLInputElement[]} */ inputs,
+  /** @type {Summary} */ summary,
+  /** @type {Fairness | null} */ way,
+) {
   const ways = waysOf(summary);
   find("#fairness-field").hidden = ways.length === 0;
   for (const input of inputs) {
-    input.disabled = !ways.includes(input.value);
+    input.disabled = !ways.some((name) => name === input.value);
     input.checked = input.value === way;
   }
   const chosen = FAIRNESS.find(({ name }) => name === way);
@@ -109,7 +126,7 @@ function drawSwitch(inputs, summary, way) {
   setText(find("#fairness-help"), `${chosen?.help ?? ""}${lack}`);
 }
 
-function drawComparisons(summary, way) {
+function drawComparisons(/** @type {Summary} */ summary, /** @type {Fairness | null} */ way) {
   const shown = ofWay(summary.comparisons ?? [], way);
   const counts = tally(shown);
   const parts = Object.entries(counts).filter(([, n]) => n > 0);
@@ -129,13 +146,19 @@ function drawComparisons(summary, way) {
 const PLOT = { width: 150, height: 26 };
 
 /** The difference with its interval and the band of the noise between seeds around zero; the text has the figures. */
-function intervalPlot({ difference, margin, noise }) {
-  if (![difference, margin, noise].every(Number.isFinite)) return null;
+function intervalPlot(/** @type {import("../contract/types.js").Comparison} */ { difference, margin, noise }) {
+  if (!isNumber(difference) || !isNumber(margin) || !isNumber(noise)) return null;
   const reach = 1.1 * Math.max(Math.abs(difference) + margin, noise);
   if (reach === 0) return null; // every seed of both sides gave the same
-  const x = (value) => ((1 + value / reach) * PLOT.width) / 2;
+  const x = (/** @type {number} */ value) => ((1 + value / reach) * PLOT.width) / 2;
   const middle = PLOT.height / 2;
-  const line = (x1, x2, y1, y2, name) => svg("line", { x1, x2, y1, y2, class: name });
+  const line = (
+    /** @type {number} */ x1,
+    /** @type {number} */ x2,
+    /** @type {number} */ y1,
+    /** @type {number} */ y2,
+    /** @type {string} */ name,
+  ) => svg("line", { x1, x2, y1, y2, class: name });
   const [low, high] = [x(difference - margin), x(difference + margin)];
   const band = { x: x(-noise), width: x(noise) - x(-noise), y: 4, height: PLOT.height - 8, class: "noise" };
   return svg(
@@ -150,12 +173,16 @@ function intervalPlot({ difference, margin, noise }) {
   );
 }
 
-function badge(reading, words) {
+function badge(/** @type {string} */ reading, /** @type {string} */ words) {
   const sign = el("span", { class: "sign", "aria-hidden": "true" }, readingOf(reading).sign);
   return el("span", { class: "reading", "data-reading": reading }, sign, words);
 }
 
-function asTable(summary, rows, metrics) {
+function asTable(
+  /** @type {Summary} */ summary,
+  /** @type {SummaryRow[]} */ rows,
+  /** @type {MetricData[]} */ metrics,
+) {
   const head = [
     "Condition",
     "Arm",

@@ -1,6 +1,15 @@
 /**
  * Learning against forgetting, and drift against forgetting: every measure of an experiment's runs, or of the run
  * that is shown.
+ *
+ * @typedef {import("../contract/types.js").Checkpoint} Checkpoint
+ * @typedef {import("../contract/types.js").Fairness} Fairness
+ * @typedef {Pick<Checkpoint, "heldout_loss" | "recall_cloze" | "kl">} Figures
+ * @typedef {{name: string, axes: import("./scatter.js").Axes, x: (point: Figures) => number,
+ *   y: (point: Figures) => number, write: (point: Figures) => string}} Spec
+ * @typedef {{points: "auto" | "summary" | "run", condition: string}} Choice
+ * @typedef {{label: string, place: number}} Arm
+ * @typedef {(id: string) => Arm} Named
  */
 import { el, find, findAll, setText, table, update } from "../ui/dom.js";
 import { armLine } from "../ui/arm-style.js";
@@ -14,6 +23,7 @@ import { swatch } from "../ui/swatch.js";
 /** Recall covers at least so many percent, so that the spread of a few facts does not fill the figure. */
 const SPAN = 10;
 
+/** @type {Spec[]} */
 const FIGURES = [
   {
     name: "trade-off",
@@ -47,8 +57,10 @@ const FIGURES = [
 
 /** The measures of the shown run up to the chosen step, as checkpoints. */
 export function liveCheckpoints(/** @type {Store} */ store) {
+  const { run } = store;
+  if (!run) return [];
   return store.armNames.flatMap((arm) => {
-    const lr = store.run.settings.arms.find((spec) => spec.id === arm)?.lr;
+    const lr = run.settings.arms.find((spec) => spec.id === arm)?.lr ?? NaN;
     const measures = store.log(arm).measures.filter((measure) => measure.step <= store.step);
     return measures.map((measure) => {
       const recall = Store.recall(measure, "kept", "cloze");
@@ -57,7 +69,7 @@ export function liveCheckpoints(/** @type {Store} */ store) {
         fairness: null,
         arm,
         lr,
-        seed: store.run.settings.seed,
+        seed: run.settings.seed,
         step: measure.step,
         heldout_loss: measure.heldout_loss,
         recall_cloze: recall ? recall.correct / recall.n : NaN,
@@ -70,15 +82,22 @@ export function liveCheckpoints(/** @type {Store} */ store) {
 /**
  * Prepares both figures.
  * @param {Store} store
- * @param {() => import("../contract/types.js").Fairness | null} way how the arms are compared
+ * @param {() => Fairness | null} way how the arms are compared
  */
 export function makeTradeOff(store, way) {
-  const choice = { points: /** @type {"auto" | "summary" | "run"} */ ("auto"), condition: "" };
+  /** @type {Choice} */
+  const choice = { points: "auto", condition: "" };
   makeChoices(choice);
   for (const spec of FIGURES) makeFigure(store, way, choice, spec);
 }
 
-/** One of them: its words are a view and its points another, drawn when the points or the way they are shown change. */
+/**
+ * One of them: its words are a view and its points another, drawn when the points or the way they are shown change.
+ * @param {Store} store
+ * @param {() => Fairness | null} way
+ * @param {Choice} choice
+ * @param {Spec} spec
+ */
 function makeFigure(store, way, choice, spec) {
   const figure = find(`[data-figure="${spec.name}"]`);
   const plot = find(".plot", figure);
@@ -106,29 +125,35 @@ function makeFigure(store, way, choice, spec) {
     if (!areNewPoints(...key)) return;
     const hasLevel = spec.name === "trade-off" && !isOfRun;
     const points = ofCondition(allPoints(store, way, isOfRun), choice);
-    const named = (id) => armOf(store, isOfRun, id);
+    const named = (/** @type {string} */ id) => armOf(store, isOfRun, id);
     chart.draw(coursesOf(points).map((course) => asCourse(spec, course, named)), hasLevel ? level(store, way()) : null);
   });
 }
 
 /** Name and place of an arm of the run that is shown, or of the experiment. */
-function armOf(store, isOfRun, id) {
-  return isOfRun ? { label: store.label(id), place: store.placeOf(id) } : summaryArm(store.summary, id);
+function armOf(/** @type {Store} */ store, /** @type {boolean} */ isOfRun, /** @type {string} */ id) {
+  if (!isOfRun && store.summary) return summaryArm(store.summary, id);
+  return { label: store.label(id), place: store.placeOf(id) };
 }
 
-function allPoints(store, way, isOfRun) {
-  if (!isOfRun) return checkpointsOf(store.summary, way());
+/** @returns {Checkpoint[]} */
+function allPoints(
+  /** @type {Store} */ store,
+  /** @type {() => Fairness | null} */ way,
+  /** @type {boolean} */ isOfRun,
+) {
+  if (!isOfRun && store.summary) return checkpointsOf(store.summary, way());
   return store.run ? liveCheckpoints(store) : [];
 }
 
 /** Those of the chosen condition; all where it has none, or none is chosen. */
-function ofCondition(points, { condition }) {
+function ofCondition(/** @type {Checkpoint[]} */ points, /** @type {Choice} */ { condition }) {
   const chosen = points.filter((point) => point.condition === condition);
   return chosen.length > 0 ? chosen : points;
 }
 
 /** The run is shown while it trains here; an experiment's summary otherwise, where there is one. */
-function showsRun(store, points) {
+function showsRun(/** @type {Store} */ store, /** @type {Choice["points"]} */ points) {
   const hasSummary = (store.summary?.checkpoints?.length ?? 0) > 0;
   if (!hasSummary) return true;
   if (points !== "auto") return points === "run";
@@ -136,22 +161,27 @@ function showsRun(store, points) {
 }
 
 /** The held-out loss at which the arms are compared, if that is how they are. */
-function level(store, way) {
-  if (way !== "equal_loss") return null;
+function level(/** @type {Store} */ store, /** @type {Fairness | null} */ way) {
+  if (way !== "equal_loss" || !store.summary) return null;
   const rows = store.summary.rows.filter((row) => row.fairness === way && row.figures.heldout_loss);
   if (rows.length === 0) return null;
   return { x: rows.reduce((sum, row) => sum + row.figures.heldout_loss.mean, 0) / rows.length, label: "compared here" };
 }
 
-function makeChoices(choice) {
+function makeChoices(/** @type {Choice} */ choice) {
   for (const input of findAll('[name="points"]'))
     input.addEventListener("change", () => ((choice.points = input.value), invalidate()));
   const select = find("#points-condition");
   select.addEventListener("change", () => ((choice.condition = select.value), invalidate()));
 }
 
-function writeChoices(store, choice, isOfRun, conditions) {
-  update(find("#points-of"), { hidden: !(store.summary?.checkpoints?.length > 0) });
+function writeChoices(
+  /** @type {Store} */ store,
+  /** @type {Choice} */ choice,
+  /** @type {boolean} */ isOfRun,
+  /** @type {string[]} */ conditions,
+) {
+  update(find("#points-of"), { hidden: !((store.summary?.checkpoints?.length ?? 0) > 0) });
   for (const input of findAll('[name="points"]', find("#points-of"))) {
     update(input, { checked: (input.value === "run") === isOfRun });
   }
@@ -166,10 +196,11 @@ function writeChoices(store, choice, isOfRun, conditions) {
   update(select, { value: choice.condition });
 }
 
-const nameOf = (point, label) =>
-  `${point.step === 0 ? "Base" : label}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, step ${count(point.step)}`;
+const nameOf = (/** @type {Checkpoint} */ point, /** @type {string} */ label) =>
+  `${point.step === 0 ? "Base" : label}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, ` +
+  `step ${count(point.step)}`;
 
-function asCourse(spec, course, named) {
+function asCourse(/** @type {Spec} */ spec, /** @type {Checkpoint[]} */ course, /** @type {Named} */ named) {
   const { label, place } = named(course[0].arm);
   const points = course.map((point) => ({
     x: spec.x(point),
@@ -180,7 +211,13 @@ function asCourse(spec, course, named) {
   return { place, points };
 }
 
-function writeFigure(spec, figure, points, isOfRun, named) {
+function writeFigure(
+  /** @type {Spec} */ spec,
+  /** @type {Element} */ figure,
+  /** @type {Checkpoint[]} */ points,
+  /** @type {boolean} */ isOfRun,
+  /** @type {Named} */ named,
+) {
   const arms = [...new Set(points.map((point) => point.arm))]
     .map((id) => ({ id, ...named(id) }))
     .sort((a, b) => a.place - b.place);
@@ -190,7 +227,7 @@ function writeFigure(spec, figure, points, isOfRun, named) {
   if (details.open) find(".table", details).replaceChildren(asTable(figure, points, named));
 }
 
-function drawLegend(host, arms) {
+function drawLegend(/** @type {HTMLElement} */ host, /** @type {Arm[]} */ arms) {
   const key = JSON.stringify(arms);
   if (host.dataset.arms === key) return;
   host.dataset.arms = key;
@@ -200,7 +237,13 @@ function drawLegend(host, arms) {
   );
 }
 
-/** What the ends of the runs have in common, as a sentence. */
+/**
+ * What the ends of the runs have in common, as a sentence.
+ * @param {Spec} spec
+ * @param {Checkpoint[]} points
+ * @param {(Arm & {id: string})[]} arms
+ * @param {boolean} isOfRun
+ */
 function caption(spec, points, arms, isOfRun) {
   if (points.length === 0) return NOT_MEASURED;
   const what =
@@ -212,22 +255,23 @@ function caption(spec, points, arms, isOfRun) {
     : `Each line is one run (${count(coursesOf(points).length)} in all), each mark a measurement`;
   const isOne = new Set(points.map((point) => point.condition)).size === 1;
   const when = isOfRun ? "Now" : "At the end, on average";
-  const figures = () => `${when}: ${arms.map(({ id, label }) => `${label} ${spec.write(meanEnd(points, id))}`).join(", ")}.`;
+  const write = (/** @type {Arm & {id: string}} */ { id, label }) => `${label} ${spec.write(meanEnd(points, id))}`;
+  const figures = () => `${when}: ${arms.map(write).join(", ")}.`;
   const ends = isOne ? figures() : "Choose one condition to see its figures.";
   return `${what} ${lines}. ${ends}`;
 }
 
 /** The last measures of an arm's runs, averaged. */
-function meanEnd(points, arm) {
+function meanEnd(/** @type {Checkpoint[]} */ points, /** @type {string} */ arm) {
   const courses = coursesOf(points).filter((course) => course[0].arm === arm);
-  const mean = (name) => {
-    const values = courses.map((course) => course.at(-1)[name]).filter(Number.isFinite);
+  const mean = (/** @type {keyof Figures} */ name) => {
+    const values = courses.map((course) => course.at(-1)?.[name] ?? NaN).filter(Number.isFinite);
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   };
   return { heldout_loss: mean("heldout_loss"), recall_cloze: mean("recall_cloze"), kl: mean("kl") };
 }
 
-function asTable(figure, points, named) {
+function asTable(/** @type {Element} */ figure, /** @type {Checkpoint[]} */ points, /** @type {Named} */ named) {
   return table(
     find("h3", figure).textContent,
     ["Condition", "Arm", "Rate", "Seed", "Step", "Held-out loss", "Recall, cloze", "KL"],
