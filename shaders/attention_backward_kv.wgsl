@@ -6,20 +6,6 @@
 override head_dim: u32; // D <= 128; constant, so that loops unroll and arrays become registers
 override quads: u32 = (head_dim + 3u) / 4u;
 
-struct Uniforms {
-    batch: u32,
-    time: u32,
-    heads: u32,
-    kv_heads: u32,
-    head_dim: u32,
-    q_stride: u32,
-    kv_stride: u32,
-    k_offset: u32,
-    v_offset: u32,
-    kv_time: u32,
-    scale: f32,
-}
-
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> qkv: array<f32>;
 @group(0) @binding(2) var<storage, read> dout: array<f32>;
@@ -55,7 +41,7 @@ fn store(at: u32, quad: u32, v: vec4f) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let index = gid.x + gid.y * groups.x * 64u;
+    let index = index_of(gid, groups, 64u);
     if index >= u.batch * u.kv_heads * u.time { return; }
     let j = index % u.time;
     let kv_head = index / u.time % u.kv_heads;

@@ -1,20 +1,6 @@
 // attention_backward_kv.wgsl in tiles of 8 keys by 8 queries; attention_tiles_forward.wgsl says why.
 // One thread per (b,kv head) and 8 j's: each element has one writer, no atomics.
 
-struct Uniforms {
-    batch: u32,
-    time: u32,
-    heads: u32,
-    kv_heads: u32,
-    head_dim: u32, // a multiple of 4
-    q_stride: u32,
-    kv_stride: u32,
-    k_offset: u32,
-    v_offset: u32,
-    kv_time: u32,
-    scale: f32,
-}
-
 const THREADS = 8u;
 const SIDE = 8u; // queries and keys of a tile
 
@@ -82,7 +68,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let quads = u.head_dim / 4u; // of a head
     let to_k = u.k_offset / 4u;
     let to_v = u.v_offset / 4u;
-    let index = gid.x + gid.y * groups.x * THREADS;
+    let index = index_of(gid, groups, THREADS);
     let tiles = (u.time + SIDE - 1u) / SIDE;
     if index >= u.batch * u.kv_heads * tiles { return; }
     let pairs = u.batch * u.kv_heads; // neighbouring threads take the same j, hence as many tiles: software runs them in step

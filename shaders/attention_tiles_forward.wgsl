@@ -3,20 +3,6 @@
 // One thread per (b,h) and 8 i's. No sums in private arrays, which compile slowly there: a tile's share of the
 // output is added to what lies in out. All in quads, of four components of a head.
 
-struct Uniforms {
-    batch: u32,
-    time: u32,
-    heads: u32,
-    kv_heads: u32,
-    head_dim: u32, // a multiple of 4
-    q_stride: u32,
-    kv_stride: u32,
-    k_offset: u32,
-    v_offset: u32,
-    kv_time: u32,
-    scale: f32,
-}
-
 const THREADS = 8u;
 const SIDE = 8u; // queries and keys of a tile
 
@@ -93,7 +79,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let quads = u.head_dim / 4u; // of a head
     let to_k = u.k_offset / 4u;
     let to_v = u.v_offset / 4u;
-    let index = gid.x + gid.y * groups.x * THREADS;
+    let index = index_of(gid, groups, THREADS);
     let tiles = (u.time + SIDE - 1u) / SIDE;
     if index >= u.batch * u.heads * tiles { return; }
     let pairs = u.batch * u.heads; // neighbouring threads take the same i, hence as many tiles: software runs them in step

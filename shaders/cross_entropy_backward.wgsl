@@ -7,21 +7,6 @@ struct Uniforms {
     vocab: u32,
 }
 
-struct Step {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    weight_decay: f32,
-    bias_correction1: f32,
-    bias_correction2: f32,
-    max_norm: f32,
-    inv_targets: f32,
-    step: u32,
-    micro: u32,
-    noise: u32,
-}
-
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> targets: array<u32>;
 @group(0) @binding(2) var<storage, read> now: Step;
@@ -68,7 +53,7 @@ fn store_four(row: u32, v: u32, values: vec4f) {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
     let slice = t % SLICES; // neighbouring threads read neighbouring columns
-    let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+    let index = row_of(wid, groups, t);
     let n = min(index, u.rows - 1u); // past the end the last row again, not stored
     let row = n * u.vocab;
     let target_id = targets[n];

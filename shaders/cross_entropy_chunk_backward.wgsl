@@ -9,21 +9,6 @@ struct Uniforms {
     start: u32,
 }
 
-struct Step {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    weight_decay: f32,
-    bias_correction1: f32,
-    bias_correction2: f32,
-    max_norm: f32,
-    inv_targets: f32,
-    step: u32,
-    micro: u32,
-    noise: u32,
-}
-
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> targets: array<u32>;
 @group(0) @binding(2) var<storage, read> now: Step;
@@ -32,7 +17,7 @@ struct Step {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let t = gid.x + gid.y * groups.x * 64u;
+    let t = index_of(gid, groups, 64u);
     let across = (u.width + 3u) / 4u;
     let n = t / across;
     if n >= u.rows { return; }

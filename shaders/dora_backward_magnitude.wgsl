@@ -21,7 +21,7 @@ struct Uniforms {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let n = gid.x + gid.y * groups.x * 64u;
+    let n = index_of(gid, groups, 64u);
     if n >= u.n { return; }
     if norm[n] == 0.0 {
         dmagnitude[n] = 0.0;

@@ -33,7 +33,7 @@ fn value_w(i: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let n = gid.x + gid.y * groups.x * 64u;
+    let n = index_of(gid, groups, 64u);
     if n >= u.n { return; }
     let group = u32(n >= u.end_0) + u32(n >= u.end_1);
     if ((u.adapted >> group) & 1u) == 0u {

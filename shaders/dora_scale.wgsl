@@ -23,7 +23,7 @@ struct Uniforms {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = gid.x + gid.y * groups.x * 64u;
+    let i = index_of(gid, groups, 64u);
     if i >= u.m * u.n { return; }
     let n = i % u.n;
     var value = x[i];

@@ -16,7 +16,7 @@ struct Uniforms {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let t = gid.x + gid.y * groups.x * 64u;
+    let t = index_of(gid, groups, 64u);
     if t >= u.rows * u.width { return; }
     let k = t / u.width;
     let c = t % u.width;

@@ -25,7 +25,7 @@ fn value_table(i: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = gid.x + gid.y * groups.x * 64u;
+    let i = index_of(gid, groups, 64u);
     if i >= u.rows * u.width { return; }
     let token = tokens[i / u.width];
     if token < u.vocab {

@@ -11,21 +11,6 @@ struct Uniforms {
     ring: u32,
 }
 
-struct Step {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    weight_decay: f32,
-    bias_correction1: f32,
-    bias_correction2: f32,
-    max_norm: f32,
-    inv_targets: f32,
-    step: u32,
-    micro: u32,
-    noise: u32,
-}
-
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
 @group(0) @binding(2) var<storage, read> nll: array<f32>;

@@ -12,21 +12,6 @@ struct Uniforms {
     strength: f32,
 }
 
-struct Step {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    weight_decay: f32,
-    bias_correction1: f32,
-    bias_correction2: f32,
-    max_norm: f32,
-    inv_targets: f32,
-    step: u32,
-    micro: u32,
-    noise: u32,
-}
-
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> targets: array<u32>;
 @group(0) @binding(2) var<storage, read> now: Step;
@@ -43,7 +28,7 @@ fn store(row: u32, v: u32, value: f32) {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
     let slice = t % SLICES; // neighbouring threads take neighbouring columns
-    let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+    let index = row_of(wid, groups, t);
     let n = min(index, u.rows - 1u);
     let row = n * u.width;
     let columns = select(0u, u.width, index < u.rows);

@@ -15,7 +15,7 @@ struct Uniforms {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = gid.x + gid.y * groups.x * 64u;
+    let i = index_of(gid, groups, 64u);
     let width = 2u * u.kv_width;
     if i >= u.batch * width || position[0] >= u.kv_time { return; }
     let b = i / width;

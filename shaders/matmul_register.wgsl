@@ -131,7 +131,7 @@ fn store_block(m: u32, n: u32, block: mat4x4f) {
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let tile = gid.x + gid.y * groups.x * THREADS;
+    let tile = index_of(gid, groups, THREADS);
     let across = (u.n + 15u) / 16u;
     let m = tile / across * 16u;
     let n = tile % across * 16u;

@@ -8,35 +8,14 @@ struct Uniforms {
     alpha: f32,
 }
 
-struct Step {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    weight_decay: f32,
-    bias_correction1: f32,
-    bias_correction2: f32,
-    max_norm: f32,
-    inv_targets: f32,
-    step: u32,
-    micro: u32,
-    noise: u32,
-}
-
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> lengths: array<u32>;
 @group(0) @binding(2) var<storage, read> now: Step;
 @group(0) @binding(3) var<storage, read_write> x: array<f32>;
 
-fn pcg(v: u32) -> u32 {
-    let state = v * 747796405u + 2891336453u;
-    let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
-    return (word >> 22u) ^ word;
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = gid.x + gid.y * groups.x * 64u;
+    let i = index_of(gid, groups, 64u);
     if i >= u.batch * u.time * u.width { return; }
     let c = i % u.width;
     let t = i / u.width % u.time;

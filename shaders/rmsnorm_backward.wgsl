@@ -19,7 +19,7 @@ struct Uniforms {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
     let slice = t % SLICES; // neighbouring threads read neighbouring columns
-    let index = (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+    let index = row_of(wid, groups, t);
     let n = min(index, u.rows - 1u); // past the end the last row again, not stored
     let width = u.width / LANES;
     let row = n * width;

@@ -20,7 +20,7 @@ struct Uniforms {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = gid.x + gid.y * groups.x * 64u;
+    let i = index_of(gid, groups, 64u);
     let half = u.head_dim / (2u * LANES);
     let pairs = (u.heads + u.kv_heads) * half;
     if i >= u.batch * u.time * pairs { return; }

@@ -113,13 +113,6 @@ fn nucleus(row: Row, t: u32) -> f32 {
     return low;
 }
 
-// A permutation of u32 (Jarzynski & Olano, JCGT 9(3), 2020).
-fn pcg(v: u32) -> u32 {
-    let state = v * 747796405u + 2891336453u;
-    let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
-    return (word >> 22u) ^ word;
-}
-
 // -log(-log(1 - w)) with w uniform in (0, 1); the series keeps what cancels in 1 - w.
 fn gumbel(hash: u32) -> f32 {
     let w = clamp(f32(hash) * 2.3283064e-10, 1.1641532e-10, 0.99999994);

@@ -40,7 +40,7 @@ fn part(row: u32, v: u32, lse: vec2f, own: vec2f, token: u32) -> vec2f {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let n = gid.x + gid.y * groups.x * 64u;
+    let n = index_of(gid, groups, 64u);
     if n >= u.rows { return; }
     let token = tokens[n];
     if token == 0xffffffffu {

@@ -18,7 +18,7 @@ fn sigmoid(x: V) -> V {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = gid.x + gid.y * groups.x * 64u;
+    let i = index_of(gid, groups, 64u);
     let width = u.width / LANES;
     if i >= u.rows * width { return; }
     let at = i + i / width * width;

@@ -11,7 +11,7 @@ struct Uniforms {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = gid.x + gid.y * groups.x * 64u;
+    let i = index_of(gid, groups, 64u);
     if i >= u.len { return; }
     out[i] = unpack2x16float(packed[i]);
 }

@@ -37,3 +37,8 @@ fn row_max(t: u32, mine: f32) -> f32 {
     return all;
 }
 
+// The row of a thread's sum; past the last one too, in the last workgroup.
+fn row_of(wid: vec3u, groups: vec3u, t: u32) -> u32 {
+    return (wid.x + wid.y * groups.x) * (THREADS / SLICES) + t / SLICES;
+}
+

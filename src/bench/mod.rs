@@ -17,11 +17,12 @@ use crate::engine::{Backend, Model, Tuning};
 use crate::error::{Error, Result};
 use crate::gpu::PlanReport;
 use crate::model::config::LlamaConfig;
+use crate::model::lora::{AdapterStart, Lora};
 use crate::record::{
     BenchAdapter, BenchReport, BenchSettings, DispatchKind, Dispatches, Generation, LoraSpec, ModelShape,
     Sampling, Speed, Traffic,
 };
-use crate::train::{AdapterStart, Lora, Optimizer};
+use crate::train::Optimizer;
 
 /// A model that trains on one batch.
 struct Arm<'a> {

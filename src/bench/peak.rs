@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::{Layout, Matmul, Product};
 use crate::model::config::LlamaConfig;
+use crate::model::lora::Lora;
 use crate::record::{NamedProduct, Rate};
-use crate::train::Lora;
 
 /// Side of the square product, for adapters that are programs and for hardware.
 const SIDES: [u32; 2] = [512, 2048];

@@ -14,8 +14,8 @@ use super::{model, remembered};
 use crate::bench::{bench, keep_layers};
 use crate::engine::step_products;
 use crate::model::bundle::Bundle;
+use crate::model::lora::Lora;
 use crate::record::{BenchReport, BenchSettings, BenchShape, LoraSpec, NamedProduct, RandomModel, WasmSize};
-use crate::train::Lora;
 
 /// Measures forward passes, training steps of both methods, generation, and matrix products alone.
 ///

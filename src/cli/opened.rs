@@ -10,10 +10,11 @@ use super::{model, remembered};
 use crate::engine::{Backend, Model, Tuning};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
+use crate::model::lora::AdapterStart;
 use crate::model::peft;
 use crate::model::tokenizer::Tokenizer;
 use crate::model::weights::Precision;
-use crate::train::{AdapterStart, Optimizer};
+use crate::train::Optimizer;
 
 /// Where the model runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

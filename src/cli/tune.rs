@@ -17,11 +17,12 @@ use crate::data::feed::Feed;
 use crate::data::instructions;
 use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning, step_products};
 use crate::model::bundle::Bundle;
+use crate::model::lora::{AdapterStart, Lora};
 use crate::model::peft;
 use crate::model::weights::{self, Array, Precision, Weights};
 use crate::record::{self, ArmSpec, LoraSpec, Settings};
+use crate::train::Optimizer;
 use crate::train::schedule::Schedule;
-use crate::train::{AdapterStart, Lora, Optimizer};
 
 pub use args::Args;
 use args::Method;

@@ -15,12 +15,13 @@ use crate::error::{Error, Result};
 use crate::kernels::{CrossEntropy, Draw, IGNORED, Neftune, Pull, Shift, Step, TopK};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
+use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::{Array, Weights};
 use crate::reference::adamw::AdamW;
 use crate::reference::adapter::{Adapter, row_norms};
 use crate::reference::llama::Llama;
 use crate::reference::ops::{cross_entropy, kl};
-use crate::train::{AdapterStart, Lora, Optimizer};
+use crate::train::Optimizer;
 
 /// What PEFT puts before Hugging Face's names.
 const PREFIX: &str = "base_model.model.";

@@ -18,9 +18,10 @@ use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::model::config::LlamaConfig;
+use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::{Precision, Weights, round_matrices};
 use crate::record::{ArmSpec, Method, Sampling};
-use crate::train::{AdapterStart, Lora, Optimizer};
+use crate::train::Optimizer;
 
 pub use choice::{Choice, choose};
 pub use found::Found;

@@ -11,7 +11,7 @@ use crate::gpu::{Gpu, PlanBuilder};
 use crate::kernels::{Layout, Matmul, Product, Variant};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::Stack;
-use crate::train::Lora;
+use crate::model::lora::Lora;
 
 /// A trial takes about this long at most, compilation aside.
 const SECONDS: f64 = 0.4;
@@ -42,7 +42,7 @@ impl Found {
             known.insert(key, best);
             is_new = true;
         }
-        gpu.variants.replace(known.clone());
+        gpu.retune(|tuning| tuning.variants.clone_from(known));
         Ok(is_new)
     }
 }

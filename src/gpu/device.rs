@@ -1,14 +1,14 @@
-//! The adapter, its device, compiled pipelines, and buffers.
+//! The adapter, its device, buffers and read-back.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::cell::{Cell, Ref, RefCell};
 use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
 
-use super::memory::{HEAD_BYTES, allocation};
+use super::memory::allocation;
+use super::pipelines::{Kernel, Pipelines};
+use super::tuning::{Share, Tuning};
 use crate::error::{Error, Result};
-use crate::kernels::{Kernel, Share, Variant};
 
 /// Tensors start at multiples of this many bytes, so that each can be bound by itself
 /// (WebGPU's `minStorageBufferOffsetAlignment`).
@@ -57,30 +57,16 @@ pub struct Traffic {
     pub read: u64,
 }
 
-/// A kernel and the bits of its override constants.
-type PipelineKey = (KernelKey, Vec<(&'static str, u64)>);
-
-/// A kernel's name and parts.
-type KernelKey = (&'static str, &'static [&'static str]);
-
 /// A device with its queue and the pipelines compiled so far.
 pub struct Gpu {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
-    /// Most bytes of logits that a loss holds at a time; wider ones are computed in chunks of the vocabulary.
-    pub head_bytes: Cell<u64>,
-    /// The fastest variant for kinds of products ([`crate::kernels::Matmul::kind`]); empty unless there was a trial.
-    pub variants: RefCell<BTreeMap<String, Variant>>,
-    /// How the kernels other than products share out their work; from the start what suits the adapter.
-    pub share: Cell<Share>,
+    tuning: RefCell<Tuning>,
+    pipelines: Pipelines,
     /// Bytes of all storage buffers made so far, those dropped since included.
     allocated: Cell<u64>,
-    pipelines: RefCell<HashMap<PipelineKey, wgpu::ComputePipeline>>,
-    /// Sources compiled in the place of a kernel's own.
-    replaced: RefCell<HashMap<KernelKey, String>>,
-    layouts: RefCell<HashMap<(usize, usize), wgpu::BindGroupLayout>>,
     traffic: Cell<Traffic>,
     /// Read-back buffers that no read uses now.
     staging: RefCell<Vec<wgpu::Buffer>>,
@@ -120,25 +106,22 @@ impl Gpu {
             .map_err(|e| Error::Gpu(format!("no device: {e}")))?;
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
+        let pipelines = Pipelines::new(&device);
         let gpu = Self {
             device,
             queue,
             info: adapter.get_info(),
             limits,
-            head_bytes: Cell::new(HEAD_BYTES),
-            variants: RefCell::default(),
-            share: Cell::new(Share::Threads),
+            tuning: RefCell::default(),
+            pipelines,
             allocated: Cell::new(0),
-            pipelines: RefCell::default(),
-            replaced: RefCell::default(),
-            layouts: RefCell::default(),
             traffic: Cell::default(),
             staging: RefCell::default(),
             staged: Cell::default(),
             failure,
         };
         if gpu.is_software() {
-            gpu.share.set(Share::Tiles);
+            gpu.retune(|tuning| tuning.share = Share::Tiles);
         }
         Ok(gpu)
     }
@@ -150,7 +133,17 @@ impl Gpu {
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|s| name.contains(s))
     }
 
-    /// The adapter's name, or what the browser tells instead.
+    /// What the kernels are told about this adapter.
+    pub fn tuning(&self) -> Ref<'_, Tuning> {
+        self.tuning.borrow()
+    }
+
+    /// Changes it for the plans made from now on.
+    pub fn retune(&self, change: impl FnOnce(&mut Tuning)) {
+        change(&mut self.tuning.borrow_mut());
+    }
+
+    /// The adapter's name, or what the browser says instead.
     pub fn name(&self) -> String {
         let i = &self.info;
         let known = [&i.name, &i.driver, &i.driver_info].into_iter().find(|s| !s.is_empty());
@@ -330,6 +323,21 @@ impl Gpu {
         })
     }
 
+    pub(crate) fn pipelines(&self) -> &Pipelines {
+        &self.pipelines
+    }
+
+    /// Number of pipelines compiled so far.
+    pub fn compiled(&self) -> usize {
+        self.pipelines.count()
+    }
+
+    /// From now on compiles `source` where `kernel` is asked for. The tests' negative controls break
+    /// kernels with it and see that the comparison with the CPU twin notices.
+    pub fn replace_source(&self, kernel: &Kernel, source: String) {
+        self.pipelines.replace_source(kernel, source);
+    }
+
     /// Number of read-back buffers made so far.
     pub fn staged(&self) -> u64 {
         self.staged.get()
@@ -338,84 +346,6 @@ impl Gpu {
     /// [`Self::read_many`] of one slice.
     pub async fn read<T: bytemuck::Pod>(&self, slice: &Slice) -> Result<Vec<T>> {
         Ok(self.read_many(&[slice]).await?.swap_remove(0))
-    }
-
-    /// Binding 0 the uniform, then `inputs` read-only and `outputs` read-write storage buffers.
-    pub(crate) fn layout(&self, kernel: &Kernel) -> wgpu::BindGroupLayout {
-        let key = (kernel.inputs, kernel.outputs);
-        let mut layouts = self.layouts.borrow_mut();
-        let layout = layouts.entry(key).or_insert_with(|| {
-            let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
-                binding: binding as u32,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: match binding {
-                        0 => wgpu::BufferBindingType::Uniform,
-                        b => wgpu::BufferBindingType::Storage { read_only: b <= kernel.inputs },
-                    },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            };
-            let entries: Vec<_> = (0..=kernel.inputs + kernel.outputs).map(entry).collect();
-            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some("kernel"),
-                entries: &entries,
-            })
-        });
-        layout.clone()
-    }
-
-    /// From now on compiles `source` where `kernel` is asked for. The tests' negative controls break
-    /// kernels with it and see that the comparison with the CPU twin notices.
-    pub fn replace_source(&self, kernel: &Kernel, source: String) {
-        let replaced = (kernel.name, kernel.parts);
-        self.pipelines.borrow_mut().retain(|key, _| key.0 != replaced);
-        self.replaced.borrow_mut().insert(replaced, source);
-    }
-
-    /// Number of pipelines compiled so far.
-    pub fn compiled(&self) -> usize {
-        self.pipelines.borrow().len()
-    }
-
-    /// The pipeline of a kernel with these override constants, compiled at its first use.
-    pub(crate) fn pipeline(
-        &self,
-        kernel: &Kernel,
-        overrides: &[(&'static str, f64)],
-    ) -> wgpu::ComputePipeline {
-        let bits = overrides.iter().map(|(n, v)| (*n, v.to_bits())).collect();
-        let key = ((kernel.name, kernel.parts), bits);
-        if let Some(pipeline) = self.pipelines.borrow().get(&key) {
-            return pipeline.clone();
-        }
-        let replaced = self.replaced.borrow();
-        let source = replaced.get(&key.0).map_or(kernel.source, String::as_str);
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(kernel.name),
-            bind_group_layouts: &[Some(&self.layout(kernel))],
-            immediate_size: 0,
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(kernel.name),
-            layout: Some(&layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: overrides,
-                // Every kernel writes its shared memory before it reads it.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        });
-        self.pipelines.borrow_mut().insert(key, pipeline.clone());
-        pipeline
     }
 }
 

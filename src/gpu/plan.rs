@@ -2,8 +2,9 @@
 //! in one compute pass and one submit.
 
 use super::device::{ALIGNMENT, Gpu, Slice};
+use super::pipelines::Kernel;
+use super::product::Product;
 use crate::error::Result;
-use crate::kernels::{Kernel, Product};
 
 /// What a dispatch computes, for reports; nothing where it is no matrix product.
 #[derive(Clone, Copy, Debug, Default)]
@@ -170,7 +171,7 @@ impl<'a> PlanBuilder<'a> {
     pub async fn finish_with_pauses(self, label: &str) -> Plan {
         for r in &self.recorded {
             let before = self.gpu.compiled();
-            self.gpu.pipeline(r.kernel, &r.overrides);
+            self.gpu.pipelines().get(r.kernel, &r.overrides);
             if self.gpu.compiled() > before {
                 self.gpu.send_off().await;
             }
@@ -195,10 +196,10 @@ impl<'a> PlanBuilder<'a> {
                 .collect();
             let bindings = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(r.kernel.name),
-                layout: &gpu.layout(r.kernel),
+                layout: &gpu.pipelines().layout(r.kernel),
                 entries: &entries,
             });
-            let pipeline = gpu.pipeline(r.kernel, &r.overrides);
+            let pipeline = gpu.pipelines().get(r.kernel, &r.overrides);
             let Recorded { kernel, work, workgroups, .. } = r;
             Dispatch { label: kernel.name, work, pipeline, bindings, workgroups }
         };

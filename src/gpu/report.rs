@@ -1,7 +1,7 @@
 //! What a plan consists of, for `driftscope bench` and tests.
 
 use super::plan::Plan;
-use crate::kernels::Product;
+use super::product::Product;
 
 /// Dispatches and operations of a plan.
 #[derive(Clone, Debug, PartialEq)]

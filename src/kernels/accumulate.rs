@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{Step, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(ACCUMULATE, "accumulate", 2, 1);
+kernel!(ACCUMULATE, "accumulate", 2, 1, "step", "index");
 
 /// Uniforms of `accumulate.wgsl`.
 #[repr(C)]

@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 use super::{Step, by_lanes, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(ADAMW, "adamw", 3, 3, "words");
-kernel!(ADAMW_QUADS, "adamw", 3, 3, "quads");
+kernel!(ADAMW, "adamw", 3, 3, "words", "step", "index");
+kernel!(ADAMW_QUADS, "adamw", 3, 3, "quads", "step", "index");
 
 /// Uniforms of `adamw.wgsl`.
 #[repr(C)]

@@ -6,12 +6,12 @@ use bytemuck::{Pod, Zeroable};
 use super::{Share, grid, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
-kernel!(ATTENTION_FORWARD, "attention_forward", 3, 2);
-kernel!(ATTENTION_BACKWARD_Q, "attention_backward_q", 4, 2);
-kernel!(ATTENTION_BACKWARD_KV, "attention_backward_kv", 4, 1);
-kernel!(ATTENTION_TILES_FORWARD, "attention_tiles_forward", 3, 2);
-kernel!(ATTENTION_TILES_BACKWARD_Q, "attention_tiles_backward_q", 4, 2);
-kernel!(ATTENTION_TILES_BACKWARD_KV, "attention_tiles_backward_kv", 4, 1);
+kernel!(ATTENTION_FORWARD, "attention_forward", 3, 2, "attention", "index");
+kernel!(ATTENTION_BACKWARD_Q, "attention_backward_q", 4, 2, "attention", "index");
+kernel!(ATTENTION_BACKWARD_KV, "attention_backward_kv", 4, 1, "attention", "index");
+kernel!(ATTENTION_TILES_FORWARD, "attention_tiles_forward", 3, 2, "attention", "index");
+kernel!(ATTENTION_TILES_BACKWARD_Q, "attention_tiles_backward_q", 4, 2, "attention", "index");
+kernel!(ATTENTION_TILES_BACKWARD_KV, "attention_tiles_backward_kv", 4, 1, "attention", "index");
 
 /// Uniforms of the attention kernels. Query head h reads key and value head `h / (H/KV)`.
 ///
@@ -57,7 +57,7 @@ impl Attention {
     /// Tiles read four components of a head at once; one query a sequence is less than a tile.
     fn share(self, gpu: &Gpu) -> Share {
         match self.time > 1 && self.head_dim.is_multiple_of(4) {
-            true => gpu.share.get(),
+            true => gpu.tuning().share,
             false => Share::Threads,
         }
     }

@@ -6,7 +6,7 @@ use super::{IGNORED, Slices, Step, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(CROSS_ENTROPY_FORWARD, "cross_entropy_forward", 2, 1, "rows");
-kernel!(CROSS_ENTROPY_BACKWARD, "cross_entropy_backward", 2, 2, "rows");
+kernel!(CROSS_ENTROPY_BACKWARD, "cross_entropy_backward", 2, 2, "rows", "step");
 
 /// Uniforms of the cross-entropy kernels.
 #[repr(C)]

@@ -7,7 +7,7 @@ use super::{IGNORED, Slices, Step, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(CROSS_ENTROPY_CHUNK_FORWARD, "cross_entropy_chunk_forward", 2, 2, "rows");
-kernel!(CROSS_ENTROPY_CHUNK_BACKWARD, "cross_entropy_chunk_backward", 3, 1);
+kernel!(CROSS_ENTROPY_CHUNK_BACKWARD, "cross_entropy_chunk_backward", 3, 1, "step", "index");
 
 /// Uniforms of the chunked cross-entropy kernels.
 #[repr(C)]

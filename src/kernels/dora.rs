@@ -6,9 +6,9 @@ use bytemuck::{Pod, Zeroable};
 use super::{LoraGroups, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(DORA_NORM, "dora_norm", 3, 1);
-kernel!(DORA_SCALE, "dora_scale", 3, 1);
-kernel!(DORA_BACKWARD_MAGNITUDE, "dora_backward_magnitude", 3, 1);
+kernel!(DORA_NORM, "dora_norm", 3, 1, "index");
+kernel!(DORA_SCALE, "dora_scale", 3, 1, "index");
+kernel!(DORA_BACKWARD_MAGNITUDE, "dora_backward_magnitude", 3, 1, "index");
 
 /// Uniforms of the DoRA kernels; they speak of a stack of linear layers as [`LoraGroups`] do.
 #[repr(C)]

@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 use super::{IGNORED, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(EMBEDDING_FORWARD, "embedding_forward", 2, 1);
-kernel!(EMBEDDING_BACKWARD, "embedding_backward", 4, 1);
+kernel!(EMBEDDING_FORWARD, "embedding_forward", 2, 1, "index");
+kernel!(EMBEDDING_BACKWARD, "embedding_backward", 4, 1, "index");
 
 /// Uniforms of `embedding_forward.wgsl`.
 #[repr(C)]

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(FILL, "fill", 0, 1);
+kernel!(FILL, "fill", 0, 1, "index");
 
 /// Uniforms of `fill.wgsl`.
 #[repr(C)]

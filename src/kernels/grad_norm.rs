@@ -6,7 +6,7 @@ use super::{Share, Step, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(SUM_SQUARES, "sum_squares", 1, 1);
-kernel!(FINISH_STEP, "finish_step", 3, 2);
+kernel!(FINISH_STEP, "finish_step", 3, 2, "step");
 
 /// Partial sums of [`SumSquares`]. Their number and order are fixed: the same gradients always give
 /// the same norm.
@@ -62,7 +62,7 @@ impl FinishStep {
         metrics: &Slice,
     ) {
         let (inputs, outputs) = ([partials, nll, step], [scalars, metrics]);
-        let threads = match plan.gpu.share.get() {
+        let threads = match plan.gpu.tuning().share {
             Share::Threads => 128.0,
             Share::Tiles => 1.0,
         };

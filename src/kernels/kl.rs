@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{CrossEntropyChunk, IGNORED, Slices, Step, kernel};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
-kernel!(KL_BACKWARD, "kl_backward", 5, 2, "rows");
+kernel!(KL_BACKWARD, "kl_backward", 5, 2, "rows", "step");
 
 /// Rounds of a thread's loop before more threads share a row: Mesa's llvmpipe ends loops after 65,535.
 const ROUNDS: u32 = 16_384;

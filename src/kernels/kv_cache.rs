@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(KV_APPEND, "kv_append", 2, 1);
+kernel!(KV_APPEND, "kv_append", 2, 1, "index");
 
 /// Uniforms of `kv_append.wgsl`.
 #[repr(C)]

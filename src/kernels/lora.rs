@@ -3,25 +3,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Layout, Matmul, Share, by_lanes, kernel};
+pub use crate::gpu::LoraGroups;
 use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(LORA_BACKWARD_OUTPUT, "lora_backward_output", 3, 2);
 kernel!(LORA_TILES_BACKWARD_OUTPUT, "lora_tiles_backward_output", 3, 2, "words");
 kernel!(LORA_TILES_BACKWARD_OUTPUT_QUADS, "lora_tiles_backward_output", 3, 2, "quads");
-
-/// Linear layers that read the same input are one stacked weight (N,in): q, k, v (3 groups), gate, up (2),
-/// one alone (1). Each has adapters of its own, stacked likewise: a (G*R,in) and b (N,R).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LoraGroups {
-    /// R.
-    pub rank: u32,
-    /// G, at most 3.
-    pub groups: u32,
-    /// Where each group ends among the N rows of the stacked weight; only the first G count.
-    pub bounds: [u32; 3],
-    /// LoRA's alpha / R.
-    pub scale: f32,
-}
 
 /// Uniforms of the LoRA kernel.
 #[repr(C)]
@@ -47,12 +34,12 @@ impl LoraGroups {
     }
 
     /// Where each group but the last ends; past every row where there is no such group.
-    pub(super) fn ends(self) -> [u32; 2] {
+    pub(crate) fn ends(self) -> [u32; 2] {
         std::array::from_fn(|g| if g as u32 + 1 < self.groups { self.bounds[g] } else { u32::MAX })
     }
 
     /// Whether each group but the last ends at a multiple of `n`.
-    pub(super) fn ends_at_multiples_of(self, n: u32) -> bool {
+    pub(crate) fn ends_at_multiples_of(self, n: u32) -> bool {
         self.bounds.iter().take(self.groups as usize - 1).all(|end| end.is_multiple_of(n))
     }
 
@@ -105,7 +92,7 @@ impl LoraGroups {
         let is_in_quads = n.is_multiple_of(4) && self.ends_at_multiples_of(4);
         let (tiles, _) = by_lanes(&[rank], &LORA_TILES_BACKWARD_OUTPUT, &LORA_TILES_BACKWARD_OUTPUT_QUADS);
         // Rows and ranks of a workgroup; its threads divide the sums of the kernel without tiles among them.
-        let (kernel, high, wide) = match plan.gpu.share.get() {
+        let (kernel, high, wide) = match plan.gpu.tuning().share {
             Share::Tiles if is_in_quads => (tiles, 128, 8),
             _ => (&LORA_BACKWARD_OUTPUT, 16, 4),
         };

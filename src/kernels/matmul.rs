@@ -2,83 +2,14 @@
 //! layer ([`LoraGroups`]) within the same dispatch.
 
 use bytemuck::{Pod, Zeroable};
-use serde::{Deserialize, Serialize};
 
-use super::{Kernel, LoraGroups, Share, THREADS, kernel};
-use crate::gpu::{Gpu, PlanBuilder, Slice, Work};
+use super::{THREADS, kernel};
+use crate::gpu::{Gpu, Kernel, LoraGroups, PlanBuilder, Share, Slice, Work};
+pub use crate::gpu::{Layout, Matmul, Product, Variant};
 
-kernel!(MATMUL_REGISTER, "matmul_register", 4, 1);
+kernel!(MATMUL_REGISTER, "matmul_register", 4, 1, "index");
 kernel!(MATMUL_TILED, "matmul_tiled", 4, 1);
 kernel!(MATMUL_SKINNY, "matmul_skinny", 4, 1);
-
-/// How the operands of `out = A·B`, out (M,N), lie in memory, all row-major.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// a (M,K), b (K,N): dx = dy·W.
-    Nn,
-    /// a (M,K), b (N,K): y = x·Wᵀ with a weight as checkpoints hold it.
-    Nt,
-    /// a (K,M), b (K,N): dW = dyᵀ·x.
-    Tn,
-}
-
-/// The shaders there are to choose from; [`Matmul::variant`] does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Variant {
-    /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too.
-    Register,
-    /// 64x64 outputs per workgroup through workgroup memory: real GPUs. Needs aligned rows.
-    Tiled,
-    /// 4x16 outputs per workgroup, K shared out to 16 threads each: small products on real GPUs.
-    Sliced,
-    /// 4 outputs per thread, no barrier: odd shapes on software adapters.
-    Scalar,
-}
-
-impl Variant {
-    pub const ALL: [Self; 4] = [Self::Register, Self::Tiled, Self::Sliced, Self::Scalar];
-
-    /// Whether its threads wait for each other.
-    pub fn has_barriers(self) -> bool {
-        matches!(self, Self::Tiled | Self::Sliced)
-    }
-}
-
-/// `out = A·B`, or `+=` with `accumulate`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Matmul {
-    pub layout: Layout,
-    pub m: u32,
-    pub n: u32,
-    pub k: u32,
-    /// `out +=` instead of `out =`.
-    pub accumulate: bool,
-    /// b holds f16 as [`super::pack_f16`] leaves them.
-    pub packed: bool,
-    /// Runs this variant, if the shape allows it, instead of the one chosen for adapter and shape.
-    pub force: Option<Variant>,
-}
-
-/// A product with LoRA's part of it, if there is one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Product {
-    pub matmul: Matmul,
-    pub lora: Option<LoraGroups>,
-}
-
-impl Product {
-    /// Terms that LoRA adds to each output's sum over K.
-    pub fn lora_terms(self) -> u32 {
-        let groups = |l: LoraGroups| if self.matmul.layout == Layout::Nn { l.groups } else { 1 };
-        self.lora.map_or(0, |l| l.rank * groups(l))
-    }
-
-    /// Two operations for each term of each output.
-    pub fn flop(self) -> f64 {
-        let Matmul { m, n, k, .. } = self.matmul;
-        2.0 * f64::from(m) * f64::from(n) * f64::from(k + self.lora_terms())
-    }
-}
 
 /// Uniforms of the matmul kernels.
 #[repr(C)]
@@ -109,44 +40,21 @@ pub struct Launch {
 }
 
 impl Matmul {
-    /// `out = A·B` with out (M,N) and a sum over K.
-    pub fn new(layout: Layout, m: u32, n: u32, k: u32) -> Self {
-        Self { layout, m, n, k, accumulate: false, packed: false, force: None }
-    }
-
-    pub fn accumulate(self) -> Self {
-        Self { accumulate: true, ..self }
-    }
-
-    pub fn packed(self, packed: bool) -> Self {
-        Self { packed, ..self }
-    }
-
-    pub fn force(self, variant: Variant) -> Self {
-        Self { force: Some(variant), ..self }
-    }
-
     /// Records the product into `plan`; shapes of `a` and `b` as [`Layout`] says, out (M,N).
     pub fn record(self, plan: &mut PlanBuilder, a: &Slice, b: &Slice, out: &Slice) {
         // Without LoRA its operands are never read, but something must be bound.
         self.launch(plan.gpu, None).record(plan, [a, b, a, b], out);
     }
 
-    /// Products of one kind are expected to be the fastest by the same variant: those of one layout whose sides
-    /// have the same next power of two.
-    pub fn kind(self) -> String {
-        let [m, n, k] = [self.m, self.n, self.k].map(u32::next_power_of_two);
-        format!("{:?} {m} {n} {k}", self.layout)
-    }
-
-    /// The variant for this adapter and shape: what a trial found ([`Gpu::variants`]), or a rule. Below 16 large tiles most of a GPU would have nothing to do;
-    /// software adapters have no use for workgroup memory (5 to 10 times slower there).
+    /// The variant for this adapter and shape: what a trial found ([`crate::gpu::Tuning`]), or a rule. Below 16 large
+    /// tiles most of a GPU would have nothing to do; software adapters have no use for workgroup memory (5 to 10
+    /// times slower there).
     pub fn variant(self, gpu: &Gpu) -> Variant {
         let large_tiles = self.m.div_ceil(64) * self.n.div_ceil(64);
-        let found = || gpu.variants.borrow().get(&self.kind()).copied();
+        let found = || gpu.tuning().variants.get(&self.kind()).copied();
         let wanted = match self.force.or_else(found) {
             Some(variant) => variant,
-            None if gpu.share.get() == Share::Tiles => Variant::Register,
+            None if gpu.tuning().share == Share::Tiles => Variant::Register,
             None if large_tiles >= 16 => Variant::Tiled,
             None => Variant::Sliced,
         };

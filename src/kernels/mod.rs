@@ -50,25 +50,13 @@ pub use top_k::*;
 pub use unpack_f16::*;
 
 use crate::gpu::Gpu;
+pub use crate::gpu::{Kernel, Share};
 
-/// A compute shader and how many buffers it binds: the uniform at 0, then the read-only inputs, then
-/// the read-write outputs. Its entry point is `main`.
-#[derive(Debug)]
-pub struct Kernel {
-    /// The file's stem in `shaders/`.
-    pub name: &'static str,
-    /// Stems in `shaders/parts/` of what stands in front of it.
-    pub parts: &'static [&'static str],
-    pub source: &'static str,
-    pub inputs: usize,
-    pub outputs: usize,
-}
-
-/// `kernel!(NAME, "stem", inputs, outputs)`: a [`Kernel`] constant from `shaders/stem.wgsl`. Names behind it are
-/// those of `shaders/parts/name.wgsl`, whose functions it calls.
+/// `kernel!(NAME, "stem", inputs, outputs)`: a [`Kernel`] constant from `shaders/stem.wgsl`. Names after that are
+/// those of `shaders/parts/name.wgsl`, whose structs and functions it uses.
 macro_rules! kernel {
     ($const:ident, $stem:literal, $inputs:literal, $outputs:literal $(, $part:literal)*) => {
-        pub static $const: crate::kernels::Kernel = crate::kernels::Kernel {
+        pub static $const: crate::gpu::Kernel = crate::gpu::Kernel {
             name: $stem,
             parts: &[$($part),*],
             source: concat!(
@@ -102,20 +90,6 @@ pub const IGNORED: u32 = u32::MAX;
 /// Threads of a workgroup of the kernels that give each element or row to one thread.
 pub const THREADS: u32 = 64;
 
-/// How an operation's work is shared out to threads; [`Gpu::share`] chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
-    /// Little work for each of many threads, which share a row where it is summed: real GPUs.
-    Threads,
-    /// Whole rows, or tiles of 8 or more by 8, for each thread: software adapters, which pay for every word that a
-    /// thread loads and for every barrier.
-    Tiles,
-}
-
-impl Share {
-    pub const ALL: [Self; 2] = [Self::Threads, Self::Tiles];
-}
-
 /// Threads of a workgroup, and how many of them share a sum: a power of two (see the shaders).
 #[derive(Clone, Copy, Debug)]
 pub struct Slices {
@@ -126,7 +100,7 @@ pub struct Slices {
 impl Slices {
     /// Short sums, added up through workgroup memory, or whole ones without a barrier.
     pub fn of(gpu: &Gpu) -> Self {
-        match gpu.share.get() {
+        match gpu.tuning().share {
             Share::Threads => Self { threads: 128, slices: 32 },
             Share::Tiles => Self { threads: 8, slices: 1 },
         }

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{Step, grid, kernel, pcg};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(NEFTUNE, "neftune", 2, 1);
+kernel!(NEFTUNE, "neftune", 2, 1, "step", "pcg", "index");
 
 /// Uniforms of `neftune.wgsl`.
 #[repr(C)]

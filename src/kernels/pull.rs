@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{Step, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(PULL, "pull", 2, 1);
+kernel!(PULL, "pull", 2, 1, "step", "index");
 
 /// Uniforms of `pull.wgsl`.
 #[repr(C)]

@@ -6,8 +6,8 @@ use bytemuck::{Pod, Zeroable};
 use super::{by_lanes, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(ROPE, "rope", 2, 1, "words");
-kernel!(ROPE_QUADS, "rope", 2, 1, "quads");
+kernel!(ROPE, "rope", 2, 1, "words", "index");
+kernel!(ROPE_QUADS, "rope", 2, 1, "quads", "index");
 
 /// Uniforms of `rope.wgsl`.
 #[repr(C)]

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{IGNORED, Share, Slices, kernel, pcg};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
-kernel!(SELECT, "select", 4, 2);
+kernel!(SELECT, "select", 4, 2, "pcg");
 kernel!(ADVANCE, "advance", 0, 1);
 
 /// Uniforms of `select.wgsl`.
@@ -61,7 +61,7 @@ impl Select {
     /// in sum (`LP_MAX_TGSI_LOOP_ITERATIONS`); a draw goes through its columns 29 times.
     pub fn slices(self, gpu: &Gpu) -> Slices {
         let needed = (29 * self.vocab).div_ceil(60_000).next_power_of_two();
-        match gpu.share.get() {
+        match gpu.tuning().share {
             Share::Threads => Self::WIDE,
             Share::Tiles if needed == 1 => Self::NARROW,
             Share::Tiles => Slices { threads: needed.min(256), slices: needed.min(256) },

@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{IGNORED, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(SHIFT, "shift", 3, 1);
+kernel!(SHIFT, "shift", 3, 1, "index");
 
 /// Uniforms of `shift.wgsl`.
 #[repr(C)]

@@ -5,10 +5,10 @@ use bytemuck::{Pod, Zeroable};
 use super::{Layout, Matmul, Slices, by_lanes, grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(SWIGLU_FORWARD, "swiglu_forward", 1, 1, "words");
-kernel!(SWIGLU_FORWARD_QUADS, "swiglu_forward", 1, 1, "quads");
-kernel!(SWIGLU_BACKWARD, "swiglu_backward", 2, 1, "words");
-kernel!(SWIGLU_BACKWARD_QUADS, "swiglu_backward", 2, 1, "quads");
+kernel!(SWIGLU_FORWARD, "swiglu_forward", 1, 1, "words", "index");
+kernel!(SWIGLU_FORWARD_QUADS, "swiglu_forward", 1, 1, "quads", "index");
+kernel!(SWIGLU_BACKWARD, "swiglu_backward", 2, 1, "words", "index");
+kernel!(SWIGLU_BACKWARD_QUADS, "swiglu_backward", 2, 1, "quads", "index");
 kernel!(SWIGLU_LORA_FORWARD, "swiglu_lora_forward", 2, 2, "words");
 kernel!(SWIGLU_LORA_FORWARD_QUADS, "swiglu_lora_forward", 2, 2, "quads");
 

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(TOP_K, "top_k", 1, 2);
+kernel!(TOP_K, "top_k", 1, 2, "index");
 
 /// Uniforms of `top_k.wgsl`.
 #[repr(C)]

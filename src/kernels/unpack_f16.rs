@@ -8,7 +8,7 @@ use half::f16;
 use super::{grid, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(UNPACK_F16, "unpack_f16", 1, 1);
+kernel!(UNPACK_F16, "unpack_f16", 1, 1, "index");
 
 /// The nearest f16 of each value, two a word, the first in the low half; zeros up to a whole vec4 of words.
 pub fn pack_f16(values: &[f32]) -> Vec<u32> {

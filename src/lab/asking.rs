@@ -8,11 +8,11 @@ use crate::engine::{Model, TokenShift};
 use crate::error::Result;
 use crate::kernels::{IGNORED, Shift};
 use crate::measure::shift;
+use crate::model::lora::Lora;
 use crate::model::peft;
 use crate::model::tokenizer::{Message, Tokenizer};
 use crate::model::weights::{Array, Precision, Weights, write};
 use crate::record::{Method, Sampling, ShiftToken};
-use crate::train::Lora;
 
 /// How a free question is answered.
 #[derive(Clone, Copy, Debug)]

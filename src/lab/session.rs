@@ -14,8 +14,8 @@ use crate::data::instructions;
 use crate::engine::{Backend, step_products};
 use crate::error::{Error, Result};
 use crate::kernels::Product;
+use crate::model::lora::Lora;
 use crate::record::*;
-use crate::train::Lora;
 
 /// A step's time before one was taken, milliseconds.
 const FIRST_STEP_MS: f32 = 100.0;

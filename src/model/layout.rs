@@ -10,8 +10,8 @@ use std::ops::Range;
 use super::config::LlamaConfig;
 use super::weights::Weights;
 use crate::error::{Error, Result};
+use crate::model::lora::Lora;
 use crate::record::Target;
-use crate::train::Lora;
 
 /// A block starts at a multiple of this many words: of f32 as of f16, a multiple of WebGPU's 256 bytes.
 const BLOCK_WORDS: usize = 128;

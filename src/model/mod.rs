@@ -6,6 +6,7 @@ pub mod config;
 mod config_json;
 pub mod gguf;
 pub mod layout;
+pub mod lora;
 pub mod peft;
 pub mod rope;
 pub mod shards;

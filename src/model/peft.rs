@@ -8,8 +8,8 @@ use super::config::LlamaConfig;
 use super::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use super::weights::{self, Precision, Weights};
 use crate::error::{Error, Result};
+use crate::model::lora::Lora;
 use crate::record::Target;
-use crate::train::Lora;
 
 pub const CONFIG_FILE: &str = "adapter_config.json";
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";

@@ -1,8 +1,6 @@
-//! What training needs beside a model: learning rates, the optimiser's numbers, and LoRA's start.
+//! What training needs beside a model: learning rates and the optimiser's numbers.
 
-mod lora;
 mod optimizer;
 pub mod schedule;
 
-pub use lora::{AdapterStart, Lora};
 pub use optimizer::Optimizer;

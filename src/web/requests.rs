@@ -10,8 +10,8 @@ use crate::engine::{Backend, Choice, Found, step_products};
 use crate::error::Result;
 use crate::lab::{Asked, Session, Subject};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
+use crate::model::lora::Lora;
 use crate::record::*;
-use crate::train::Lora;
 
 /// Reads a model, puts it on its back end, and says so.
 pub async fn load(files: Files, found: &mut Found) -> Result<Session> {

@@ -7,10 +7,10 @@ use driftscope::engine::{Backend, Model, Tensors, Tuning, step_products};
 use driftscope::gpu::Gpu;
 use driftscope::kernels::{Share, Variant};
 use driftscope::model::config::LlamaConfig;
+use driftscope::model::lora::{AdapterStart, Lora};
 use driftscope::model::rope::Llama3Scaling;
 use driftscope::model::weights::{Array, Precision, Weights};
 use driftscope::record::Target;
-use driftscope::train::{AdapterStart, Lora};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -86,9 +86,10 @@ pub fn use_kernels(backend: &Backend, share: Share, config: &LlamaConfig, tokens
         Share::Threads => Variant::Tiled,
         Share::Tiles => Variant::Register,
     };
-    gpu.share.set(share);
+    gpu.retune(|tuning| tuning.share = share);
     let products = step_products(config, tokens, tokens, &lora);
-    gpu.variants.replace(products.iter().map(|p| (p.matmul.kind(), variant)).collect());
+    let variants = products.iter().map(|p| (p.matmul.kind(), variant)).collect();
+    gpu.retune(|tuning| tuning.variants = variants);
 }
 
 pub fn load(backend: &Backend, config: &LlamaConfig) -> Model {

@@ -6,9 +6,10 @@ use crate::common::{batch, configs, dora, load, load_as, lora};
 use driftscope::engine::{Backend, MemoryPlan, Storage, Tuning, plan_memory};
 use driftscope::error::{Error, Result};
 use driftscope::gpu::Gpu;
+use driftscope::model::lora::{AdapterStart, Lora};
 use driftscope::model::weights::Precision;
 use driftscope::record::{BenchShape, LoraSpec, Target};
-use driftscope::train::{AdapterStart, Lora, Optimizer};
+use driftscope::train::Optimizer;
 use pollster::block_on;
 
 /// To the byte, for every method, with and without accumulation; the parts add up.

@@ -9,11 +9,12 @@ use std::rc::Rc;
 use driftscope::data::batch::{Batch, Sequence};
 use driftscope::engine::{Backend, Model, Tensors, Tuning};
 use driftscope::model::config::LlamaConfig;
+use driftscope::model::lora::AdapterStart;
 use driftscope::model::weights::{self, Weights};
 use driftscope::model::{config, peft};
 use driftscope::record::{ArmSpec, ScheduleKind};
+use driftscope::train::Optimizer;
 use driftscope::train::schedule::Schedule;
-use driftscope::train::{AdapterStart, Optimizer};
 use pollster::block_on;
 use serde::Deserialize;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 
 use crate::cli::opened::{BackendName, WeightsName};
+use crate::model::lora::Lora;
 use crate::model::peft;
 use crate::record::{ArmSpec, LoraSpec, Method as ArmMethod, Regularisers, ScheduleKind, Settings, Target};
-use crate::train::Lora;
 
 /// Fine-tunes a model with LoRA or fully, as PyTorch with PEFT would.
 ///

@@ -4,7 +4,7 @@ use crate::engine::Storage;
 use crate::kernels::LoraGroups;
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Stack, outputs};
-use crate::train::Lora;
+use crate::model::lora::Lora;
 
 /// Rows and length of a batch: B and T. N = B*T.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

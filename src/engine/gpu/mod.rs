@@ -31,8 +31,9 @@ use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
 use crate::kernels::{IGNORED, TopK, UnpackF16, pack_f16, rope_table};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterLayout, Layout, Place};
+use crate::model::lora::AdapterStart;
 use crate::model::weights::{Array, Precision, Weights};
-use crate::train::{AdapterStart, Optimizer};
+use crate::train::Optimizer;
 
 /// Most sequences that are decoded side by side.
 const DECODE_ROWS: usize = 64;
@@ -121,7 +122,7 @@ impl GpuModel {
     /// # Errors
     /// None in practice: nothing is allocated.
     pub fn memory_plan(&self, rows: usize, time: usize, accumulate: usize) -> Result<MemoryPlan> {
-        let (net, head_bytes) = (self.net(), self.gpu.head_bytes.get());
+        let (net, head_bytes) = (self.net(), self.gpu.tuning().head_bytes);
         let form = self.trainer.as_ref().map_or(net.form(), |trainer| trainer.form(&net));
         MemoryPlan::new(form, &self.layout, Shape { rows, time }, accumulate > 1, head_bytes)
     }

@@ -14,7 +14,7 @@ use crate::kernels::{
 };
 use crate::model::config::LlamaConfig;
 use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack};
-use crate::train::Lora;
+use crate::model::lora::Lora;
 
 /// A LoRA or DoRA adapter in GPU memory.
 pub struct Adapter {

@@ -256,7 +256,7 @@ impl Trainer {
         }
         let key = (shape, several);
         if !self.passes.contains_key(&key) {
-            let plan = MemoryPlan::new(self.form(net), net.layout, shape, several, gpu.head_bytes.get())?;
+            let plan = MemoryPlan::new(self.form(net), net.layout, shape, several, gpu.tuning().head_bytes)?;
             plan.check(&gpu.limits, net.adapter.is_none())?;
         }
         if several && self.total.is_none() {

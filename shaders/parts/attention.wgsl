@@ -1,0 +1,15 @@
+// The shape of an attention, of one kernel a thread or in tiles: `kernels::Attention` says what the fields are.
+struct Uniforms {
+    batch: u32,
+    time: u32,
+    heads: u32,
+    kv_heads: u32,
+    head_dim: u32,
+    q_stride: u32,
+    kv_stride: u32,
+    k_offset: u32,
+    v_offset: u32,
+    kv_time: u32,
+    scale: f32,
+}
+
