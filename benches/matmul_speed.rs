@@ -70,7 +70,7 @@ fn main() {
         let flops = 4.0 * f64::from(rows) * f64::from(n) * f64::from(op.rank);
         print!("{:28}", format!("LoRA backward_output {n}"));
         for share in Share::ALL {
-            gpu.retune(|tuning| tuning.share = share);
+            gpu.choose(|choices| choices.share = share);
             let record = |plan: &mut PlanBuilder| op.backward_output(plan, rows, n, a, b, p, q, out);
             print!("{:>10.2}", flops / seconds(&gpu, out, record) / 1e9);
         }

@@ -86,7 +86,7 @@ pub fn run(args: Args) -> Result<()> {
     let lora = Lora::of(&LoraSpec { rank: args.rank, ..LoraSpec::default() });
     let tokens = args.batch * args.time;
     let counted = (args.response * tokens as f64) as usize;
-    remembered::tune(&backend, &step_products(&config, tokens, counted.max(1), &lora))?;
+    remembered::autotune(&backend, &step_products(&config, tokens, counted.max(1), &lora))?;
     let settings = BenchSettings {
         batch: args.batch,
         time: args.time,

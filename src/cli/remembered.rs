@@ -19,10 +19,10 @@ pub fn choose() -> Choice {
 }
 
 /// Lets these products run on the fastest kernels of the adapter.
-pub fn tune(backend: &Backend, products: &[Product]) -> anyhow::Result<()> {
+pub fn autotune(backend: &Backend, products: &[Product]) -> anyhow::Result<()> {
     let Backend::Gpu(gpu) = backend else { return Ok(()) };
     let mut found = read();
-    if block_on(found.tune(gpu, products))? {
+    if block_on(found.autotune(gpu, products))? {
         write(&found);
     }
     Ok(())

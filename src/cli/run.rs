@@ -120,7 +120,7 @@ pub fn run(args: Args) -> Result<()> {
         let keeps = part.experiment.position().done == 0;
         if is_new {
             let Some(settings) = part.experiment.upcoming() else { break };
-            remembered::tune(&session.subject.backend, &session.products(settings))?;
+            remembered::autotune(&session.subject.backend, &session.products(settings))?;
             progress.begin(&part.experiment, settings);
             // Only the first run is kept, and its weights looked at.
             session.looks_at_weights = keeps;

@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<()> {
 
     let mut model = start(&args, &backend, &bundle, arm, given, &settings)?;
     let (rows, time, accumulate) = feed.shape(0);
-    remembered::tune(&backend, &step_products(&bundle.config, rows * time, rows * time, &lora(arm)))?;
+    remembered::autotune(&backend, &step_products(&bundle.config, rows * time, rows * time, &lora(arm)))?;
     if let Some(plan) = model.memory_plan(rows, time, accumulate)? {
         eprintln!("{}", memory_line(&plan));
     }

@@ -4,12 +4,10 @@
 //! An arm is made from the base by [`Model::tune`]: the LoRA arm shares the base's weights, the full arm
 //! copies them. The base itself is never written to, so that it stays the measure of drift.
 
-mod choice;
+mod autotune;
 pub mod cpu;
-mod found;
 pub mod gpu;
 mod sampling;
-mod tuner;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -23,10 +21,8 @@ use crate::model::weights::{Precision, Weights, round_matrices};
 use crate::record::{ArmSpec, Method, Sampling};
 use crate::train::Optimizer;
 
-pub use choice::{Choice, choose};
-pub use found::Found;
+pub use autotune::{Choice, Found, choose, step_products};
 pub use gpu::{MemoryPlan, plan_memory};
-pub use tuner::step_products;
 
 /// What an arm trains.
 #[derive(Clone, Debug, PartialEq)]

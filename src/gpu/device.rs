@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
 
+use super::choices::{Choices, Share};
 use super::memory::allocation;
 use super::pipelines::{Kernel, Pipelines};
-use super::tuning::{Share, Tuning};
 use crate::error::{Error, Result};
 
 /// Tensors start at multiples of this many bytes, so that each can be bound by itself
@@ -63,7 +63,7 @@ pub struct Gpu {
     pub queue: wgpu::Queue,
     pub info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
-    tuning: RefCell<Tuning>,
+    choices: RefCell<Choices>,
     pipelines: Pipelines,
     /// Bytes of all storage buffers made so far, those dropped since included.
     allocated: Cell<u64>,
@@ -112,7 +112,7 @@ impl Gpu {
             queue,
             info: adapter.get_info(),
             limits,
-            tuning: RefCell::default(),
+            choices: RefCell::default(),
             pipelines,
             allocated: Cell::new(0),
             traffic: Cell::default(),
@@ -121,7 +121,7 @@ impl Gpu {
             failure,
         };
         if gpu.is_software() {
-            gpu.retune(|tuning| tuning.share = Share::Tiles);
+            gpu.choose(|choices| choices.share = Share::Tiles);
         }
         Ok(gpu)
     }
@@ -133,14 +133,14 @@ impl Gpu {
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|s| name.contains(s))
     }
 
-    /// What the kernels are told about this adapter.
-    pub fn tuning(&self) -> Ref<'_, Tuning> {
-        self.tuning.borrow()
+    /// How the kernels run on this adapter.
+    pub fn choices(&self) -> Ref<'_, Choices> {
+        self.choices.borrow()
     }
 
     /// Changes it for the plans made from now on.
-    pub fn retune(&self, change: impl FnOnce(&mut Tuning)) {
-        change(&mut self.tuning.borrow_mut());
+    pub fn choose(&self, change: impl FnOnce(&mut Choices)) {
+        change(&mut self.choices.borrow_mut());
     }
 
     /// The adapter's name, or what the browser says instead.

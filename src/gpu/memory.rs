@@ -36,7 +36,7 @@ impl Memory for Gpu {
     }
 
     fn head_words(&self) -> usize {
-        (self.tuning().head_bytes / 4) as usize
+        (self.choices().head_bytes / 4) as usize
     }
 }
 

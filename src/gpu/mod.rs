@@ -1,17 +1,17 @@
 //! WebGPU through wgpu: the device, static plans of dispatches, and read-back.
 
+mod choices;
 mod device;
 mod memory;
 mod pipelines;
 mod plan;
 mod product;
 mod report;
-mod tuning;
 
+pub use choices::{Choices, Share};
 pub use device::{Gpu, Slice, Traffic};
 pub use memory::{Count, HEAD_BYTES, Memory};
 pub use pipelines::Kernel;
 pub use plan::{Plan, PlanBuilder, Timed, Work};
 pub use product::{Layout, LoraGroups, Matmul, Product, Variant};
 pub use report::PlanReport;
-pub use tuning::{Share, Tuning};

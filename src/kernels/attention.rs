@@ -57,7 +57,7 @@ impl Attention {
     /// Tiles read four components of a head at once; one query a sequence is less than a tile.
     fn share(self, gpu: &Gpu) -> Share {
         match self.time > 1 && self.head_dim.is_multiple_of(4) {
-            true => gpu.tuning().share,
+            true => gpu.choices().share,
             false => Share::Threads,
         }
     }

@@ -62,7 +62,7 @@ impl FinishStep {
         metrics: &Slice,
     ) {
         let (inputs, outputs) = ([partials, nll, step], [scalars, metrics]);
-        let threads = match plan.gpu.tuning().share {
+        let threads = match plan.gpu.choices().share {
             Share::Threads => 128.0,
             Share::Tiles => 1.0,
         };

@@ -92,7 +92,7 @@ impl LoraGroups {
         let is_in_quads = n.is_multiple_of(4) && self.ends_at_multiples_of(4);
         let (tiles, _) = by_lanes(&[rank], &LORA_TILES_BACKWARD_OUTPUT, &LORA_TILES_BACKWARD_OUTPUT_QUADS);
         // Rows and ranks of a workgroup; its threads divide the sums of the kernel without tiles among them.
-        let (kernel, high, wide) = match plan.gpu.tuning().share {
+        let (kernel, high, wide) = match plan.gpu.choices().share {
             Share::Tiles if is_in_quads => (tiles, 128, 8),
             _ => (&LORA_BACKWARD_OUTPUT, 16, 4),
         };

@@ -46,15 +46,15 @@ impl Matmul {
         self.launch(plan.gpu, None).record(plan, [a, b, a, b], out);
     }
 
-    /// The variant for this adapter and shape: what a trial found ([`crate::gpu::Tuning`]), or a rule. Below 16 large
+    /// The variant for this adapter and shape: what a trial found ([`crate::gpu::Choices`]), or a rule. Below 16 large
     /// tiles most of a GPU would have nothing to do; software adapters have no use for workgroup memory (5 to 10
     /// times slower there).
     pub fn variant(self, gpu: &Gpu) -> Variant {
         let large_tiles = self.m.div_ceil(64) * self.n.div_ceil(64);
-        let found = || gpu.tuning().variants.get(&self.kind()).copied();
+        let found = || gpu.choices().variants.get(&self.kind()).copied();
         let wanted = match self.force.or_else(found) {
             Some(variant) => variant,
-            None if gpu.tuning().share == Share::Tiles => Variant::Register,
+            None if gpu.choices().share == Share::Tiles => Variant::Register,
             None if large_tiles >= 16 => Variant::Tiled,
             None => Variant::Sliced,
         };

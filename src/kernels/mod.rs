@@ -100,7 +100,7 @@ pub struct Slices {
 impl Slices {
     /// Short sums, added up through workgroup memory, or whole ones without a barrier.
     pub fn of(gpu: &Gpu) -> Self {
-        match gpu.tuning().share {
+        match gpu.choices().share {
             Share::Threads => Self { threads: 128, slices: 32 },
             Share::Tiles => Self { threads: 8, slices: 1 },
         }

@@ -61,7 +61,7 @@ impl Select {
     /// in sum (`LP_MAX_TGSI_LOOP_ITERATIONS`); a draw goes through its columns 29 times.
     pub fn slices(self, gpu: &Gpu) -> Slices {
         let needed = (29 * self.vocab).div_ceil(60_000).next_power_of_two();
-        match gpu.tuning().share {
+        match gpu.choices().share {
             Share::Threads => Self::WIDE,
             Share::Tiles if needed == 1 => Self::NARROW,
             Share::Tiles => Slices { threads: needed.min(256), slices: needed.min(256) },

@@ -8,7 +8,7 @@ use crate::error::Result;
 /// A linear layer's low-rank addition: y += scale * (x A^T) B^T; with DoRA, y is then brought to the
 /// trained lengths: y *= magnitude / ||W + scale * B A||, rows' norms, which count as constants.
 #[derive(Clone)]
-pub struct Adapter {
+pub struct LinearAdapter {
     /// (R, in).
     pub a: Var,
     /// (out, R).
@@ -18,7 +18,7 @@ pub struct Adapter {
     pub magnitude: Option<Var>,
 }
 
-impl Adapter {
+impl LinearAdapter {
     /// The weight (out, in) with the adapter merged into it.
     pub fn merge(&self, weight: &Tensor) -> Result<Tensor> {
         let (a, b) = (self.a.as_tensor().detach(), self.b.as_tensor().detach());
@@ -43,13 +43,13 @@ pub fn row_norms(weight: &Tensor) -> Result<Tensor> {
 pub(super) struct Linear {
     /// (out, in).
     pub(super) weight: Tensor,
-    pub(super) adapter: Option<Adapter>,
+    pub(super) adapter: Option<LinearAdapter>,
 }
 
 impl Linear {
     /// x (N, in) to (N, out).
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let Some(Adapter { a, b, scale, magnitude }) = &self.adapter else {
+        let Some(LinearAdapter { a, b, scale, magnitude }) = &self.adapter else {
             return Ok(ops::linear(x, &self.weight)?);
         };
         let y = ops::adapted_linear(x, &self.weight, a, b, *scale as f32)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 
-use super::adapter::{Adapter, Linear};
+use super::adapter::{Linear, LinearAdapter};
 use super::ops::{self, Heads, Rotary};
 use crate::error::{Error, Result};
 use crate::model::config::LlamaConfig;
@@ -80,7 +80,7 @@ impl Llama {
 
     /// The same weights, which are shared, with adapters that train, by linear layer name such as
     /// `model.layers.0.self_attn.q_proj`.
-    pub fn with_adapters(&self, adapters: &BTreeMap<String, Adapter>) -> Self {
+    pub fn with_adapters(&self, adapters: &BTreeMap<String, LinearAdapter>) -> Self {
         let mut adapted = self.clone();
         for (index, layer) in adapted.layers.iter_mut().enumerate() {
             for (name, linear) in layer.linears() {
@@ -283,13 +283,13 @@ pub(crate) mod tests {
         (config, weights)
     }
 
-    fn adapters(config: &LlamaConfig) -> BTreeMap<String, Adapter> {
+    fn adapters(config: &LlamaConfig) -> BTreeMap<String, LinearAdapter> {
         let mut all = BTreeMap::new();
         for layer in 0..config.num_hidden_layers {
             for (linear, [output, input]) in config.linears() {
                 let var = |shape| Var::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
                 let adapter =
-                    Adapter { a: var((3, input)), b: var((output, 3)), scale: 0.1, magnitude: None };
+                    LinearAdapter { a: var((3, input)), b: var((output, 3)), scale: 0.1, magnitude: None };
                 all.insert(format!("model.layers.{layer}.{linear}"), adapter);
             }
         }

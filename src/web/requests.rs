@@ -42,7 +42,7 @@ pub async fn load(files: Files, found: &mut Found) -> Result<Session> {
 /// Lets the products of a run's steps use the fastest kernels of the adapter.
 pub async fn try_kernels(session: &Session, settings: &Settings, found: &mut Found) -> Result<()> {
     let Backend::Gpu(gpu) = &session.subject.backend else { return Ok(()) };
-    if found.tune(gpu, &session.products(settings)).await? {
+    if found.autotune(gpu, &session.products(settings)).await? {
         remember(found);
     }
     Ok(())
@@ -97,7 +97,7 @@ pub async fn measure_speed(
     if let Backend::Gpu(gpu) = &backend {
         let lora = Lora::of(&LoraSpec { rank: settings.rank, ..LoraSpec::default() });
         let tokens = settings.batch * settings.time;
-        if found.tune(gpu, &step_products(model.config(), tokens, tokens, &lora)).await? {
+        if found.autotune(gpu, &step_products(model.config(), tokens, tokens, &lora)).await? {
             remember(found);
         }
     }

@@ -86,10 +86,10 @@ pub fn use_kernels(backend: &Backend, share: Share, config: &LlamaConfig, tokens
         Share::Threads => Variant::Tiled,
         Share::Tiles => Variant::Register,
     };
-    gpu.retune(|tuning| tuning.share = share);
+    gpu.choose(|choices| choices.share = share);
     let products = step_products(config, tokens, tokens, &lora);
     let variants = products.iter().map(|p| (p.matmul.kind(), variant)).collect();
-    gpu.retune(|tuning| tuning.variants = variants);
+    gpu.choose(|choices| choices.variants = variants);
 }
 
 pub fn load(backend: &Backend, config: &LlamaConfig) -> Model {

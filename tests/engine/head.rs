@@ -13,7 +13,7 @@ use pollster::block_on;
 fn in_chunks() -> Backend {
     let backend = gpu();
     if let Backend::Gpu(gpu) = &backend {
-        gpu.retune(|tuning| tuning.head_bytes = 1);
+        gpu.choose(|choices| choices.head_bytes = 1);
     }
     backend
 }

@@ -53,7 +53,7 @@ pub fn dirty(gpu: &Gpu, n: usize) -> Slice {
 /// Runs `test` for each way in which kernels share out their work.
 pub fn shared(gpu: &Gpu, test: impl Fn()) {
     for share in Share::ALL {
-        gpu.retune(|tuning| tuning.share = share);
+        gpu.choose(|choices| choices.share = share);
         test();
     }
 }

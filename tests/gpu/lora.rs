@@ -68,7 +68,7 @@ pub fn gradients_at(gpu: &Gpu, op: LoraGroups, m: u32) {
     let got = run(gpu, &[&dxa, &db], |plan| {
         op.backward_output(plan, m, n, &dys, &bs, &xas, &dxa, &db);
     });
-    let what = |name| format!("{name}, {op:?} m {m} {:?}", gpu.tuning().share);
+    let what = |name| format!("{name}, {op:?} m {m} {:?}", gpu.choices().share);
     assert_close(&what("dxa"), &got[0], &op.backward_down_cpu(m, n, &dy, &b), tolerance(n));
     assert_close(&what("db"), &got[1], &op.backward_b_cpu(n, &dy, &xa), tolerance(m));
 }

@@ -99,7 +99,7 @@ impl ShiftPlan {
         slots: usize,
     ) -> Result<Self> {
         let vocab = tuned.0.config.vocab_size;
-        let allowed = (gpu.tuning().head_bytes / 4) as usize / vocab / ROWS * ROWS;
+        let allowed = (gpu.choices().head_bytes / 4) as usize / vocab / ROWS * ROWS;
         let block = allowed.max(ROWS).min(slots);
         let both = [tuned, base];
         let logits = [gpu.buffer("logits", block * vocab)?, gpu.buffer("base's logits", block * vocab)?];

@@ -1,11 +1,11 @@
 //! What training an arm takes of the GPU's memory, known before anything is allocated: the constructors of all
 //! buffers run over a [`Count`].
 
-use super::GpuModel;
+use super::GpuWeights;
 use super::activations::Activations;
+use super::adapter::GpuAdapter;
 use super::backward::Gradients;
 use super::form::{Form, Shape};
-use super::net::Adapter;
 use super::train::{Pass, State, heads};
 use crate::engine::{Storage, Tuning};
 use crate::error::{Error, Result};
@@ -58,10 +58,10 @@ impl MemoryPlan {
             part(&count).map(|()| count)
         };
         let c = form.config;
-        let base = counted(&|m| GpuModel::buffers(m, c, layout, form.storage.weights).map(drop))?;
+        let base = counted(&|m| GpuWeights::buffers(m, c, layout, form.storage.weights).map(drop))?;
         let trained = counted(&|m| match form.adapter {
-            Some((lora, adapter)) => Adapter::buffers(m, c, lora, adapter).map(drop),
-            None => GpuModel::trained_buffer(m, layout),
+            Some((lora, adapter)) => GpuAdapter::buffers(m, c, lora, adapter).map(drop),
+            None => GpuWeights::trained_buffer(m, layout),
         })?;
         let words = form.adapter.map_or(layout.words, |(_, adapter)| adapter.words);
         let state = counted(&|m| State::new(m, words).map(drop))?;

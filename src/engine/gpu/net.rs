@@ -4,63 +4,15 @@
 use std::ops::Range;
 
 use super::activations::{Activations, Adapted, Layer};
-use super::form::{Form, Shape, lora_groups};
+use super::adapter::{GpuAdapter, StackAdapter, StackDora};
+use super::form::{Form, Shape};
 use crate::engine::Storage;
-use crate::error::Result;
-use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
+use crate::gpu::{Gpu, PlanBuilder, Slice};
 use crate::kernels::{
-    Attention, Dora, Embedding, KvAppend, Layout as Product, LoraGroups, Matmul, RmsNorm, Rope, SwiGlu,
-    SwiGluLora,
+    Attention, Dora, Embedding, KvAppend, Layout as Product, Matmul, RmsNorm, Rope, SwiGlu, SwiGluLora,
 };
 use crate::model::config::LlamaConfig;
-use crate::model::layout::{AdapterBlocks, AdapterLayout, Layout, Stack};
-use crate::model::lora::Lora;
-
-/// A LoRA or DoRA adapter in GPU memory.
-pub struct Adapter {
-    pub lora: Lora,
-    pub layout: AdapterLayout,
-    pub values: Slice,
-    /// DoRA: lengths of the rows of `W + s B A` by layer and stack, as [`Net::measure_rows`] left them.
-    norms: Norms<Slice>,
-}
-
-/// A buffer for each adapted stack of each layer.
-type Norms<B> = Vec<[Option<B>; 4]>;
-
-impl Adapter {
-    /// # Errors
-    /// When the adapter does not fit the GPU.
-    pub fn new(
-        gpu: &Gpu,
-        config: &LlamaConfig,
-        lora: &Lora,
-        layout: AdapterLayout,
-        values: &[f32],
-    ) -> Result<Self> {
-        let (arena, norms) = Self::buffers(gpu, config, lora, &layout)?;
-        gpu.write(&arena, values);
-        Ok(Self { lora: lora.clone(), values: arena, layout, norms })
-    }
-
-    /// The arena of the adapter's values, and [`Self::norms`].
-    pub fn buffers<M: Memory>(
-        memory: &M,
-        config: &LlamaConfig,
-        lora: &Lora,
-        layout: &AdapterLayout,
-    ) -> Result<(M::Buffer, Norms<M::Buffer>)> {
-        let norms = |layer: &[Option<AdapterBlocks>; 4]| -> Result<[Option<M::Buffer>; 4]> {
-            let mut norms = [const { None }; 4];
-            for stack in Stack::ALL.into_iter().filter(|s| lora.dora && layer[*s as usize].is_some()) {
-                norms[stack as usize] = Some(memory.buffer("row norms", stack.outputs(config))?);
-            }
-            Ok(norms)
-        };
-        let norms = layout.layers.iter().map(norms).collect::<Result<_>>()?;
-        Ok((memory.buffer("adapter", layout.words)?, norms))
-    }
-}
+use crate::model::layout::{Layout, Stack};
 
 /// Key/value caches by layer, each (B, kv_time, 2*KV*D), and the position to read and write.
 pub struct Cache {
@@ -73,29 +25,12 @@ pub struct Net<'a> {
     pub config: &'a LlamaConfig,
     pub layout: &'a Layout,
     pub weights: &'a Slice,
-    pub adapter: Option<&'a Adapter>,
+    pub adapter: Option<&'a GpuAdapter>,
     /// (T_max, D/2, 2): cosines and sines.
     pub rope: &'a Slice,
     /// Whether the matrices among the weights are f16.
     pub packed: bool,
     pub storage: Storage,
-}
-
-/// A, B and the shape of their products, for one stack of one layer.
-pub struct StackAdapter {
-    pub groups: LoraGroups,
-    /// Where A and B, and their gradients, lie in an arena.
-    pub blocks: AdapterBlocks,
-    pub a: Slice,
-    pub b: Slice,
-    pub dora: Option<StackDora>,
-}
-
-/// DoRA's part of a stack's adapter.
-pub struct StackDora {
-    adapted: u32,
-    pub magnitude: Slice,
-    pub norm: Slice,
 }
 
 impl Net<'_> {
@@ -123,19 +58,7 @@ impl Net<'_> {
     }
 
     pub fn adapter(&self, layer: usize, stack: Stack) -> Option<StackAdapter> {
-        let adapter = self.adapter?;
-        let blocks = adapter.layout.layers[layer][stack as usize].as_ref()?;
-        Some(StackAdapter {
-            groups: lora_groups(stack, self.config, &adapter.lora),
-            blocks: blocks.clone(),
-            a: adapter.values.sub(blocks.a.start, blocks.a.len()),
-            b: adapter.values.sub(blocks.b.start, blocks.b.len()),
-            dora: adapter.norms[layer][stack as usize].as_ref().map(|norm| StackDora {
-                adapted: blocks.adapted,
-                magnitude: adapter.values.sub(blocks.magnitude.start, blocks.magnitude.len()),
-                norm: norm.clone(),
-            }),
-        })
+        self.adapter?.stack(self.config, layer, stack)
     }
 
     /// The DoRA kernels of a stack for `rows` rows.

@@ -11,6 +11,7 @@ use super::head::{Counted, Head, Loss, slots};
 use super::memory::MemoryPlan;
 use super::net::Net;
 use super::to_base::Base;
+use super::weights::GpuWeights;
 use crate::data::batch::Batch;
 use crate::engine::StepMetrics;
 use crate::error::{Error, Result};
@@ -179,15 +180,8 @@ impl Trainer {
     }
 
     /// Queues one step over micro-batches of one shape with `counted` response tokens in all.
-    pub fn step(
-        &mut self,
-        gpu: &Gpu,
-        net: &Net,
-        trained: &Slice,
-        micro: &[Batch],
-        counted: usize,
-        lr: f32,
-    ) -> Result<()> {
+    pub fn step(&mut self, weights: &GpuWeights, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
+        let (gpu, net, trained) = (&*weights.gpu, &weights.net(), weights.trained());
         if (self.taken - self.read) as usize >= Self::RING {
             let message = format!("{} steps are queued whose metrics were not taken", Self::RING);
             return Err(Error::Shape { op: "train_step", message });
@@ -225,13 +219,8 @@ impl Trainer {
     }
 
     /// Makes the plan of such a step ahead of it, with pauses ([`PlanBuilder::finish_with_pauses`]).
-    pub async fn prepare(
-        &mut self,
-        gpu: &Gpu,
-        net: &Net<'_>,
-        trained: &Slice,
-        micro: &[Batch],
-    ) -> Result<()> {
+    pub async fn prepare(&mut self, weights: &GpuWeights, micro: &[Batch]) -> Result<()> {
+        let (gpu, net, trained) = (&*weights.gpu, &weights.net(), weights.trained());
         let (key, slots) = self.make_pass(gpu, net, micro)?;
         if !self.plans.contains_key(&(key, slots)) {
             let Recorded { plan, update } = self.record(gpu, net, trained, key, slots);
@@ -256,7 +245,7 @@ impl Trainer {
         }
         let key = (shape, several);
         if !self.passes.contains_key(&key) {
-            let plan = MemoryPlan::new(self.form(net), net.layout, shape, several, gpu.tuning().head_bytes)?;
+            let plan = MemoryPlan::new(self.form(net), net.layout, shape, several, gpu.choices().head_bytes)?;
             plan.check(&gpu.limits, net.adapter.is_none())?;
         }
         if several && self.total.is_none() {

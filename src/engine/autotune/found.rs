@@ -15,11 +15,12 @@ const FORMAT: u32 = 2;
 pub struct Found {
     format: u32,
     /// By the adapter's name and driver.
-    adapters: BTreeMap<String, Adapter>,
+    adapters: BTreeMap<String, Known>,
 }
 
+/// What is known of one.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Adapter {
+struct Known {
     /// Of an adapter that is a program on the CPU.
     speeds: Option<Speeds>,
     /// The fastest by kind of product.
@@ -58,7 +59,7 @@ impl Found {
         &mut self.adapter(gpu).speeds
     }
 
-    fn adapter(&mut self, gpu: &Gpu) -> &mut Adapter {
+    fn adapter(&mut self, gpu: &Gpu) -> &mut Known {
         let name = format!("{}, {} {}", gpu.name(), gpu.info.driver, gpu.info.driver_info);
         self.adapters.entry(name).or_default()
     }
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn json_comes_back_and_nothing_else_is_believed() {
-        let adapter = Adapter {
+        let adapter = Known {
             speeds: Some(Speeds { adapter: 1e9, cpu: 2.5e9 }),
             variants: [("Nt 9 9 8".into(), Variant::Register)].into(),
         };

@@ -5,7 +5,7 @@
 use web_time::Instant;
 
 use super::found::Found;
-use super::gpu::lora_groups;
+use crate::engine::gpu::lora_groups;
 use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder};
 use crate::kernels::{Layout, Matmul, Product, Variant};
@@ -16,7 +16,7 @@ use crate::model::lora::Lora;
 /// A trial takes about this long at most, compilation aside.
 const SECONDS: f64 = 0.4;
 
-/// A variant so many times slower than the best is not tried again, nor are others with barriers if it has some.
+/// A variant this many times slower than the best is not tried again, nor are others with barriers if it has some.
 const HOPELESS: f64 = 2.0;
 
 /// Operations of a trial's product, at most: on software adapters the rate hardly depends on the size.
@@ -28,7 +28,7 @@ impl Found {
     ///
     /// # Errors
     /// Whatever the adapter refuses.
-    pub async fn tune(&mut self, gpu: &Gpu, products: &[Product]) -> Result<bool> {
+    pub async fn autotune(&mut self, gpu: &Gpu, products: &[Product]) -> Result<bool> {
         let known = self.variants(gpu);
         let mut trial = Trial { seconds: 0.0, hopeless: Vec::new() };
         let mut is_new = false;
@@ -42,7 +42,7 @@ impl Found {
             known.insert(key, best);
             is_new = true;
         }
-        gpu.retune(|tuning| tuning.variants.clone_from(known));
+        gpu.choose(|choices| choices.variants.clone_from(known));
         Ok(is_new)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::memory::HEAD_BYTES;
 use super::product::Variant;
 
-/// How an operation's work is shared out to threads; [`Tuning::share`] says which.
+/// How an operation's work is shared out to threads; [`Choices::share`] says which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
     /// Little work for each of many threads, which share a row where it is summed: real GPUs.
@@ -19,9 +19,9 @@ impl Share {
     pub const ALL: [Self; 2] = [Self::Threads, Self::Tiles];
 }
 
-/// What the kernels are told about an adapter.
+/// How the kernels run on an adapter.
 #[derive(Clone, Debug)]
-pub struct Tuning {
+pub struct Choices {
     /// How the kernels other than products share out their work; from the start what suits the adapter.
     pub share: Share,
     /// The fastest variant for kinds of products ([`super::Matmul::kind`]); empty unless there was a trial.
@@ -30,7 +30,7 @@ pub struct Tuning {
     pub head_bytes: u64,
 }
 
-impl Default for Tuning {
+impl Default for Choices {
     fn default() -> Self {
         Self { share: Share::Threads, variants: BTreeMap::new(), head_bytes: HEAD_BYTES }
     }

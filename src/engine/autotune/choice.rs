@@ -6,8 +6,8 @@ use std::rc::Rc;
 use candle_core::{Device, Tensor};
 use web_time::Instant;
 
-use super::Backend;
 use super::found::{Found, Speeds};
+use crate::engine::Backend;
 use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder};
 use crate::kernels::{Layout, Matmul};

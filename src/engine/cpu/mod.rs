@@ -1,0 +1,175 @@
+//! The engine on the CPU: the candle reference, differentiated by candle, with candle-transformers' Llama
+//! and its key/value cache for decoding.
+
+mod decode;
+mod merge;
+mod training;
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use candle_core::{Tensor, Var};
+use candle_transformers::models::llama as inference;
+
+pub(super) use self::merge::merge_adapter;
+use self::merge::{PREFIX, adapters_at, arrays, merge};
+use self::training::Training;
+use super::{StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use crate::data::batch::Batch;
+use crate::error::{Error, Result};
+use crate::kernels::{CrossEntropy, Shift, TopK};
+use crate::model::config::LlamaConfig;
+use crate::model::weights::Weights;
+use crate::reference::adapter::LinearAdapter;
+use crate::reference::llama::Llama;
+use crate::train::Optimizer;
+
+/// A Llama on the CPU: a base, or an arm that trains.
+pub struct CpuModel {
+    config: LlamaConfig,
+    base: Rc<Weights>,
+    llama: Llama,
+    /// By linear layer, e.g. `model.layers.0.self_attn.q_proj`.
+    adapters: BTreeMap<String, LinearAdapter>,
+    training: Option<Training>,
+    /// The weights as they are now, adapters merged; rebuilt after training.
+    decoder: Option<inference::Llama>,
+}
+
+impl CpuModel {
+    pub fn new(config: &LlamaConfig, weights: Rc<Weights>) -> Result<Self> {
+        let (llama, adapters) = (Llama::frozen(config, &weights)?, BTreeMap::new());
+        Ok(Self { config: config.clone(), base: weights, llama, adapters, training: None, decoder: None })
+    }
+
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
+    }
+
+    /// See [`super::Model::again`].
+    pub fn again(&self) -> Result<Self> {
+        Self::new(&self.config, self.base.clone())
+    }
+
+    /// An arm that starts at this base, whose weights it shares.
+    pub fn tune(&self, tuning: &Tuning, optimizer: Optimizer) -> Result<Self> {
+        let base = match self.training {
+            None => self.llama.clone(),
+            Some(_) => Llama::frozen(&self.config, &self.base)?,
+        };
+        let mut adapters = BTreeMap::new();
+        let llama = match tuning {
+            Tuning::Full => Llama::full(&self.config, &self.base)?,
+            Tuning::Lora { lora, start } => {
+                adapters = adapters_at(&self.config, &self.base, lora, start)?;
+                base.with_adapters(&adapters)
+            }
+        };
+        let training = Training::new(optimizer, base);
+        Ok(Self {
+            config: self.config.clone(),
+            base: self.base.clone(),
+            llama,
+            adapters,
+            training: Some(training),
+            decoder: None,
+        })
+    }
+
+    /// One step over micro-batches with `counted` response tokens in all.
+    pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
+        let Some(training) = &mut self.training else {
+            return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
+        };
+        let start = self.adapters.is_empty().then_some(&*self.base);
+        training.step(&self.llama, start, micro, counted, lr)?;
+        self.decoder = None;
+        Ok(())
+    }
+
+    /// One: each step is done when it returns, so a caller that wants to do other things asks often.
+    pub fn pending_limit(&self) -> usize {
+        1
+    }
+
+    pub async fn take_metrics(&mut self) -> Result<Vec<StepMetrics>> {
+        Ok(self.training.as_mut().map(|t| std::mem::take(&mut t.metrics)).unwrap_or_default())
+    }
+
+    /// Logits (N,V) of N tokens in `rows` rows.
+    fn forward(&self, tokens: &[u32], rows: usize) -> Result<Vec<f32>> {
+        let hidden = self.llama.hidden(tokens, rows)?.detach();
+        Ok(self.llama.logits(&hidden)?.flatten_all()?.to_vec1()?)
+    }
+
+    pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        let logits = self.forward(&batch.tokens, batch.rows)?;
+        let op = CrossEntropy { rows: batch.tokens.len() as u32, vocab: self.config.vocab_size as u32 };
+        Ok(op.forward_cpu(&logits, &batch.targets))
+    }
+
+    pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
+        let (tuned, base) =
+            (self.forward(&batch.tokens, batch.rows)?, base.forward(&batch.tokens, batch.rows)?);
+        let op = Shift { rows: batch.tokens.len() as u32, vocab: self.config.vocab_size as u32 };
+        Ok(op.record_cpu(&tuned, &base, &batch.targets).chunks_exact(4).map(TokenShift::from_words).collect())
+    }
+
+    pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {
+        let logits = self.forward(tokens, 1)?;
+        let k = TOP_K.min(self.config.vocab_size);
+        let op = TopK { rows: tokens.len() as u32, vocab: self.config.vocab_size as u32, k: k as u32 };
+        let (ids, logprobs) = op.record_cpu(&logits);
+        let rows = ids.chunks(k).zip(logprobs.chunks(k));
+        Ok(rows.map(|(i, l)| i.iter().copied().zip(l.iter().copied()).collect()).collect())
+    }
+
+    pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        self.forward(tokens, 1)
+    }
+
+    /// The weights as they are now, with the adapters merged into them.
+    fn merged(&self) -> Result<HashMap<String, Tensor>> {
+        let trained = |name: &str| self.llama.trainable().get(name).map(|var| var.as_tensor().detach());
+        merge(&self.base, &self.adapters, trained)
+    }
+
+    /// All weights as they are now, under Hugging Face's names.
+    pub async fn weights(&self) -> Result<Weights> {
+        arrays(self.merged()?)
+    }
+
+    pub async fn tensors(&self) -> Result<Tensors> {
+        let values = |var: &Var| Ok(var.as_tensor().clone());
+        self.named(values)
+    }
+
+    pub async fn gradients(&self) -> Result<Tensors> {
+        let Some(gradients) = self.training.as_ref().and_then(|t| t.gradients.as_ref()) else {
+            return Ok(Tensors::new());
+        };
+        self.named(|var| {
+            let missing = || Error::Shape { op: "gradients", message: "a parameter has none".into() };
+            gradients.get(var.as_tensor()).cloned().ok_or_else(missing)
+        })
+    }
+
+    fn named(&self, value: impl Fn(&Var) -> Result<Tensor>) -> Result<Tensors> {
+        let prefix = if self.adapters.is_empty() { "" } else { PREFIX };
+        let entry = |(name, var): (&String, &Var)| {
+            let data = value(var)?.flatten_all()?.to_vec1()?;
+            Ok((format!("{prefix}{name}"), (var.dims().to_vec(), data)))
+        };
+        match self.training {
+            Some(_) => self.llama.trainable().iter().map(entry).collect(),
+            None => Ok(Tensors::new()),
+        }
+    }
+
+    pub fn trainable_parameters(&self) -> usize {
+        match self.training {
+            Some(_) => self.llama.trainable().values().map(|v| v.elem_count()).sum(),
+            None => 0,
+        }
+    }
+}
