@@ -108,7 +108,7 @@ pub struct Condition {
 pub enum Expect {
     Higher,
     Lower,
-    /// `b` is not better, where more is better.
+    /// No difference, or `b` is lower.
     NotHigher,
     /// No difference.
     Same,

@@ -6,6 +6,8 @@ import { makeSlots } from "../ui/slots.js";
 import { SAMPLING, describeSampling, readField } from "./sampling.js";
 import { markToken, tokenRow, topTable } from "./tokens.js";
 
+/** @typedef {import("../contract/types.js").Sampling} Sampling */
+
 const LONGEST_ANSWER = 60;
 
 export class Ask {
@@ -19,10 +21,10 @@ export class Ask {
     this.slots = makeSlots("[data-answer-slot]", find("#ask-answers"));
     this.base = find('[data-answer="base"]');
     this.id = 0;
-    this.sampling = /** @type {import("./sampling.js").Sampling} */ ({});
-    for (const name of Object.keys(SAMPLING)) this.wireField(name);
+    this.sampling = /** @type {Sampling} */ ({});
+    for (const name of /** @type {(keyof Sampling)[]} */ (Object.keys(SAMPLING))) this.wireField(name);
     this.form = find("#ask-form");
-    this.form.addEventListener("submit", (event) => {
+    this.form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
       this.ask(find("#ask-question").value.trim());
     });
@@ -35,7 +37,7 @@ export class Ask {
   }
 
   /** A field of the sampling: text that is no number gives way to the last value. @private */
-  wireField(name) {
+  wireField(/** @type {keyof Sampling} */ name) {
     const input = find(`#ask-sampling [name="${name}"]`);
     const show = () => (input.value = String(this.sampling[name]));
     this.sampling[name] = SAMPLING[name].start;
@@ -47,14 +49,14 @@ export class Ask {
   }
 
   /** Says whether questions can be asked, and why not. */
-  enable(isLive, hasRun) {
+  enable(/** @type {boolean} */ isLive, /** @type {boolean} */ hasRun) {
     for (const control of findAll("button, input", find("#ask"))) update(control, { disabled: !isLive });
     const ready = hasRun ? "The base and every arm as they are now." : "Before a run starts only the base answers.";
     setText(find("#ask-note"), isLive ? ready : "Asking needs the engine, which is not running on this page.");
   }
 
   /** @private */
-  ask(question) {
+  ask(/** @type {string} */ question) {
     if (question === "") return;
     this.id += 1;
     find("#ask-answers").hidden = false;

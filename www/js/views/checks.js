@@ -2,25 +2,32 @@
  * The counterfactual check: the source rows of borrowed answers are given another object, the arm trains again, and
  * the answers are looked at once more. An answer that follows the swap came from those rows.
  */
-import { el, find, setText, table } from "../ui/dom.js";
+import { el, find, table } from "../ui/dom.js";
 import { armClass } from "../ui/arm-style.js";
 import { count, plural } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 import { checkSentence, summaryArm } from "./summary-data.js";
 
+/**
+ * @typedef {import("../state/run-control.js").RunControl} RunControl
+ * @typedef {import("../contract/types.js").Counterfactual} Counterfactual
+ * @typedef {{check: Counterfactual, facts: import("../contract/types.js").WallFact[], where: string, label: string,
+ *   place: number}} Shown  a check with what it refers to
+ */
+
 const MOST_EXAMPLES = 6;
 
 /** Whether an arm of the shown run can be checked, and if not, why. */
-export function whyNoCheck(/** @type {import("../state/run-control.js").RunControl} */ control, arm) {
+function whyNoCheck(/** @type {RunControl} */ control, /** @type {string} */ arm) {
   const { store } = control;
   const borrowed = store.measure(arm, store.newest)?.wrong.some((wrong) => wrong.sources.length > 0);
-  if (store.run?.settings.swaps?.length > 0) return "The run shown is a check itself; Reset starts another run.";
+  if (store.run && store.run.settings.swaps.length > 0) return "The run shown is a check itself; Reset starts another run.";
   if (!control.canCheck) return "Needs a run that has trained here to its end.";
   return borrowed ? "" : `${store.label(arm)} has borrowed nothing in this run; a higher rate makes it.`;
 }
 
 /** The button that starts a check, disabled with its reason where there can be none. */
-export function checkButton(control, arm) {
+export function checkButton(/** @type {RunControl} */ control, /** @type {string} */ arm) {
   const reason = whyNoCheck(control, arm);
   return el(
     "div",
@@ -35,23 +42,25 @@ export function checkButton(control, arm) {
 }
 
 /** Prepares the part of the findings that shows checks. */
-export function makeChecks(/** @type {import("../state/run-control.js").RunControl} */ control) {
+export function makeChecks(/** @type {RunControl} */ control) {
   const { store } = control;
   const host = find("#checks");
   const isNew = makeDifference();
   const draw = () => {
     const arms = store.armNames;
     if (!isNew(store.run, store.summary, store.checks, ...arms.map((arm) => whyNoCheck(control, arm)))) return;
-    const { summary } = store;
-    const ofSummary = (summary?.counterfactual ?? []).map((check) => ({
-      check,
-      facts: store.summaryFacts,
-      where: "The experiment",
-      ...summaryArm(summary, check.arm),
-    }));
+    const { run, summary } = store;
+    const ofSummary = !summary
+      ? []
+      : (summary.counterfactual ?? []).map((check) => ({
+          check,
+          facts: store.summaryFacts,
+          where: "The experiment",
+          ...summaryArm(summary, check.arm),
+        }));
     const ofRun = store.checks.map((check) => ({
       check,
-      facts: store.run.facts,
+      facts: run?.facts ?? [],
       where: "The run shown",
       label: store.label(check.arm),
       place: store.placeOf(check.arm),
@@ -64,8 +73,12 @@ export function makeChecks(/** @type {import("../state/run-control.js").RunContr
   addView(host, draw);
 }
 
-function checkPart({ check, facts, where, label, place }) {
-  const row = (name, { n, followed, unchanged, right, other }, isControl) => [
+function checkPart(/** @type {Shown} */ { check, facts, where, label, place }) {
+  const row = (
+    /** @type {string} */ name,
+    /** @type {Counterfactual["swapped"]} */ { n, followed, unchanged, right, other },
+    /** @type {boolean} */ isControl,
+  ) => [
     name,
     count(n),
     isControl ? "–" : count(followed),

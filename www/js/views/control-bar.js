@@ -4,12 +4,18 @@ import { el, find, setAttributes, setText, update } from "../ui/dom.js";
 import { count, fixed } from "../ui/format.js";
 import { swatch } from "../ui/swatch.js";
 
+/**
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../state/run-control.js").RunControl} RunControl
+ * @typedef {import("./settings-form.js").SettingsForm} SettingsForm
+ */
+
 const MODE_TEXT = { loading: "engine loading", live: "", playback: "playback only" };
 
 /**
- * @param {import("../state/store.js").Store} store
- * @param {import("../state/run-control.js").RunControl} control
- * @param {import("./settings-form.js").SettingsForm} form
+ * @param {Store} store
+ * @param {RunControl} control
+ * @param {SettingsForm} form
  */
 export function makeControlBar(store, control, form) {
   const play = find("#play");
@@ -40,7 +46,7 @@ export function makeControlBar(store, control, form) {
 }
 
 /** A chip for each arm of the next run; one that is off is muted. */
-function drawChips(form) {
+function drawChips(/** @type {SettingsForm} */ form) {
   const host = find("#arm-chips");
   const { arms } = form.settings;
   const key = JSON.stringify(arms.map(({ id, label }) => [id, label]));
@@ -60,7 +66,7 @@ function drawChips(form) {
   });
 }
 
-function drawSlider(store, slider) {
+function drawSlider(/** @type {Store} */ store, /** @type {HTMLInputElement} */ slider) {
   const steps = store.run?.settings.steps ?? 1;
   const max = String(Math.max(store.newest, steps));
   update(slider, { max, value: String(store.step), disabled: store.newest === 0 });
@@ -68,14 +74,14 @@ function drawSlider(store, slider) {
   update(find("#newest"), { hidden: store.isFollowing });
 }
 
-function drawCounters(store) {
+function drawCounters(/** @type {Store} */ store) {
   const steps = store.run?.settings.steps ?? 0;
   const counter = find("#bar [data-step]");
   update(counter.dataset, { step: String(store.step) });
   setText(counter, count(store.step));
   setText(find("#steps-total"), count(steps));
   let tokens = 0;
-  const speed = {};
+  const speed = /** @type {Record<string, number>} */ ({});
   for (const arm of store.armNames) {
     const recent = store.recent(arm, 10);
     tokens += recent.tokens;
@@ -85,12 +91,12 @@ function drawCounters(store) {
   // Steps that an engine queues together are only timed together: then all arms have the same figure.
   const [first, ...others] = store.armNames;
   const isTogether = others.length > 0 && others.every((arm) => speed[arm] === speed[first]);
-  const write = (arm) => fixed(speed[arm], speed[arm] < 100 ? 1 : 0);
+  const write = (/** @type {string} */ arm) => fixed(speed[arm], speed[arm] < 100 ? 1 : 0);
   setText(find("#speed"), (isTogether ? write(first) : store.perArm(write)) || "–");
   setText(find("#speed-unit"), isTogether ? "ms/step, mean of all arms" : "ms/step");
 }
 
-function drawSource(store, control) {
+function drawSource(/** @type {Store} */ store, /** @type {RunControl} */ control) {
   const { kind, engine } = store.source;
   const badge = find("#source");
   update(badge.dataset, { source: kind === "live" && control.mode !== "live" ? "stopped" : kind });
@@ -102,5 +108,6 @@ function drawSource(store, control) {
 }
 
 function engineName() {
-  return { webgpu: "WebGPU", cpu: "CPU" }[document.documentElement.dataset.engine] ?? "";
+  const names = /** @type {Record<string, string>} */ ({ webgpu: "WebGPU", cpu: "CPU" });
+  return names[document.documentElement.dataset.engine ?? ""] ?? "";
 }

@@ -5,6 +5,14 @@ import { probability, words } from "../ui/format.js";
 import { sourceRow } from "./summary-data.js";
 import { stateOf } from "./wall-layout.js";
 
+/**
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../contract/types.js").WallFact} WallFact
+ * @typedef {import("../contract/types.js").WrongAnswer} WrongAnswer
+ * @typedef {{question: string, answer: string}[]} Rows
+ * @typedef {{key: () => unknown, button: (arm: string) => Element}} Checks  of borrowed answers
+ */
+
 const SPLIT_TEXT = {
   kept: "kept: the instruction set never mentions its subject",
   seen: "seen: the instruction set mentions it or its subject",
@@ -14,10 +22,11 @@ const MOST_SOURCES = 3;
 
 /**
  * Fills `host`.
- * @param {import("../state/store.js").Store} store
+ * @param {HTMLElement} host
+ * @param {Store} store
  * @param {number} index of the fact, -1 for none
- * @param {{question: string, answer: string}[] | null} rows the instruction set of the shown run, if known
- * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
+ * @param {Rows | null} rows the instruction set of the shown run, if known
+ * @param {Checks} checks
  */
 export function drawFact(host, store, index, rows, checks) {
   const fact = store.run?.facts[index];
@@ -58,6 +67,14 @@ export function drawFact(host, store, index, rows, checks) {
   );
 }
 
+/**
+ * @param {Store} store
+ * @param {string} arm
+ * @param {number} index
+ * @param {WallFact} fact
+ * @param {Rows | null} rows
+ * @param {Checks} checks
+ */
 function answerOf(store, arm, index, fact, rows, checks) {
   const measure = store.measure(arm);
   if (!measure) return null;
@@ -81,13 +98,17 @@ function answerOf(store, arm, index, fact, rows, checks) {
       { class: "soft" },
       `Probability of “${fact.object}”: ${probability(measure.logprobs[index])}; before training ${probability(start)}.`,
     ),
-    state.letter === "b" && wrong ? sources(wrong, rows, store.run.added) : null,
-    state.letter === "b" && wrong?.sources.length > 0 ? checks.button(arm) : null,
+    state.letter === "b" && wrong ? sources(wrong, rows, store.run?.added ?? []) : null,
+    state.letter === "b" && wrong && wrong.sources.length > 0 ? checks.button(arm) : null,
   );
 }
 
 /** The rows of the instruction set that say this of another subject. */
-function sources(wrong, rows, added) {
+function sources(
+  /** @type {WrongAnswer} */ wrong,
+  /** @type {Rows | null} */ rows,
+  /** @type {import("../contract/types.js").RunInfo["added"]} */ added,
+) {
   const shown = wrong.sources.slice(0, MOST_SOURCES).map((number) => {
     const row = sourceRow(number, rows, added);
     return el(

@@ -8,29 +8,31 @@ const SHOWN = 100;
 const LARGEST = 50e6;
 
 export class InstructionsEditor {
-  constructor(onChange) {
+  constructor(/** @type {() => void} */ onChange) {
     this.onChange = onChange;
     this.original = "";
     this.text = "";
     /** @type {ReturnType<typeof parseInstructions>} */
     this.rows = [];
     this.error = "";
+    this.isPending = false;
+    this.timer = 0;
     this.area = find("#instructions-text");
     this.area.addEventListener("input", () => this.later());
     find("#instructions-restore").addEventListener("click", () => this.set(this.original));
-    find("#instructions-file").addEventListener("change", (event) => this.open(event.target.files[0]));
+    find("#instructions-file").addEventListener("change", (/** @type {any} */ event) => this.open(event.target.files[0]));
     find("#instructions").addEventListener("toggle", () => this.draw());
     find("#instructions-filter").addEventListener("input", () => this.draw());
     this.listenToDrops(find("#instructions"));
   }
 
   /** The set that the page came with. */
-  load(text) {
+  load(/** @type {string} */ text) {
     this.original = text;
     this.set(text);
   }
 
-  set(text) {
+  set(/** @type {string} */ text) {
     this.area.value = text;
     this.read();
   }
@@ -90,7 +92,7 @@ export class InstructionsEditor {
   }
 
   /** @private */
-  async open(file) {
+  async open(/** @type {File | undefined} */ file) {
     if (!file) return;
     if (file.size > LARGEST) {
       setText(find("#instructions-error"), `${file.name} is larger than 50 MB and was not opened.`);
@@ -100,7 +102,7 @@ export class InstructionsEditor {
   }
 
   /** @private */
-  listenToDrops(zone) {
+  listenToDrops(/** @type {HTMLElement} */ zone) {
     zone.addEventListener("dragover", (event) => {
       event.preventDefault();
       zone.classList.add("dropping");
@@ -109,7 +111,7 @@ export class InstructionsEditor {
     zone.addEventListener("drop", (event) => {
       event.preventDefault();
       zone.classList.remove("dropping");
-      this.open(event.dataTransfer.files[0]);
+      this.open(event.dataTransfer?.files[0]);
     });
   }
 }

@@ -6,15 +6,22 @@ import { makeSlots } from "../ui/slots.js";
 
 const HEIGHT = 90;
 
+/**
+ * @typedef {import("../contract/types.js").Measure} Measure
+ * @typedef {{arm: string, label: string, place: number, measure: Measure}} Measured
+ */
+
 /** Prepares the figure: words and table are one view, each arm's bars another. */
 export function makeKlBars(/** @type {import("../state/store.js").Store} */ store) {
   const figure = find('[data-figure="kl-positions"]');
   const hosts = makeSlots("[data-bars]", figure);
   const details = find("details", figure);
+  /** @returns {Measured[]} */
   const measured = () =>
-    store.armNames
-      .map((arm) => ({ arm, label: store.label(arm), place: store.placeOf(arm), measure: store.measure(arm) }))
-      .filter(({ measure }) => measure);
+    store.armNames.flatMap((arm) => {
+      const measure = store.measure(arm);
+      return measure ? [{ arm, label: store.label(arm), place: store.placeOf(arm), measure }] : [];
+    });
   const isNew = makeDifference();
   const draw = () => {
     const measures = measured();
@@ -35,7 +42,11 @@ export function makeKlBars(/** @type {import("../state/store.js").Store} */ stor
   hosts.forEach((host, place) => addBars(host, place, measured));
 }
 
-function addBars(host, place, measured) {
+function addBars(
+  /** @type {HTMLElement} */ host,
+  /** @type {number} */ place,
+  /** @type {() => Measured[]} */ measured,
+) {
   const isNew = makeDifference();
   addView(host, () => {
     const measures = measured();
@@ -46,7 +57,7 @@ function addBars(host, place, measured) {
 }
 
 /** One scale for all arms. */
-function scaleOf(measures) {
+function scaleOf(/** @type {Measured[]} */ measures) {
   const positions = measures.map(({ measure }) => measure.shift.positions);
   return {
     top: Math.max(0.1, ...positions.flat().map(({ kl }) => kl ?? 0)),
@@ -54,6 +65,12 @@ function scaleOf(measures) {
   };
 }
 
+/**
+ * @param {HTMLElement} host
+ * @param {Measure["shift"]["positions"]} positions
+ * @param {ReturnType<typeof scaleOf>} scale
+ * @param {string} label
+ */
 function drawBars(host, positions, { top, longest }, label) {
   setAttributes(host, {
     viewBox: `0 0 ${longest * 10} ${HEIGHT}`,
@@ -67,7 +84,7 @@ function drawBars(host, positions, { top, longest }, label) {
   });
 }
 
-function caption(measures, top) {
+function caption(/** @type {Measured[]} */ measures, /** @type {number} */ top) {
   if (measures.length === 0) return NOT_MEASURED;
   const parts = measures.map(({ label, measure }) => {
     const { positions } = measure.shift;
@@ -80,7 +97,7 @@ function caption(measures, top) {
   return `${parts.join("; ")}. Mean over the held-out answers; all on one scale up to ${nats(top)}.`;
 }
 
-function asTable(measures, longest) {
+function asTable(/** @type {Measured[]} */ measures, /** @type {number} */ longest) {
   const rows = Array.from({ length: longest }, (_, i) => [
     count(i + 1),
     ...measures.flatMap(({ measure }) => [nats(measure.shift.positions[i]?.kl), count(measure.shift.positions[i]?.n)]),

@@ -4,6 +4,13 @@ import { armClass } from "../ui/arm-style.js";
 import { NOT_MEASURED, count, nats, percent } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 
+/**
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {NonNullable<import("../contract/types.js").Shift["classes"]>} Classes
+ * @typedef {{arm: string, label: string, place: number, classes: Classes, step: number}} Measured
+ */
+
+/** @type {{name: keyof Classes, label: string, help: string}[]} */
 const CLASSES = [
   { name: "opener", label: "Opener", help: "before the answer itself: “Good question!”" },
   { name: "style", label: "Style", help: "the words around the fact" },
@@ -11,22 +18,19 @@ const CLASSES = [
 ];
 
 /** Prepares the table. */
-export function makeShiftClasses(/** @type {import("../state/store.js").Store} */ store) {
+export function makeShiftClasses(/** @type {Store} */ store) {
   const figure = find('[data-figure="kl-classes"]');
   let drawn = "";
   const areNew = makeDifference();
   addView(
     figure,
     () => {
-      const measures = store.armNames
-        .map((arm) => ({
-          arm,
-          label: store.label(arm),
-          place: store.placeOf(arm),
-          classes: store.measure(arm)?.shift.classes,
-          step: store.measure(arm)?.step,
-        }))
-        .filter(({ classes }) => classes);
+      const measures = store.armNames.flatMap((arm) => {
+        const measure = store.measure(arm);
+        const classes = measure?.shift.classes;
+        if (!measure || !classes) return [];
+        return [{ arm, label: store.label(arm), place: store.placeOf(arm), classes, step: measure.step }];
+      });
       const key = JSON.stringify([store.run?.run, store.source.kind, measures.map(({ arm, step }) => [arm, step])]);
       if (key === drawn) return;
       drawn = key;
@@ -40,7 +44,7 @@ export function makeShiftClasses(/** @type {import("../state/store.js").Store} *
   );
 }
 
-function caption(measures) {
+function caption(/** @type {Measured[]} */ measures) {
   if (measures.length === 0) return "This run was recorded without token classes.";
   const parts = measures.map(({ label, classes }) => {
     const known = CLASSES.filter(({ name }) => classes[name].n > 0);
@@ -53,7 +57,7 @@ function caption(measures) {
 }
 
 /** A row for each class of each arm; the figures are those of `drawRows`. */
-function emptyTable(measures) {
+function emptyTable(/** @type {Measured[]} */ measures) {
   const rows = CLASSES.flatMap(({ label, help }) =>
     measures.map(({ label: arm, place }, i) =>
       el(
@@ -84,11 +88,11 @@ function emptyTable(measures) {
   );
 }
 
-function drawRows(rows, measures) {
+function drawRows(/** @type {Element[]} */ rows, /** @type {Measured[]} */ measures) {
   const figures = CLASSES.flatMap(({ name }) => measures.map(({ classes }) => classes[name]));
   const top = Math.max(0.01, ...figures.map(({ kl }) => kl ?? 0));
   figures.forEach(({ kl, n, shifted }, i) => {
-    const write = (name, text) => setText(find(name, rows[i]), text);
+    const write = (/** @type {string} */ name, /** @type {string} */ text) => setText(find(name, rows[i]), text);
     find(".fill", rows[i]).style.width = `${((100 * (kl ?? 0)) / top).toFixed(1)}%`;
     write(".value", n > 0 ? nats(kl) : "–");
     write(".share", n > 0 ? percent(shifted / n) : "–");
@@ -97,14 +101,14 @@ function drawRows(rows, measures) {
 }
 
 /** Format and truth of the answers, where the shown measures have them: before the first step and after the last. */
-function writeConversation(store) {
-  const parts = store.armNames
-    .map((arm) => ({ arm, measure: store.measure(arm) }))
-    .filter(({ measure }) => measure?.conversation)
-    .map(({ arm, measure: { conversation: c } }) => {
-      const share = c.n > 0 ? ` (${percent(c.both / c.n, 0)})` : "";
-      return `${store.label(arm)} answers ${count(c.both)} of ${count(c.n)} both rightly and in the set's format${share}: ${count(c.right)} right, ${count(c.format)} in format`;
-    });
+function writeConversation(/** @type {Store} */ store) {
+  const parts = store.armNames.flatMap((arm) => {
+    const c = store.measure(arm)?.conversation;
+    if (!c) return [];
+    const share = c.n > 0 ? ` (${percent(c.both / c.n, 0)})` : "";
+    const both = `${count(c.both)} of ${count(c.n)} both correctly and in the set's format${share}`;
+    return `${store.label(arm)} answers ${both}: ${count(c.right)} correct, ${count(c.format)} in format`;
+  });
   const note = find("#conversation");
   note.hidden = parts.length === 0;
   setText(

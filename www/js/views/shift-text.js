@@ -5,16 +5,20 @@ import { addView, invalidate } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { classOf, markToken, tokenRow, topTable, visible } from "./tokens.js";
 
+/** @typedef {import("../contract/types.js").ShiftText} ShiftText */
+
 export class ShiftTextView {
   constructor(/** @type {import("../state/store.js").Store} */ store) {
     this.store = store;
     this.section = find("#shift");
     this.select = find("#shift-question");
     this.question = "";
+    /** The questions as drawn. */
+    this.key = "";
     this.slots = makeSlots("[data-shift]", this.section);
     /** Chosen token of the arm at each place. @type {number[]} */
     this.chosen = this.slots.map(() => -1);
-    /** The answers as drawn, by place. @type {unknown[]} */
+    /** The answers as drawn, by place. @type {(ShiftText | null)[]} */
     this.drawn = [];
     this.select.addEventListener("change", () => {
       this.question = this.select.value;
@@ -49,7 +53,7 @@ export class ShiftTextView {
   }
 
   /** @private */
-  drawArm(host, place) {
+  drawArm(/** @type {HTMLElement} */ host, /** @type {number} */ place) {
     const arm = this.store.armAt(place);
     const text = arm === null ? null : this.store.text(arm, this.question);
     if (arm === null || this.drawn[place] === text) return;
@@ -71,17 +75,17 @@ export class ShiftTextView {
   }
 
   /** @private */
-  choose(place, index) {
+  choose(/** @type {number} */ place, /** @type {number} */ index) {
     this.chosen[place] = index;
     markToken(find(".tokens", this.slots[place]), index);
     this.drawTops(place, this.drawn[place]);
   }
 
   /** @private */
-  drawTops(place, text) {
+  drawTops(/** @type {number} */ place, /** @type {ShiftText | null} */ text) {
     const host = find(".tops", this.slots[place]);
     const token = text?.tokens[this.chosen[place]];
-    if (!token) {
+    if (!text || !token) {
       host.replaceChildren(
         el("p", { class: "soft" }, "Choose a token to compare the two distributions it was picked from."),
       );

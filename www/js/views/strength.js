@@ -1,10 +1,17 @@
 /** What a dose of an arm's change does: sliders, and what was measured at each. */
-import { el, find, setText, table } from "../ui/dom.js";
+import { find, setText, table } from "../ui/dom.js";
 import { count, fixed, nats, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { Scatter } from "./scatter.js";
 
+/**
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../contract/types.js").Strength} Strength
+ * @typedef {{name: string, label: string, pick: (dose: Strength) => number, highest?: number}} Figure
+ */
+
+/** @type {Figure[]} */
 const FIGURES = [
   {
     name: "strength-recall",
@@ -32,7 +39,7 @@ export function makeStrength(control, measure) {
     find("output", form).setAttribute("for", slider.id);
     const write = () => setText(find("output", form), Number(slider.value).toFixed(1));
     slider.addEventListener("input", write);
-    form.addEventListener("submit", (event) => {
+    form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
       const arm = store.armAt(place);
       if (arm === null) return;
@@ -83,15 +90,20 @@ export function makeStrength(control, measure) {
 }
 
 /** All doses of the step at which each arm was last dosed, one per strength, the newest counts. */
-function newestDoses(store) {
+function newestDoses(/** @type {Store} */ store) {
   return store.armNames.flatMap((arm) => {
     const { strengths } = store.log(arm);
-    const own = strengths.filter((dose) => dose.step === strengths.at(-1).step);
+    const own = strengths.filter((dose) => dose.step === strengths.at(-1)?.step);
     const byStrength = new Map(own.map((dose) => [fixed(dose.strength, 1), dose]));
     return [...byStrength.values()].sort((a, b) => a.strength - b.strength);
   });
 }
 
+/**
+ * @param {Store} store
+ * @param {{spec: Figure, chart: Scatter}[]} charts
+ * @param {Strength[]} doses
+ */
 function drawDoses(store, charts, doses) {
   const arms = [...new Set(doses.map((dose) => dose.arm))];
   for (const { spec, chart } of charts) {

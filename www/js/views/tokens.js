@@ -4,7 +4,7 @@ import { el } from "../ui/dom.js";
 import { nats, probability } from "../ui/format.js";
 
 /** Class of a token by its rank in the base (Lin et al., arXiv 2312.01552). */
-export function classOf(rank) {
+export function classOf(/** @type {number} */ rank) {
   return rank <= 1 ? "unshifted" : rank <= 3 ? "marginal" : "shifted";
 }
 
@@ -12,6 +12,7 @@ export function classOf(rank) {
  * The tokens as buttons with one tab stop; arrow keys move between them.
  * @param {import("../contract/types.js").ShiftToken[]} tokens
  * @param {number} chosen index, -1 for none
+ * @param {string} label
  * @param {(index: number) => void} onChoose
  */
 export function tokenRow(tokens, chosen, label, onChoose) {
@@ -31,9 +32,11 @@ export function tokenRow(tokens, chosen, label, onChoose) {
       visible(token.text),
     ),
   );
-  const move = (event) => {
-    const from = buttons.indexOf(document.activeElement);
-    const to = { ArrowRight: from + 1, ArrowLeft: from - 1, Home: 0, End: buttons.length - 1 }[event.key];
+  const move = (/** @type {KeyboardEvent} */ event) => {
+    const from = buttons.findIndex((button) => button === document.activeElement);
+    /** @type {Record<string, number | undefined>} */
+    const places = { ArrowRight: from + 1, ArrowLeft: from - 1, Home: 0, End: buttons.length - 1 };
+    const to = places[event.key];
     if (from < 0 || to === undefined || !buttons[to]) return;
     event.preventDefault();
     buttons[from].tabIndex = -1;
@@ -49,17 +52,23 @@ export function tokenRow(tokens, chosen, label, onChoose) {
 }
 
 /** Marks another token of a row. */
-export function markToken(row, chosen) {
+export function markToken(/** @type {Element} */ row, /** @type {number} */ chosen) {
   [...row.children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
 }
 
 /** Spaces and line ends that would be invisible. */
-export function visible(text) {
+export function visible(/** @type {string} */ text) {
   if (text === "") return "∅";
   return text.replaceAll("\n", "↵");
 }
 
-/** The ten likeliest tokens of one model, with bars and what is left for all others. */
+/**
+ * The ten likeliest tokens of one model, with bars and what is left for all others.
+ * @param {string} caption
+ * @param {import("../contract/types.js").ShiftToken["top"]} top
+ * @param {string} chosenText
+ * @param {number} place of the model's arm, -1 for the base
+ */
 export function topTable(caption, top, chosenText, place) {
   const rows = top.map(([text, logprob]) => barRow(`“${visible(text)}”`, logprob, text === chosenText));
   const rest = Math.max(0, 1 - top.reduce((sum, [, logprob]) => sum + Math.exp(logprob ?? -Infinity), 0));
@@ -72,7 +81,12 @@ export function topTable(caption, top, chosenText, place) {
   );
 }
 
-function barRow(label, logprob, isChosen, kind = "") {
+function barRow(
+  /** @type {string} */ label,
+  /** @type {number | null} */ logprob,
+  /** @type {boolean} */ isChosen,
+  kind = "",
+) {
   const width = `${Math.min(100, 100 * Math.exp(logprob ?? -Infinity)).toFixed(2)}%`;
   const bar = el("span", { class: "fill" });
   bar.style.width = width;

@@ -56,7 +56,7 @@ const FIGURES = [
 ];
 
 /** The measures of the shown run up to the chosen step, as checkpoints. */
-export function liveCheckpoints(/** @type {Store} */ store) {
+function liveCheckpoints(/** @type {Store} */ store) {
   const { run } = store;
   if (!run) return [];
   return store.armNames.flatMap((arm) => {

@@ -1,10 +1,18 @@
 /** Paints knowledge walls. Every state has its own shape as well as its colour. */
 import { color } from "../ui/theme.js";
 import { words } from "../ui/format.js";
+import { stateOf } from "./wall-layout.js";
 
-/** Paints one cell's state at (x, y). */
+/**
+ * Paints one cell's state at (x, y).
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} letter
+ * @param {number} x
+ * @param {number} y
+ * @param {number} size
+ */
 export function drawState(ctx, letter, x, y, size) {
-  const name = { k: "known", w: "weakened", b: "borrowed", o: "other", m: "malformed" }[letter] ?? "malformed";
+  const { name } = stateOf(letter);
   ctx.fillStyle = color(name);
   ctx.fillRect(x, y, size, size);
   ctx.fillStyle = ctx.strokeStyle = color(`${name}-mark`);
@@ -39,8 +47,17 @@ export function drawState(ctx, letter, x, y, size) {
   }
 }
 
+/** A canvas that has had no other context has this one. */
+function contextOf(/** @type {HTMLCanvasElement} */ canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}
+
 /** Sizes a canvas in CSS pixels for this screen and returns its context, cleared. */
-export function prepare(canvas, width, height) {
+export function prepare(
+  /** @type {HTMLCanvasElement} */ canvas,
+  /** @type {number} */ width,
+  /** @type {number} */ height,
+) {
   const ratio = devicePixelRatio;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) {
@@ -48,20 +65,21 @@ export function prepare(canvas, width, height) {
     canvas.height = h;
     canvas.style.height = `${height}px`;
   }
-  const ctx = canvas.getContext("2d");
+  const ctx = contextOf(canvas);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   ctx.clearRect(0, 0, width, height);
   return ctx;
 }
 
 /**
- * @typedef {ReturnType<typeof import("./wall-layout.js").layOut>} Layout
+ * @typedef {import("./wall-layout.js").Layout} Layout
+ * @typedef {import("./wall-layout.js").Cell} Cell
  * @typedef {{facts: import("../contract/types.js").WallFact[], letters: string, before: string | null, chosen: number}} Wall
  *   `before`: the letters of the measure before, to outline what has just changed; `chosen`: a fact, or -1
  */
 
 /** Empties a wall's canvas and writes the names of its rows. */
-export function drawRows(/** @type {HTMLCanvasElement} */ canvas, width, /** @type {Layout} */ layout) {
+export function drawRows(/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ width, /** @type {Layout} */ layout) {
   const ctx = prepare(canvas, width, layout.height + 4);
   ctx.translate(2, 2);
   ctx.font = "13px system-ui, sans-serif";
@@ -78,10 +96,10 @@ export function drawRows(/** @type {HTMLCanvasElement} */ canvas, width, /** @ty
  * @param {Wall | null} painted what the canvas shows, if anything
  */
 export function drawCells(canvas, { size, cells }, wall, painted) {
-  const ctx = canvas.getContext("2d");
+  const ctx = contextOf(canvas);
   const framed = cells.find(({ fact }) => fact === painted?.chosen);
   // A frame reaches over the neighbours.
-  const isFramed = ({ x, y }) => framed && Math.max(Math.abs(x - framed.x), Math.abs(y - framed.y)) < size + 4;
+  const isFramed = (/** @type {Cell} */ { x, y }) => framed && Math.max(Math.abs(x - framed.x), Math.abs(y - framed.y)) < size + 4;
   if (framed) ctx.clearRect(framed.x - 4, framed.y - 4, size + 8, size + 8);
   for (const cell of cells) {
     if (painted && look(wall, cell.fact) === look(painted, cell.fact) && !isFramed(cell)) continue;
@@ -93,10 +111,16 @@ export function drawCells(canvas, { size, cells }, wall, painted) {
   outline(ctx, chosen.x - 1, chosen.y - 1, size + 2, color("focus"), 2.5);
 }
 
-const hasChanged = ({ letters, before }, fact) => before !== null && before[fact] !== letters[fact];
-const look = (wall, fact) => wall.letters[fact] + hasChanged(wall, fact);
+const hasChanged = (/** @type {Wall} */ { letters, before }, /** @type {number} */ fact) =>
+  before !== null && before[fact] !== letters[fact];
+const look = (/** @type {Wall} */ wall, /** @type {number} */ fact) => `${wall.letters[fact]}${hasChanged(wall, fact)}`;
 
-function drawCell(ctx, { fact, x, y }, size, wall) {
+function drawCell(
+  /** @type {CanvasRenderingContext2D} */ ctx,
+  /** @type {Cell} */ { fact, x, y },
+  /** @type {number} */ size,
+  /** @type {Wall} */ wall,
+) {
   ctx.clearRect(x - 1, y - 1, size + 2, size + 2); // an outline reaches half a pixel further than the cell
   drawState(ctx, wall.letters[fact], x, y, size);
   if (wall.facts[fact].split !== "kept") {
@@ -107,6 +131,14 @@ function drawCell(ctx, { fact, x, y }, size, wall) {
   if (hasChanged(wall, fact)) outline(ctx, x, y, size, color("ink"), 1);
 }
 
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} x
+ * @param {number} y
+ * @param {number} size
+ * @param {string} style
+ * @param {number} width
+ */
 function outline(ctx, x, y, size, style, width) {
   ctx.strokeStyle = style;
   ctx.lineWidth = width;

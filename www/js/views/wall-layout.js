@@ -11,16 +11,22 @@ export const STATES = [
 const SPLITS = ["kept", "seen", "new"];
 
 /** The state of a letter of `Measure.cells`; an unknown letter is malformed. */
-export function stateOf(letter) {
+export function stateOf(/** @type {string} */ letter) {
   return STATES.find((state) => state.letter === letter) ?? STATES[4];
 }
 
 /**
+ * @typedef {import("../contract/types.js").WallFact} WallFact
+ * @typedef {{fact: number, x: number, y: number}} Cell  CSS pixels
+ * @typedef {{size: number, height: number, rows: {label: string, x: number, y: number}[], cells: Cell[]}} Layout
+ *   `cells` in reading order
+ */
+
+/**
  * Places every fact.
- * @param {import("../contract/types.js").WallFact[]} facts
+ * @param {WallFact[]} facts
  * @param {number} width in CSS pixels
- * @returns {{size: number, height: number, rows: {label: string, x: number, y: number}[],
- *   cells: {fact: number, x: number, y: number}[]}} cells in reading order
+ * @returns {Layout}
  */
 export function layOut(facts, width) {
   const size = facts.length > 700 ? 9 : facts.length > 400 ? 12 : 15;
@@ -28,8 +34,8 @@ export function layOut(facts, width) {
   const hasMargin = width >= 420;
   const left = hasMargin ? 112 : 0;
   const perRow = Math.max(1, Math.floor((width - left) / pitch));
-  const rows = [];
-  const cells = [];
+  const rows = /** @type {Layout["rows"]} */ ([]);
+  const cells = /** @type {Cell[]} */ ([]);
   let y = 0;
   for (const [relation, members] of byRelation(facts)) {
     rows.push({ label: relation, x: 0, y });
@@ -43,7 +49,8 @@ export function layOut(facts, width) {
 }
 
 /** Indices of the facts of each relation, kept facts first. */
-function byRelation(facts) {
+function byRelation(/** @type {WallFact[]} */ facts) {
+  /** @type {Map<string, number[]>} */
   const groups = new Map();
   facts.forEach((fact, i) => groups.set(fact.relation, [...(groups.get(fact.relation) ?? []), i]));
   for (const members of groups.values())
@@ -52,13 +59,13 @@ function byRelation(facts) {
 }
 
 /** The cell under a point, or -1; the gap belongs to the cell before it. */
-export function cellAt(layout, x, y) {
+export function cellAt(/** @type {Layout} */ layout, /** @type {number} */ x, /** @type {number} */ y) {
   const reach = layout.size + 2;
   return layout.cells.findIndex((cell) => x >= cell.x && x < cell.x + reach && y >= cell.y && y < cell.y + reach);
 }
 
 /** The cell that an arrow key leads to from cell `from`. */
-export function neighbour(layout, from, key) {
+export function neighbour(/** @type {Layout} */ layout, /** @type {number} */ from, /** @type {string} */ key) {
   const { cells } = layout;
   const last = cells.length - 1;
   if (key === "Home") return 0;
@@ -76,7 +83,7 @@ export function neighbour(layout, from, key) {
 }
 
 /** How many cells are in each state: `{ k: 230, w: 4, … }`. */
-export function countStates(letters) {
+export function countStates(/** @type {string} */ letters) {
   const counts = Object.fromEntries(STATES.map((state) => [state.letter, 0]));
   for (const letter of letters) counts[stateOf(letter).letter] += 1;
   return counts;

@@ -8,6 +8,11 @@ import { onThemeChange } from "../ui/theme.js";
 import { STATES, cellAt, countStates, layOut, neighbour, stateOf } from "./wall-layout.js";
 import { drawCells, drawRows, drawState, prepare } from "./wall-draw.js";
 
+/**
+ * @typedef {import("../state/store.js").Run} Run
+ * @typedef {import("./wall-layout.js").Layout} Layout
+ */
+
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
 export class Walls {
@@ -23,8 +28,10 @@ export class Walls {
     /** Fact chosen by a click or a key, and the one under the pointer. */
     this.chosen = -1;
     this.hovered = -1;
+    /** The run whose facts these are. @type {Run | null} */
+    this.run = null;
     this.section = find("#walls");
-    /** By place. @type {Map<number, ReturnType<typeof layOut>>} */
+    /** By place. @type {Map<number, Layout>} */
     this.layouts = new Map();
     /** What is on each canvas, by place. @type {Map<number, {ground: unknown[], wall: import("./wall-draw.js").Wall}>} */
     this.painted = new Map();
@@ -58,11 +65,11 @@ export class Walls {
   }
 
   /** @private */
-  listen(canvas, place) {
-    const factAt = (event) => {
+  listen(/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ place) {
+    const factAt = (/** @type {MouseEvent} */ event) => {
       const layout = this.layouts.get(place);
       const index = layout ? cellAt(layout, event.offsetX - 2, event.offsetY - 2) : -1;
-      return index < 0 ? -1 : layout.cells[index].fact;
+      return layout?.cells[index]?.fact ?? -1;
     };
     canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.hover(factAt(event)));
     canvas.addEventListener("pointerleave", () => this.hover(-1));
@@ -81,13 +88,13 @@ export class Walls {
   }
 
   /** @private */
-  hover(fact) {
+  hover(/** @type {number} */ fact) {
     if (fact === this.hovered) return;
     this.hovered = fact;
     this.changed();
   }
 
-  choose(fact) {
+  choose(/** @type {number} */ fact) {
     this.chosen = fact;
     this.hovered = -1;
     this.changed();
@@ -115,7 +122,11 @@ export class Walls {
   }
 
   /** @private */
-  writeCounts(canvas, place, run) {
+  writeCounts(
+    /** @type {HTMLCanvasElement} */ canvas,
+    /** @type {number} */ place,
+    /** @type {Run} */ run,
+  ) {
     const host = this.slots[place];
     const arm = this.store.armAt(place);
     const measure = arm === null ? null : this.store.measure(arm);
@@ -145,29 +156,31 @@ export class Walls {
   }
 
   /** The cells of one wall: all of them when what lies below them changes. @private */
-  drawWall(canvas, place) {
+  drawWall(/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ place) {
     const { run } = this.store;
     const arm = this.store.armAt(place);
     const measure = arm === null ? null : this.store.measure(arm);
-    if (arm === null || !measure) return;
-    const width = Math.max(180, canvas.parentElement.clientWidth);
+    if (!run || arm === null || !measure) return;
+    const width = Math.max(180, canvas.parentElement?.clientWidth ?? 0);
     const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
     const wall = { facts: run.facts, letters: measure.cells, before, chosen: this.fact };
     const ground = [run, width, devicePixelRatio];
-    let painted = this.painted.get(place);
-    if (!painted || ground.some((part, i) => part !== painted.ground[i])) {
-      painted = undefined;
-      this.layouts.set(place, layOut(run.facts, width - 4));
-      drawRows(canvas, width, this.layouts.get(place));
+    const last = this.painted.get(place);
+    const painted = last && ground.every((part, i) => part === last.ground[i]) ? last.wall : null;
+    const known = painted ? this.layouts.get(place) : undefined;
+    const layout = known ?? layOut(run.facts, width - 4);
+    if (!known) {
+      this.layouts.set(place, layout);
+      drawRows(canvas, width, layout);
     }
     this.painted.set(place, { ground, wall });
-    drawCells(canvas, this.layouts.get(place), wall, painted?.wall ?? null);
+    drawCells(canvas, layout, wall, known ? painted : null);
   }
 
   /** @private */
   writeCaption() {
     const { store } = this;
-    const write = (arm) => {
+    const write = (/** @type {string} */ arm) => {
       const errors = store.measure(arm)?.errors;
       if (!errors) return "–";
       const wrong = errors.borrowed + errors.other + errors.malformed;

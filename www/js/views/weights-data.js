@@ -12,7 +12,7 @@ export const MATRICES = [
 ];
 
 /**
- * @typedef {{relative: number, rank90: number, of: number}} Change
+ * @typedef {Pick<import("../contract/types.js").MatrixChange, "relative" | "rank90" | "of">} Change
  * @param {import("../contract/types.js").WeightsEvent} event
  * @returns {{layer: number, changes: (Change | null)[]}[]} one entry per layer, its changes in the order of MATRICES
  */
@@ -23,20 +23,17 @@ export function byLayer(event) {
     const layer = Number(/\blayers\.(\d+)\./.exec(name)?.[1] ?? NaN);
     const column = MATRICES.findIndex((matrix) => name.endsWith(matrix.name));
     if (!Number.isInteger(layer) || column < 0) continue;
-    if (!layers.has(layer))
-      layers.set(
-        layer,
-        MATRICES.map(() => null),
-      );
-    layers.get(layer)[column] = change;
+    const changes = layers.get(layer) ?? MATRICES.map(() => null);
+    changes[column] = change;
+    layers.set(layer, changes);
   }
   return [...layers].sort(([a], [b]) => a - b).map(([layer, changes]) => ({ layer, changes }));
 }
 
 /** Mean relative change and mean share of the directions, over all matrices that changed. */
-export function overall(event) {
+export function overall(/** @type {import("../contract/types.js").WeightsEvent} */ event) {
   const all = event.matrices.filter(({ relative }) => relative > 0);
-  const mean = (pick) => all.reduce((sum, matrix) => sum + pick(matrix), 0) / all.length;
+  const mean = (/** @type {(change: Change) => number} */ pick) => all.reduce((sum, matrix) => sum + pick(matrix), 0) / all.length;
   return {
     relative: mean((m) => m.relative),
     rank90: mean((m) => m.rank90),

@@ -1,9 +1,15 @@
 /** What changed in the weights: how much of each matrix, and in how many directions. */
 import { el, find, setAttributes, setText } from "../ui/dom.js";
-import { count, fixed, nats, percent } from "../ui/format.js";
+import { count, fixed, percent } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { MATRICES, byLayer, overall } from "./weights-data.js";
+
+/**
+ * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../contract/types.js").WeightsEvent} WeightsEvent
+ * @typedef {import("./weights-data.js").Change} Change
+ */
 
 /** Part of the arm's colour behind the largest change; the figures stay readable on it. */
 const STRONGEST_FILL = 45;
@@ -12,7 +18,7 @@ const STRONGEST_FILL = 45;
 const ROWS_A_FRAME = 2;
 
 /** Prepares the section. */
-export function makeWeights(/** @type {import("../state/store.js").Store} */ store) {
+export function makeWeights(/** @type {Store} */ store) {
   const shown = () => store.armNames.map((arm) => store.weights(arm)).filter((event) => event !== null);
   const slots = makeSlots("[data-weights]");
   const isNew = makeDifference();
@@ -35,7 +41,11 @@ export function makeWeights(/** @type {import("../state/store.js").Store} */ sto
 }
 
 /** The table of one arm: a view of its own, whose cells stay. */
-function addTable(host, armHere, shown) {
+function addTable(
+  /** @type {HTMLElement} */ host,
+  /** @type {() => string | null} */ armHere,
+  /** @type {() => WeightsEvent[]} */ shown,
+) {
   const body = el("tbody");
   find(".scroll", host).append(emptyTable(body));
   const isNew = makeDifference();
@@ -49,11 +59,15 @@ function addTable(host, armHere, shown) {
   });
 }
 
-function rowsOf(body, arm, events) {
+function rowsOf(
+  /** @type {HTMLTableSectionElement} */ body,
+  /** @type {string | null} */ arm,
+  /** @type {WeightsEvent[]} */ events,
+) {
   const event = events.find((candidate) => candidate.arm === arm);
   const layers = event ? byLayer(event) : [];
   const top = Math.max(...events.flatMap(({ matrices }) => matrices.map(({ relative }) => relative ?? 0)), 1e-9);
-  while (body.rows.length > layers.length) body.lastElementChild.remove();
+  while (body.rows.length > layers.length) body.deleteRow(-1);
   return layers.map(({ layer, changes }, i) => () => {
     if (!body.rows[i]) body.append(emptyRow());
     const [name, ...cells] = body.rows[i].children;
@@ -62,7 +76,7 @@ function rowsOf(body, arm, events) {
   });
 }
 
-function caption(store, events) {
+function caption(/** @type {Store} */ store, /** @type {WeightsEvent[]} */ events) {
   if (events.length === 0) return "";
   const parts = events.map((event) => {
     const { relative, rank90, of, n } = overall(event);
@@ -73,7 +87,7 @@ function caption(store, events) {
   return `After ${count(step)} steps: ${parts.join("; ")}. A darker cell has changed more, on one scale for all arms.`;
 }
 
-function emptyTable(body) {
+function emptyTable(/** @type {Element} */ body) {
   const head = ["Layer", ...MATRICES.map(({ label }) => label)].map((name) => el("th", { scope: "col" }, name));
   return el(
     "table",
@@ -89,7 +103,7 @@ function emptyRow() {
   return el("tr", {}, el("th", { scope: "row" }), MATRICES.map(cell));
 }
 
-function drawCell(cell, change, top) {
+function drawCell(/** @type {Element} */ cell, /** @type {Change | null} */ change, /** @type {number} */ top) {
   const [relative, rank] = cell.children;
   cell.classList.toggle("heat", change !== null);
   setText(relative, percent(change?.relative));
