@@ -342,7 +342,8 @@ fn near_base() -> Preset {
     let mut arms: Vec<ArmSpec> = [0.0, 0.05, 0.1, 0.3, 1.0].map(near).into();
     let mut questions = Vec::new();
     let at = |arm: &str| side(RICH, Some(Fairness::SameRate), arm);
-    for (metric, expect) in [(Metric::RecallCloze, Expect::Higher), (Metric::HeldoutLoss, Expect::NotHigher)] {
+    for (metric, expect) in [(Metric::RecallCloze, Expect::Higher), (Metric::HeldoutLoss, Expect::NotHigher)]
+    {
         for arm in &arms[1..] {
             questions.push(Question { metric, a: at(FULL), b: at(&arm.id), other: None, expect });
         }

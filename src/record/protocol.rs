@@ -119,7 +119,7 @@ pub enum Message {
     },
     /// Part of a run's record.
     Event {
-        event: Event,
+        event: Box<Event>,
     },
     Progress {
         stage: String,

@@ -103,7 +103,7 @@ impl Worker {
             }
             Command::Strength { arm, strength } => {
                 let event = self.session()?.strength(&arm, strength).await?;
-                post(&Message::Event { event });
+                post(&Message::Event { event: Box::new(event) });
             }
             Command::Play => {
                 let is_open = self.session().is_ok_and(|session| !session.is_finished());
@@ -153,7 +153,7 @@ impl Worker {
         let session = self.session.as_mut().ok_or_else(not_loaded)?;
         requests::try_kernels(session, &settings, &mut self.found).await?;
         let event = session.start(settings, &self.texts).await?;
-        post(&Message::Event { event });
+        post(&Message::Event { event: Box::new(event) });
         self.mode = Mode::Settle;
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Worker {
         };
         let is_finished = session.is_finished();
         for event in events.into_iter().flatten() {
-            post(&Message::Event { event });
+            post(&Message::Event { event: Box::new(event) });
         }
         if is_start {
             post(&progress(1));
@@ -202,8 +202,9 @@ impl Worker {
         }
         match &mut self.mode {
             // A step was taken, or the arm has no more.
-            Mode::Step(arms) if matches!(work, None | Some(Work::Train { .. })) => {
-                if arms.pop_front().is_none() {
+            Mode::Step(arms) => {
+                let is_over = matches!(work, None | Some(Work::Train { .. })) && arms.pop_front().is_none();
+                if is_over {
                     self.mode = Mode::Settle;
                 }
             }
@@ -228,7 +229,7 @@ impl Worker {
             let summary = experiment.summary();
             (self.experiment, self.mode) = (None, Mode::Idle);
             if let Some(event) = summary.map(Event::Summary) {
-                post(&Message::Event { event });
+                post(&Message::Event { event: Box::new(event) });
             }
             post_state(RunState::Done);
             return Ok(false);
@@ -237,7 +238,7 @@ impl Worker {
         requests::try_kernels(session, settings, &mut self.found).await?;
         let begun = experiment.advance(session, &self.texts, Slice::NO_STEP).await?;
         for event in begun.into_iter().flatten() {
-            post(&Message::Event { event });
+            post(&Message::Event { event: Box::new(event) });
         }
         post_state(RunState::Running);
         breathe().await;

@@ -97,14 +97,11 @@ impl<B: Clone> Pass<B> {
 }
 
 /// The arm's head, and the base's where the loss has the divergence from it.
-///
+type Heads<B> = (Head<B>, Option<Head<B>>);
+
 /// # Errors
 /// When a buffer is larger than the adapter allows.
-pub fn heads<M: Memory>(
-    memory: &M,
-    form: Form,
-    shape: Shape,
-) -> Result<(Head<M::Buffer>, Option<Head<M::Buffer>>)> {
+pub fn heads<M: Memory>(memory: &M, form: Form, shape: Shape) -> Result<Heads<M::Buffer>> {
     let (config, n) = (form.config, shape.tokens());
     let head = Head::new(memory, config, n, true)?;
     let base = form.to_base.then(|| head.of_base(memory, config, n)).transpose()?;

@@ -50,7 +50,8 @@ export class ArmsEditor {
     if (key !== this.key) {
       this.key = key;
       this.writers.clear();
-      const open = new Set([...this.host.querySelectorAll("details[open]")].map((d) => d.closest("li")?.dataset.armCard));
+      const details = [...this.host.querySelectorAll("details[open]")];
+      const open = new Set(details.map((d) => d.closest("li")?.dataset.armCard));
       this.host.replaceChildren(...this.arms.map((arm, place) => this.card(arm, place, open.has(arm.id))));
     }
     for (const writeCard of this.writers.values()) writeCard();
@@ -73,7 +74,8 @@ export class ArmsEditor {
         },
       }),
     }));
-    const part = (/** @type {boolean} */ isMain) => fields.filter(({ field }) => field.is_main === isMain).map((f) => f.row);
+    const part = (/** @type {boolean} */ isMain) =>
+      fields.filter(({ field }) => field.is_main === isMain).map((f) => f.row);
     const name = this.nameField(id, label);
     const buttons = this.buttons(id);
     this.writers.set(id, () => {
@@ -88,7 +90,12 @@ export class ArmsEditor {
       { class: `card arm-card ${armClass(place)}`, "data-arm-card": id },
       el("div", { class: "arm-head" }, swatch(armLine(place, "")), name.row, this.methodField(id, method.kind)),
       el("div", { class: "fields" }, part(true)),
-      el("details", { open: isOpen }, el("summary", {}, "More of this arm"), el("div", { class: "fields" }, part(false))),
+      el(
+        "details",
+        { open: isOpen },
+        el("summary", {}, "More of this arm"),
+        el("div", { class: "fields" }, part(false)),
+      ),
       buttons.row,
     );
   }
@@ -97,7 +104,13 @@ export class ArmsEditor {
   nameField(/** @type {string} */ id, /** @type {string} */ label) {
     const hint = el("p", { class: "hint", id: `arm-${id}-name-hint`, role: "status" });
     const input = /** @type {HTMLInputElement} */ (
-      el("input", { type: "text", "data-arm-name": id, value: label, "aria-label": "Name", "aria-describedby": hint.id })
+      el("input", {
+        type: "text",
+        "data-arm-name": id,
+        value: label,
+        "aria-label": "Name",
+        "aria-describedby": hint.id,
+      })
     );
     input.addEventListener("change", () => {
       const current = this.arms.find((arm) => arm.id === id);

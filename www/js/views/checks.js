@@ -21,7 +21,9 @@ const MOST_EXAMPLES = 6;
 function whyNoCheck(/** @type {RunControl} */ control, /** @type {string} */ arm) {
   const { store } = control;
   const borrowed = store.measure(arm, store.newest)?.wrong.some((wrong) => wrong.sources.length > 0);
-  if (store.run && store.run.settings.swaps.length > 0) return "The run shown is a check itself; Reset starts another run.";
+  if (store.run && store.run.settings.swaps.length > 0) {
+    return "The run shown is a check itself; Reset starts another run.";
+  }
   if (!control.canCheck) return "Needs a run that has trained here to its end.";
   return borrowed ? "" : `${store.label(arm)} has borrowed nothing in this run; a higher rate makes it.`;
 }

@@ -82,7 +82,8 @@ function answerOf(store, arm, index, fact, rows, checks) {
   const isRight = state.letter === "k" || state.letter === "w";
   const wrong = measure.wrong.find((entry) => entry.cell === index);
   const answer = isRight ? fact.object : (wrong?.answer ?? "(not recorded)");
-  const start = store.start(arm)?.logprobs[index];
+  const now = probability(measure.logprobs[index]);
+  const start = probability(store.start(arm)?.logprobs[index]);
   return el(
     "div",
     { class: `fact-arm ${armClass(store.placeOf(arm))}` },
@@ -96,7 +97,7 @@ function answerOf(store, arm, index, fact, rows, checks) {
     el(
       "p",
       { class: "soft" },
-      `Probability of “${fact.object}”: ${probability(measure.logprobs[index])}; before training ${probability(start)}.`,
+      `Probability of “${fact.object}”: ${now}; before training ${start}.`,
     ),
     state.letter === "b" && wrong ? sources(wrong, rows, store.run?.added ?? []) : null,
     state.letter === "b" && wrong && wrong.sources.length > 0 ? checks.button(arm) : null,

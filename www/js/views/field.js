@@ -53,7 +53,12 @@ function severalField(
   /** @type {(text: string, control: HTMLElement) => unknown} */ take,
 ) {
   const boxes = (field.options ?? []).map((option) =>
-    el("label", { class: "box" }, el("input", { type: "checkbox", value: option, "data-setting": common["data-setting"] }), option),
+    el(
+      "label",
+      { class: "box" },
+      el("input", { type: "checkbox", value: option, "data-setting": common["data-setting"] }),
+      option,
+    ),
   );
   const row = el("fieldset", { class: "targets" }, el("legend", {}, field.label), boxes, hint, restartNote());
   const chosen = () => findAll("input:checked", row).map((box) => box.value);

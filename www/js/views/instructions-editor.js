@@ -20,7 +20,10 @@ export class InstructionsEditor {
     this.area = find("#instructions-text");
     this.area.addEventListener("input", () => this.later());
     find("#instructions-restore").addEventListener("click", () => this.set(this.original));
-    find("#instructions-file").addEventListener("change", (/** @type {any} */ event) => this.open(event.target.files[0]));
+    find("#instructions-file").addEventListener(
+      "change",
+      (/** @type {Event & {target: HTMLInputElement}} */ event) => this.open(event.target.files?.[0]),
+    );
     find("#instructions").addEventListener("toggle", () => this.draw());
     find("#instructions-filter").addEventListener("input", () => this.draw());
     this.listenToDrops(find("#instructions"));

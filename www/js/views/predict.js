@@ -99,7 +99,10 @@ export class Prediction {
     const isRight = result.winner === this.choice;
     const reading =
       result.winner === SAME ? "no further apart than chance allows" : `${store.label(result.winner)} forgets most`;
-    this.result = `In this run, of ${result.n} kept facts: ${lost}; ${reading}. ${isRight ? "You guessed it" : "Not what you guessed"}. One run is one seed; the table of several seeds says more.`;
+    this.result =
+      `In this run, of ${result.n} kept facts: ${lost}; ${reading}. ` +
+      `${isRight ? "You guessed it" : "Not what you guessed"}. ` +
+      "One run is one seed; the table of several seeds says more.";
     this.draw();
   }
 }

@@ -97,7 +97,9 @@ export class ShiftTextView {
       el(
         "p",
         {},
-        `“${visible(token.text)}” is the base's ${choice} here (${classOf(token.rank)}): ${probability(token.base_logprob)} in the base, ${probability(token.logprob)} in ${label}; KL ${nats(token.kl)} nats.`,
+        `“${visible(token.text)}” is the base's ${choice} here (${classOf(token.rank)}): ` +
+          `${probability(token.base_logprob)} in the base, ${probability(token.logprob)} in ${label}; ` +
+          `KL ${nats(token.kl)} nats.`,
       ),
       el(
         "div",

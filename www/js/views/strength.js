@@ -115,7 +115,9 @@ function drawDoses(store, charts, doses) {
           .map((dose) => ({
             x: dose.strength,
             y: spec.pick(dose),
-            title: `${store.label(arm)}, strength ${fixed(dose.strength, 1)}: ${percent(dose.recall_cloze)}, KL ${nats(dose.kl)}`,
+            title:
+              `${store.label(arm)}, strength ${fixed(dose.strength, 1)}: ` +
+              `${percent(dose.recall_cloze)}, KL ${nats(dose.kl)}`,
             isLarge: true,
           })),
       })),

@@ -25,7 +25,9 @@ export function tokenRow(tokens, chosen, label, onChoose) {
         class: `token ${classOf(token.rank)}`,
         tabindex: i === stop ? 0 : -1,
         "aria-pressed": String(i === chosen),
-        "aria-label": `token ${i + 1} ${token.text.trim() || "space"}: ${classOf(token.rank)}, rank ${token.rank} in the base`,
+        "aria-label":
+          `token ${i + 1} ${token.text.trim() || "space"}: ` +
+          `${classOf(token.rank)}, rank ${token.rank} in the base`,
         title: `${classOf(token.rank)}: rank ${token.rank} in the base, KL ${nats(token.kl)}`,
         onclick: () => onChoose(i),
       },

@@ -74,12 +74,17 @@ export function prepare(
 /**
  * @typedef {import("./wall-layout.js").Layout} Layout
  * @typedef {import("./wall-layout.js").Cell} Cell
- * @typedef {{facts: import("../contract/types.js").WallFact[], letters: string, before: string | null, chosen: number}} Wall
+ * @typedef {{facts: import("../contract/types.js").WallFact[], letters: string, before: string | null,
+ *   chosen: number}} Wall
  *   `before`: the letters of the measure before, to outline what has just changed; `chosen`: a fact, or -1
  */
 
 /** Empties a wall's canvas and writes the names of its rows. */
-export function drawRows(/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ width, /** @type {Layout} */ layout) {
+export function drawRows(
+  /** @type {HTMLCanvasElement} */ canvas,
+  /** @type {number} */ width,
+  /** @type {Layout} */ layout,
+) {
   const ctx = prepare(canvas, width, layout.height + 4);
   ctx.translate(2, 2);
   ctx.font = "13px system-ui, sans-serif";
@@ -99,7 +104,8 @@ export function drawCells(canvas, { size, cells }, wall, painted) {
   const ctx = contextOf(canvas);
   const framed = cells.find(({ fact }) => fact === painted?.chosen);
   // A frame reaches over the neighbours.
-  const isFramed = (/** @type {Cell} */ { x, y }) => framed && Math.max(Math.abs(x - framed.x), Math.abs(y - framed.y)) < size + 4;
+  const isFramed = (/** @type {Cell} */ { x, y }) =>
+    framed && Math.max(Math.abs(x - framed.x), Math.abs(y - framed.y)) < size + 4;
   if (framed) ctx.clearRect(framed.x - 4, framed.y - 4, size + 8, size + 8);
   for (const cell of cells) {
     if (painted && look(wall, cell.fact) === look(painted, cell.fact) && !isFramed(cell)) continue;

@@ -33,7 +33,10 @@ export class Walls {
     this.section = find("#walls");
     /** By place. @type {Map<number, Layout>} */
     this.layouts = new Map();
-    /** What is on each canvas, by place. @type {Map<number, {ground: unknown[], wall: import("./wall-draw.js").Wall}>} */
+    /**
+     * What is on each canvas, by place.
+     * @type {Map<number, {ground: unknown[], wall: import("./wall-draw.js").Wall}>}
+     */
     this.painted = new Map();
     this.slots = makeSlots("[data-wall-of]", this.section);
     this.canvases = this.slots.map((slot) => find("canvas", slot));
@@ -140,8 +143,8 @@ export class Walls {
     setText(find(".wall-counts", host), legend);
     canvas.dataset.counts = STATES.map((state) => `${state.letter}${counts[state.letter]}`).join(" ");
     const spoken = this.fact < 0 ? "" : ` ${run.facts[this.fact].subject}: ${stateOf(measure.cells[this.fact]).name}.`;
-    const whole = `Knowledge wall of ${label} after ${measure.step} steps: ${legend}. Arrow keys choose a fact.${spoken}`;
-    canvas.setAttribute("aria-label", whole);
+    const whole = `Knowledge wall of ${label} after ${measure.step} steps: ${legend}.`;
+    canvas.setAttribute("aria-label", `${whole} Arrow keys choose a fact.${spoken}`);
   }
 
   /** Images, as each canvas on the page has the browser keep layers for itself and for the text after it. @private */
@@ -185,7 +188,8 @@ export class Walls {
       if (!errors) return "–";
       const wrong = errors.borrowed + errors.other + errors.malformed;
       const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
-      return `got ${count(wrong)} of ${count(errors.n)} kept facts wrong, ${count(errors.borrowed)} of them borrowed${chance}`;
+      const kept = `${count(wrong)} of ${count(errors.n)} kept facts wrong`;
+      return `got ${kept}, ${count(errors.borrowed)} of them borrowed${chance}`;
     };
     const caption = () => `After ${count(store.measuredStep)} steps: ${store.perArm(write)}.`;
     setText(find("#walls-caption"), store.isMeasured ? caption() : NOT_MEASURED);

@@ -33,7 +33,8 @@ export function byLayer(event) {
 /** Mean relative change and mean share of the directions, over all matrices that changed. */
 export function overall(/** @type {import("../contract/types.js").WeightsEvent} */ event) {
   const all = event.matrices.filter(({ relative }) => relative > 0);
-  const mean = (/** @type {(change: Change) => number} */ pick) => all.reduce((sum, matrix) => sum + pick(matrix), 0) / all.length;
+  const mean = (/** @type {(change: Change) => number} */ pick) =>
+    all.reduce((sum, matrix) => sum + pick(matrix), 0) / all.length;
   return {
     relative: mean((m) => m.relative),
     rank90: mean((m) => m.rank90),

@@ -81,7 +81,10 @@ function caption(/** @type {Store} */ store, /** @type {WeightsEvent[]} */ event
   const parts = events.map((event) => {
     const { relative, rank90, of, n } = overall(event);
     if (n === 0) return `${store.label(event.arm)} has changed nothing yet`;
-    return `${store.label(event.arm)} moved its ${count(n)} matrices by ${percent(relative)} on average, 90\u00a0% of that in ${fixed(rank90, 1)} of ${fixed(of, 0)} directions`;
+    return (
+      `${store.label(event.arm)} moved its ${count(n)} matrices by ${percent(relative)} on average, ` +
+      `90\u00a0% of that in ${fixed(rank90, 1)} of ${fixed(of, 0)} directions`
+    );
   });
   const step = Math.max(...events.map((event) => event.step));
   return `After ${count(step)} steps: ${parts.join("; ")}. A darker cell has changed more, on one scale for all arms.`;
@@ -111,6 +114,8 @@ function drawCell(/** @type {Element} */ cell, /** @type {Change | null} */ chan
   if (!change) return cell.removeAttribute("title");
   setAttributes(cell, {
     style: `--fill: ${fixed((STRONGEST_FILL * (change.relative ?? 0)) / top, 1)}%`,
-    title: `||dW|| / ||W|| = ${percent(change.relative, 2)}; ${change.rank90} of ${change.of} directions hold 90 % of the variance`,
+    title:
+      `||dW|| / ||W|| = ${percent(change.relative, 2)}; ` +
+      `${change.rank90} of ${change.of} directions hold 90 % of the variance`,
   });
 }
