@@ -67,7 +67,6 @@ test("a link with a seventh arm, or a method that this build lacks, says so and 
     ["arm=prefix+r=8", /prefix is no method/],
   ]) {
     await openPage(page, site, `#v=2&${arms}`);
-    await page.reload(); // an address that differs by its hash alone would not be loaded again
     await expect(page.locator('[data-error="address"]')).toContainText(message);
     await expect(page.locator("[data-arm-card]")).toHaveCount(2);
   }

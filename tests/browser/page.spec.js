@@ -25,8 +25,8 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
   const rows = page.locator("#summary-table tbody tr");
   const shown = [];
   for (const [label, sentence] of [
-    ["same learning rate", /^At same rate/],
-    ["each arm's best rate", /^At best rate/],
+    ["same rate", /^At same rate/],
+    ["best rate", /^At best rate/],
     ["equal held-out loss", /^At equal held-out loss/],
   ]) {
     await page.locator("#fairness label", { hasText: label }).click(); // the radio lies under it
@@ -44,8 +44,7 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
   for (const name of ["trade-off", "drift"]) {
     const figure = page.locator(`[data-figure="${name}"]`);
     await figure.scrollIntoViewIfNeeded(); // what is off screen is drawn later
-    await expect(figure.locator("svg circle").nth(1), "LoRA's marks").toBeVisible();
-    await expect(figure.locator("svg rect").nth(1), "full tuning's marks").toBeVisible();
+    await expect(figure.locator("svg path:has(title)").nth(1), "the arms' marks").toBeVisible();
     await figure.locator("summary").click();
     await expect(figure.locator("tbody tr").first()).toBeVisible();
   }
@@ -92,7 +91,7 @@ test("a link can leave out parts of the page, and its reader can bring them back
   for (const part of ["#setup", "#walls"]) await expect(page.locator(part)).toBeVisible();
   expect(new URL(page.url()).hash).toBe("#v=2&arm=lora+r=4&arm=full");
   await page.getByText("Show a class only some parts").click();
-  await page.getByRole("checkbox", { name: "Ask all three" }).uncheck();
+  await page.getByRole("checkbox", { name: "Ask them all" }).uncheck();
   await expect(page.locator("#ask")).toBeHidden();
   expect(new URL(page.url()).hash).toBe("#v=2&arm=lora+r=4&arm=full&hide=ask");
 });

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, run, upload, values};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, upload, values};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Accumulate, Step};
 
 /// Stores or adds: exact.
@@ -22,4 +23,16 @@ pub fn record(gpu: &Gpu) {
 #[test]
 fn equals_twin() {
     record(&gpu());
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::ACCUMULATE, layout!(Accumulate { len }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        ACCUMULATE "now.micro == 0u" => "now.micro == 1u", record;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, run, upload, values};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, upload, values};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{AdamW, Step};
 
 fn step(at: u32) -> Step {
@@ -55,4 +56,22 @@ fn twin_is_adamw() {
         }
     }
     assert_close("params", &p, &want.map(|v| v as f32), 1e-6);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::ADAMW, layout!(AdamW { len, decayed })),
+        case(&k::ADAMW_QUADS, layout!(AdamW { len, decayed })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        ADAMW "i < u.decayed" => "i <= u.decayed", record;
+        ADAMW "(1.0 - now.beta2)" => "(1.0 - now.beta1)", record;
+        ADAMW_QUADS "u.len / LANES" => "u.len / LANES - 1u", record;
+        ADAMW_QUADS "u.decayed / LANES" => "u.decayed", record;
+    ]
 }

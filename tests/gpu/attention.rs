@@ -1,5 +1,9 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, shared, upload, values};
+use crate::common::{
+    Case, Mistake, assert_close, assert_gradient, case, dirty, gpu, inner, run, scaled, shared, upload,
+    values,
+};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::Attention;
 
 /// batch, time, heads, kv_heads, head_dim
@@ -151,4 +155,57 @@ fn backward_is_the_gradient() {
     let delta = op.backward_q_cpu(&qkv, &out, &dout, &lse, &mut dqkv);
     op.backward_kv_cpu(&qkv, &dout, &lse, &delta, &mut dqkv);
     assert_gradient("dqkv", &qkv, &dqkv, |x| inner(&op.forward_cpu(x, x, 0).0, &dout));
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    [
+        &k::ATTENTION_BACKWARD_KV,
+        &k::ATTENTION_BACKWARD_Q,
+        &k::ATTENTION_FORWARD,
+        &k::ATTENTION_TILES_BACKWARD_KV,
+        &k::ATTENTION_TILES_BACKWARD_Q,
+        &k::ATTENTION_TILES_FORWARD,
+    ]
+    .map(|kernel| {
+        case(
+            kernel,
+            layout!(Attention {
+                batch,
+                time,
+                heads,
+                kv_heads,
+                head_dim,
+                q_stride,
+                kv_stride,
+                k_offset,
+                v_offset,
+                kv_time,
+                scale
+            }),
+        )
+    })
+    .into()
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        ATTENTION_BACKWARD_KV "if i < j" => "if i <= j", backward;
+        ATTENTION_BACKWARD_KV "dv[c] += p *" => "dv[c] += ds *", backward;
+        ATTENTION_BACKWARD_Q "j <= i" => "j < i", backward;
+        ATTENTION_BACKWARD_Q "delta[at] = own" => "delta[at] = 0.5 * own", backward;
+        ATTENTION_FORWARD "j <= position[0] + i" => "j < position[0] + i", forward;
+        ATTENTION_FORWARD "position[0] + i" => "i", forward_from_cache;
+        ATTENTION_FORWARD "max_score + log(sum)" => "log(sum)", forward;
+        ATTENTION_TILES_BACKWARD_KV "& (queries < vec4u(u.time))" => "", backward;
+        ATTENTION_TILES_BACKWARD_KV "if tile > 0u" => "if i > j", backward;
+        ATTENTION_TILES_BACKWARD_KV "y1 * near1" => "y0 * near1", backward;
+        ATTENTION_TILES_BACKWARD_Q "keys <= vec4u(seen)" => "keys < vec4u(seen)", backward;
+        ATTENTION_TILES_BACKWARD_Q "if j > 0u" => "if j > SIDE", backward;
+        ATTENTION_TILES_BACKWARD_Q "own1, rows(i + 4u," => "own1, rows(i,", backward;
+        ATTENTION_TILES_FORWARD "seen0 = rows(position[0] + i," => "seen0 = rows(i,", forward_from_cache;
+        ATTENTION_TILES_FORWARD ", keep0)" => ", vec4f(1.0))", forward;
+        ATTENTION_TILES_FORWARD "far * far1" => "far * far0", forward;
+    ]
 }

@@ -1,6 +1,6 @@
 //! A device per test, seeded values, buffers, and the comparisons.
 
-use driftscope::gpu::{Gpu, PlanBuilder, Slice};
+use driftscope::gpu::{Gpu, Kernel, PlanBuilder, Slice};
 use driftscope::kernels::{Share, UnpackF16, pack_f16};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -106,4 +106,61 @@ pub fn assert_gradient(what: &str, x: &[f32], gradient: &[f32], loss: impl Fn(&[
     };
     let slopes: Vec<f32> = (0..x.len()).map(slope).collect();
     assert_close(what, gradient, &slopes, 2e-3);
+}
+
+/// Size of a struct and the offsets of its fields, in bytes.
+#[derive(Debug, PartialEq)]
+pub struct Layout {
+    pub size: usize,
+    pub fields: Vec<(String, usize)>,
+}
+
+/// `layout!(Fill { len })`: where the fields of a kernel's struct lie.
+macro_rules! layout {
+    ($name:ident { $($field:ident),* }) => {
+        $crate::common::Layout {
+            size: size_of::<driftscope::kernels::$name>(),
+            fields: vec![$((stringify!($field).into(), std::mem::offset_of!(driftscope::kernels::$name, $field))),*],
+        }
+    };
+}
+
+/// A kernel, and its uniforms as Rust has them.
+pub struct Case {
+    pub kernel: &'static Kernel,
+    pub uniforms: Layout,
+}
+
+pub fn case(kernel: &'static Kernel, uniforms: Layout) -> Case {
+    Case { kernel, uniforms }
+}
+
+/// One wrong place in one shader, and the comparison that must notice it.
+pub struct Mistake {
+    pub kernel: &'static Kernel,
+    pub right: &'static str,
+    pub wrong: &'static str,
+    /// The comparison's name.
+    pub test: String,
+    pub compare: fn(&Gpu),
+}
+
+/// `mistakes![FILL "right" => "wrong", record; …]`: at least one for each kernel, more for those that do distinct
+/// things; with the comparison that must notice it.
+macro_rules! mistakes {
+    ($($kernel:ident $right:literal => $wrong:literal, $compare:path;)*) => {
+        vec![$($crate::common::Mistake {
+            kernel: &driftscope::kernels::$kernel,
+            right: $right,
+            wrong: $wrong,
+            test: $crate::common::test_name(module_path!(), stringify!($compare)),
+            compare: $compare,
+        }),*]
+    };
+}
+
+/// "fill::record" of a function of this file, or of another's path.
+pub fn test_name(file: &str, function: &str) -> String {
+    let path = function.strip_prefix("crate::").map(str::to_owned);
+    path.unwrap_or_else(|| format!("{}::{function}", file.rsplit("::").next().unwrap_or_default()))
 }

@@ -1,5 +1,8 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, ids, run, scaled, shared, upload};
+use crate::common::{
+    Case, Mistake, assert_close, assert_gradient, case, dirty, gpu, ids, run, scaled, shared, upload,
+};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{CrossEntropy, IGNORED, Step};
 
 const SHAPES: [(u32, u32, f32); 4] = [(1, 1, 1.0), (3, 5, 100.0), (65, 33, 10.0), (7, 1003, 3.0)];
@@ -76,4 +79,24 @@ fn backward_is_the_gradient() {
     assert_eq!(nll, op.forward_cpu(&logits, &targets));
     let loss = |x: &[f32]| op.forward_cpu(x, &targets).iter().map(|v| f64::from(v * 0.5)).sum();
     assert_gradient("dlogits", &logits, &dlogits, loss);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::CROSS_ENTROPY_BACKWARD, layout!(CrossEntropy { rows, vocab })),
+        case(&k::CROSS_ENTROPY_FORWARD, layout!(CrossEntropy { rows, vocab })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        CROSS_ENTROPY_BACKWARD "* now.inv_targets" => "* now.lr", backward;
+        CROSS_ENTROPY_BACKWARD "log(sum) - (" => "log(sum) + (", backward;
+        CROSS_ENTROPY_BACKWARD "4u * slice; v < u.vocab" => "4u * slice; v + 4u < u.vocab", backward;
+        CROSS_ENTROPY_FORWARD "v < columns" => "v + 4u < columns", forward;
+        CROSS_ENTROPY_FORWARD "max(partial[t], partial[t + half])" => "min(partial[t], partial[t + half])", forward;
+        CROSS_ENTROPY_FORWARD "exp(four(row, v) - largest), is_there" => "exp(four(row, v) - largest), vec4(true)", forward;
+    ]
 }

@@ -1,6 +1,7 @@
-use crate::common::{assert_close, dirty, gpu, run, shared, upload};
+use crate::common::{Case, Mistake, assert_close, case, dirty, gpu, run, shared, upload};
 use crate::cross_entropy::inputs;
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{CrossEntropy, CrossEntropyChunk, Step};
 
 /// rows, vocabulary, columns of a chunk, scale
@@ -88,4 +89,23 @@ fn wide_rows_equal_twin() {
     let gpu = gpu();
     forward_at(&gpu, 3, 49_152, 48_000, 3.0);
     backward_at(&gpu, 3, 49_152, 48_000, 3.0);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::CROSS_ENTROPY_CHUNK_BACKWARD, layout!(CrossEntropyChunk { rows, width, start })),
+        case(&k::CROSS_ENTROPY_CHUNK_FORWARD, layout!(CrossEntropyChunk { rows, width, start })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        CROSS_ENTROPY_CHUNK_BACKWARD "u.start + v" => "v", backward;
+        CROSS_ENTROPY_CHUNK_BACKWARD "logits[at] = 0.0" => "logits[at] = now.inv_targets", backward;
+        CROSS_ENTROPY_CHUNK_FORWARD "before.y * exp(before.x - largest)" => "before.y", forward;
+        CROSS_ENTROPY_CHUNK_FORWARD "var own = before.z" => "var own = before.w", forward;
+        CROSS_ENTROPY_CHUNK_FORWARD "if u.start > 0u" => "if u.start >= 0u", forward;
+    ]
 }

@@ -1,5 +1,8 @@
-use crate::common::{assert_close, assert_gradient, gpu, inner, run, upload, values, weights};
+use crate::common::{
+    Case, Mistake, assert_close, assert_gradient, case, gpu, inner, run, upload, values, weights,
+};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Dora, LoraGroups};
 
 /// Three stacked layers of which the first and the last are adapted, two of which the last, and one.
@@ -85,4 +88,26 @@ fn magnitude_gradient_is_a_slope() {
     };
     let gradient = op.backward_magnitude_cpu(&dy, &x, &norm);
     assert_gradient("dmagnitude", &values(3, 5), &gradient, loss);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    [&k::DORA_BACKWARD_MAGNITUDE, &k::DORA_NORM, &k::DORA_SCALE]
+        .map(|kernel| case(kernel, layout!(Dora { m, n, k, rank, scale, end_0, end_1, adapted })))
+        .into()
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        DORA_BACKWARD_MAGNITUDE "sum / norm[n]" => "sum", magnitude;
+        DORA_BACKWARD_MAGNITUDE "norm[n] == 0.0" => "norm[n] < 0.0", magnitude;
+        DORA_NORM "(group * u.rank + r)" => "r", norm;
+        DORA_NORM "u.scale * low" => "low", norm;
+        DORA_NORM "vec4u(k) + LANES < vec4u(u.k)" => "vec4<bool>(true)", norm;
+        DORA_NORM "u.adapted >> group" => "u.adapted", norm;
+        DORA_NORM "i % 2u == 1u" => "i % 2u == 0u", norm;
+        DORA_SCALE "magnitude[n] / norm[n]" => "norm[n]", scale;
+        DORA_SCALE "value += y[i]" => "value = y[i]", scale;
+    ]
 }

@@ -1,5 +1,8 @@
-use crate::common::{assert_close, dirty, gpu, ids, inner, run, upload, values, weights};
+use crate::common::{
+    Case, Mistake, assert_close, case, dirty, gpu, ids, inner, run, upload, values, weights,
+};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Embedding, EmbeddingBackward, IGNORED, token_index};
 
 /// rows, width, vocab
@@ -74,4 +77,23 @@ fn backward_is_the_transpose_of_forward() {
     EmbeddingBackward { rows, width }.backward_cpu(&order, &starts, &unique, &dx, &mut dtable);
     let x = Embedding { rows, width, vocab }.forward_cpu(&tokens, &table);
     assert!((inner(&x, &dx) - inner(&table, &dtable)).abs() < 1e-5);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::EMBEDDING_BACKWARD, layout!(EmbeddingBackward { rows, width })),
+        case(&k::EMBEDDING_FORWARD, layout!(Embedding { rows, width, vocab })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        EMBEDDING_BACKWARD "] += sum" => "] = sum", backward;
+        EMBEDDING_BACKWARD "order[i] * u.width" => "i * u.width", backward;
+        EMBEDDING_FORWARD "i % u.width" => "i / u.width", forward;
+        EMBEDDING_FORWARD "i % 2u == 1u" => "i % 2u == 0u", forward;
+        EMBEDDING_FORWARD "x[i] = 0.0" => "x[i] = 1.0", forward;
+    ]
 }

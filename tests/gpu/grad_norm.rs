@@ -1,5 +1,6 @@
-use crate::common::{assert_close, dirty, gpu, run, shared, upload, values};
+use crate::common::{Case, Mistake, assert_close, case, dirty, gpu, run, shared, upload, values};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{FinishStep, PARTIALS, Step, SumSquares};
 
 /// Same order as the twin, but fused multiply-adds may round differently.
@@ -60,4 +61,22 @@ fn clips_to_the_norm() {
     let step = Step { max_norm: 1.0, inv_targets: 0.5, ..Step::default() };
     let got = FinishStep { rows: 2, ring: 1 }.record_cpu(&partials, &[1.0, 2.0], &step, &mut [0.0; 2]);
     assert_close("scalars", &got, &[0.2, 5.0, 1.5, 0.0], 1e-6);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::FINISH_STEP, layout!(FinishStep { rows, ring })),
+        case(&k::SUM_SQUARES, layout!(SumSquares { len })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        FINISH_STEP "min(1.0," => "max(1.0,", finish_step;
+        FINISH_STEP "2u * slot] = loss" => "2u * slot] = sums.y", finish_step;
+        FINISH_STEP "partial[t] += partial" => "partial[t] = partial", finish_step;
+        SUM_SQUARES "i >= u.len" => "i >= u.len - 1u", sum_squares;
+    ]
 }

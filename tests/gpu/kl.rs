@@ -1,7 +1,10 @@
-use crate::common::{assert_close, assert_gradient, assert_within, gpu, run, scaled, shared, upload};
+use crate::common::{
+    Case, Mistake, assert_close, assert_gradient, assert_within, case, gpu, run, scaled, shared, upload,
+};
 use crate::cross_entropy::inputs;
 use crate::cross_entropy_chunk::split;
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{CrossEntropyChunk, IGNORED, KlBackward, KlInputs, Step};
 
 /// rows, vocabulary, columns of a chunk, scale, strength
@@ -135,4 +138,22 @@ fn the_base_itself_is_at_no_distance() {
         run(&gpu, &[&x, &out], |plan| op.record(plan, &inputs, &x, &out))
     };
     assert_eq!(gradient(5.0), gradient(0.0));
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::KL_BACKWARD, layout!(KlBackward { rows, width, start, strength }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        KL_BACKWARD "* now.inv_targets" => "* now.lr", backward;
+        KL_BACKWARD "u.strength * (p - q)" => "u.strength * (q - p)", backward;
+        KL_BACKWARD "(y - log_sums.y) - (x - log_sums.x)" => "(x - log_sums.x) - (y - log_sums.y)", backward;
+        KL_BACKWARD "u.start + four" => "four", backward;
+        KL_BACKWARD "terms, four < vec4u(u.width)" => "terms, vec4(true)", backward;
+        KL_BACKWARD "nll[n] +=" => "nll[n] =", backward;
+        KL_BACKWARD "v < columns" => "v + 4u < columns", backward;
+    ]
 }

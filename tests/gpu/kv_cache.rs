@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, run, upload, values};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, upload, values};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::KvAppend;
 
 /// Copies, so exact; a position beyond the cache must leave it alone.
@@ -23,4 +24,17 @@ pub fn record(gpu: &Gpu) {
 #[test]
 fn equals_twin() {
     record(&gpu());
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::KV_APPEND, layout!(KvAppend { batch, heads_width, kv_width, kv_time }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        KV_APPEND "|| position[0] >= u.kv_time" => "", record;
+        KV_APPEND "+ u.heads_width + c" => "+ c", record;
+    ]
 }

@@ -1,6 +1,7 @@
-use crate::common::{assert_close, gpu, run, shared, upload, values, weights};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, shared, upload, values, weights};
 use crate::matmul::tolerance;
 use driftscope::gpu::{Gpu, Slice};
+use driftscope::kernels as k;
 use driftscope::kernels::{Layout, LoraGroups, Matmul, Variant};
 
 /// (groups, bounds) of stacked weights with N rows.
@@ -162,4 +163,27 @@ fn down_and_backward_a_equal_products() {
     for rank in [1, 3, 8] {
         products_at(&gpu, lora(rank, STACKS[2]), 33, 20);
     }
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    [&k::LORA_BACKWARD_OUTPUT, &k::LORA_TILES_BACKWARD_OUTPUT, &k::LORA_TILES_BACKWARD_OUTPUT_QUADS]
+        .map(|kernel| case(kernel, layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down })))
+        .into()
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        LORA_BACKWARD_OUTPUT "m < u.m;" => "m < u.m - 1u;", gradients;
+        LORA_BACKWARD_OUTPUT "n < end;" => "n < end - 1u;", gradients;
+        LORA_BACKWARD_OUTPUT "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", gradients;
+        LORA_BACKWARD_OUTPUT "partial[t + half * stride]" => "partial[t + half]", gradients;
+        LORA_TILES_BACKWARD_OUTPUT "(row + i) * u.groups + t.g" => "(row + i) * u.groups", gradients;
+        LORA_TILES_BACKWARD_OUTPUT "four_terms(t, term, r + 4u)" => "four_terms(t, term, r)", gradients;
+        LORA_TILES_BACKWARD_OUTPUT "block(t, row + 8u, term)" => "block(t, row + 4u, term)", gradients;
+        LORA_TILES_BACKWARD_OUTPUT ", term < u.m)" => ", true)", gradients;
+        LORA_TILES_BACKWARD_OUTPUT_QUADS "(four + term * u.rank) / LANES" => "four + term * u.rank / LANES", gradients;
+        LORA_TILES_BACKWARD_OUTPUT_QUADS "* u.groups + t.g" => "* u.groups", gradients;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, run, upload, values, weights};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, upload, values, weights};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Layout, Matmul, Variant};
 
 pub const LAYOUTS: [Layout; 3] = [Layout::Nn, Layout::Nt, Layout::Tn];
@@ -134,4 +135,33 @@ fn long_outputs_fold_the_grid() {
         record_at(&gpu, Matmul::new(Layout::Nn, 140_001, 1, 1).force(variant));
     }
     record_at(&gpu, Matmul::new(Layout::Tn, 140_004, 4, 1).force(Variant::Register));
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    [&k::MATMUL_REGISTER, &k::MATMUL_SKINNY, &k::MATMUL_TILED]
+        .map(|kernel| case(kernel, layout!(MatmulUniforms { m, n, k, scale, rank, groups, end_0, end_1 })))
+        .into()
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        MATMUL_REGISTER "block_a(m + 4u, k)" => "block_a(m, k)", register;
+        MATMUL_REGISTER "i % 2u == 1u" => "i % 2u == 0u", register;
+        MATMUL_REGISTER "k + 3u < u.k" => "k + 4u < u.k", register;
+        MATMUL_REGISTER "s20 = s30" => "", register;
+        MATMUL_REGISTER "row_q(j, n + 12u, first)" => "row_q(j, n + 8u, first)", crate::lora::register;
+        MATMUL_REGISTER "first = group(vec4u(n)).x * u.rank" => "first = 0u", crate::lora::register;
+        MATMUL_REGISTER "own < vec4u(u.rank)" => "own <= vec4u(u.rank)", crate::lora::register;
+        MATMUL_REGISTER "column(n + 15u), SPLIT" => "n, SPLIT", crate::lora::register;
+        MATMUL_SKINNY "column_a(m, k) *" => "1.001 * column_a(m, k) *", scalar;
+        MATMUL_SKINNY "i % 2u == 1u" => "i % 2u == 0u", scalar;
+        MATMUL_SKINNY "k += SLICES" => "k += SLICES + 1u", sliced;
+        MATMUL_SKINNY "group(n) * u.rank + r" => "r", crate::lora::sliced;
+        MATMUL_TILED "block_a(y, 3u)" => "block_a(y, 2u)", tiled;
+        MATMUL_TILED "x + i * 16u" => "x * 4u + i", tiled;
+        MATMUL_TILED "unpack2x16float(two.y)" => "unpack2x16float(two.x)", tiled;
+        MATMUL_TILED "n >= u.end_1" => "n > u.end_1", crate::lora::tiled;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, run, upload, values};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, upload, values};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Neftune, Step};
 
 pub fn record_at(gpu: &Gpu, batch: u32, time: u32, width: u32) {
@@ -37,4 +38,17 @@ fn twin_is_uniform_noise() {
     let (mean, square) = (scaled.iter().sum::<f64>() / n, scaled.iter().map(|v| v * v).sum::<f64>() / n);
     assert!(scaled.iter().all(|v| v.abs() < 1.0) && mean.abs() < 0.03, "{mean}");
     assert!((square - 1.0 / 3.0).abs() < 0.02, "{square}");
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::NEFTUNE, layout!(Neftune { batch, time, width, alpha }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        NEFTUNE "pcg(pcg(pcg(now.noise + b) + t) + c)" => "pcg(pcg(pcg(now.noise + b)) + c)", record;
+        NEFTUNE "lengths[b] * u.width" => "u.time * u.width", record;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, run, upload, values};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, upload, values};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Pull, Step};
 
 /// The word behind the last stays.
@@ -22,4 +23,17 @@ pub fn record(gpu: &Gpu) {
 #[test]
 fn equals_twin() {
     record(&gpu());
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::PULL, layout!(Pull { len, strength }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        PULL "(params[i] - start[i])" => "params[i]", record;
+        PULL "i >= u.len" => "i > u.len", record;
+    ]
 }

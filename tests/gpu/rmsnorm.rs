@@ -1,5 +1,8 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, shared, upload, values};
+use crate::common::{
+    Case, Mistake, assert_close, assert_gradient, case, dirty, gpu, inner, run, shared, upload, values,
+};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::RmsNorm;
 
 const SHAPES: [(u32, u32); 5] = [(1, 1), (3, 5), (7, 48), (65, 192), (130, 33)];
@@ -97,4 +100,35 @@ fn backward_is_the_gradient() {
     assert_gradient("dx", &x, &dx, |x| inner(&op.forward_cpu(x, &w).0, &dy));
     let dw = op.backward_weight_cpu(&dy, &x, &rstd);
     assert_gradient("dw", &w, &dw, |w| inner(&op.forward_cpu(&x, w).0, &dy));
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    [
+        &k::RMSNORM_BACKWARD,
+        &k::RMSNORM_BACKWARD_QUADS,
+        &k::RMSNORM_BACKWARD_WEIGHT,
+        &k::RMSNORM_FORWARD,
+        &k::RMSNORM_FORWARD_QUADS,
+    ]
+    .map(|kernel| case(kernel, layout!(RmsNorm { rows, width, eps })))
+    .into()
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        RMSNORM_BACKWARD "* mean" => "+ mean", backward;
+        RMSNORM_BACKWARD "dx[row + c] += d" => "dx[row + c] = d", backward;
+        RMSNORM_BACKWARD "c += SLICES" => "c += SLICES + 1u", backward;
+        RMSNORM_BACKWARD_QUADS "total(products)" => "products.x", backward;
+        RMSNORM_BACKWARD_QUADS "c += SLICES" => "c += SLICES + 1u", backward;
+        RMSNORM_BACKWARD_WEIGHT "partial[t + half * columns]" => "partial[t + half]", backward_weight;
+        RMSNORM_BACKWARD_WEIGHT "rstd[n]" => "rstd[0]", backward_weight;
+        RMSNORM_FORWARD "u.width) + u.eps" => "u.width) - u.eps", forward;
+        RMSNORM_FORWARD "partial[t] += partial" => "partial[t] = partial", forward;
+        RMSNORM_FORWARD "residual[row + c] = v" => "residual[row + c] = v * r", forward;
+        RMSNORM_FORWARD_QUADS "total(squares)" => "squares.x", forward;
+        RMSNORM_FORWARD_QUADS "residual[row + c] = v" => "residual[row + c] = v * r", forward;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, inner, run, upload, values};
+use crate::common::{Case, Mistake, assert_close, case, gpu, inner, run, upload, values};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Rope, rope_table};
 
 pub fn op(batch: u32, time: u32, heads: u32, kv_heads: u32, head_dim: u32, backward: u32) -> Rope {
@@ -61,4 +62,22 @@ fn turns_by_the_position_in_radians() {
     op(1, 1, 1, 1, 2, 0).record_cpu(&rope_table(2, &[1.0]), 1, &mut qkv);
     let (sin, cos) = 1f32.sin_cos();
     assert_close("qkv", &qkv, &[cos, sin, -sin, cos, 5.0, 6.0], 1e-6);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::ROPE, layout!(Rope { batch, time, heads, kv_heads, head_dim, stride, backward })),
+        case(&k::ROPE_QUADS, layout!(Rope { batch, time, heads, kv_heads, head_dim, stride, backward })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        ROPE "+ position[0]" => "", forward;
+        ROPE "sin = -sin" => "sin = sin", backward;
+        ROPE_QUADS "head * 2u * half" => "head * half", forward;
+        ROPE_QUADS "u.stride / LANES" => "u.stride", backward;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_words, gpu, ids, run, scaled, upload};
+use crate::common::{Case, Mistake, assert_words, case, gpu, ids, run, scaled, upload};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{Advance, Draw, IGNORED, Select, Slices};
 
 /// What the adapter gets, a thread a row, several rows in a workgroup, and a workgroup a row.
@@ -214,4 +215,23 @@ fn rare_tokens_are_drawn() {
     let rare = (0..2_000).filter(|&i| draw.choose(&logits, i, 1) != 5).count();
     // 200 expected, standard deviation 13.4.
     assert!((140..=260).contains(&rare), "{rare} of 2,000");
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::ADVANCE, layout!(Advance { by })),
+        case(&k::SELECT, layout!(Select { batch, kv_time, vocab })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        ADVANCE "+=" => "=", advance;
+        SELECT "logit > best.score" => "logit >= best.score", greedy;
+        SELECT "pcg(key + v)" => "pcg(key)", drawn;
+        SELECT "t) >= wanted" => "t) >= 0.8 * wanted", nucleus;
+        SELECT "scores[t] += scores[t + half * across]" => "scores[t] += scores[t]", nucleus;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, assert_within, dirty, gpu, ids, run, scaled, upload};
+use crate::common::{Case, Mistake, assert_close, assert_within, case, dirty, gpu, ids, run, scaled, upload};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{IGNORED, Shift};
 
 fn column(out: &[f32], c: usize) -> Vec<f32> {
@@ -79,4 +80,17 @@ fn ranks_count_larger_logits_and_lower_ids() {
     let op = Shift { rows: 1, vocab: 5 };
     let ranks: Vec<f32> = (0..5).map(|token| op.record_cpu(&base, &base, &[token])[1]).collect();
     assert_eq!(ranks, [4.0, 1.0, 2.0, 3.0, 5.0]);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::SHIFT, layout!(Shift { rows, vocab }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        SHIFT "v < token" => "v <= token", record;
+        SHIFT "logp.x - logp.y" => "logp.y - logp.x", record;
+    ]
 }

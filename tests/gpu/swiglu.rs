@@ -1,5 +1,9 @@
-use crate::common::{assert_close, assert_gradient, dirty, gpu, inner, run, scaled, shared, upload, values};
+use crate::common::{
+    Case, Mistake, assert_close, assert_gradient, case, dirty, gpu, inner, run, scaled, shared, upload,
+    values,
+};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::SwiGlu;
 
 const SHAPES: [(u32, u32); 4] = [(1, 1), (3, 5), (65, 33), (7, 128)];
@@ -80,4 +84,33 @@ fn backward_is_the_gradient() {
     let op = SwiGlu { rows: 3, width: 5 };
     let (x, dh) = (scaled(1, 30, 2.0), values(2, 15));
     assert_gradient("dgate_up", &x, &op.backward_cpu(&x, &dh), |x| inner(&op.forward_cpu(x), &dh));
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(&k::SWIGLU_BACKWARD, layout!(SwiGlu { rows, width })),
+        case(&k::SWIGLU_BACKWARD_QUADS, layout!(SwiGlu { rows, width })),
+        case(&k::SWIGLU_FORWARD, layout!(SwiGlu { rows, width })),
+        case(&k::SWIGLU_FORWARD_QUADS, layout!(SwiGlu { rows, width })),
+        case(&k::SWIGLU_LORA_FORWARD, layout!(SwiGluLora { rows, width, rank })),
+        case(&k::SWIGLU_LORA_FORWARD_QUADS, layout!(SwiGluLora { rows, width, rank })),
+    ]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        SWIGLU_BACKWARD "1.0 - s)" => "1.0 + s)", backward;
+        SWIGLU_BACKWARD "dh[i] * gate * s" => "dh[i] * s", backward;
+        SWIGLU_BACKWARD_QUADS "i / width * width" => "i / width", backward;
+        SWIGLU_BACKWARD_QUADS "const LANES = 4u" => "const LANES = 2u", backward;
+        SWIGLU_FORWARD "-max(x" => "max(x", forward;
+        SWIGLU_FORWARD_QUADS "gate_up[at + width]" => "gate_up[at + u.width]", forward;
+        SWIGLU_LORA_FORWARD "h[rows.y + c] = v1" => "h[rows.y + c] = v0", forward_lora;
+        SWIGLU_LORA_FORWARD "c += SLICES" => "c += SLICES + 1u", forward_lora;
+        SWIGLU_LORA_FORWARD "= sum[i][e]" => "= sum[e][i]", forward_lora;
+        SWIGLU_LORA_FORWARD_QUADS "h[rows.w + c] = v3" => "", forward_lora;
+        SWIGLU_LORA_FORWARD_QUADS "total(value * a3)" => "total(value * a2)", forward_lora;
+    ]
 }

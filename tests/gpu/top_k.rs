@@ -1,5 +1,6 @@
-use crate::common::{assert_close, assert_words, dirty, gpu, ids, run, upload};
+use crate::common::{Case, Mistake, assert_close, assert_words, case, dirty, gpu, ids, run, upload};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::TopK;
 
 /// Few different values: ties everywhere. Ids are exact, log-probabilities carry the sum's rounding.
@@ -39,4 +40,17 @@ fn twin_is_a_stable_sort() {
     let sum: f32 = logits.iter().map(|v| v.exp()).sum();
     let want: Vec<f32> = order[..16].iter().map(|&v| logits[v as usize] - sum.ln()).collect();
     assert_close("logprobs", &logprobs, &want, 1e-5);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::TOP_K, layout!(TopK { rows, vocab, k }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        TOP_K "logit <= best" => "logit < best", record;
+        TOP_K "best[0] + log(sum)" => "log(sum)", record;
+    ]
 }

@@ -1,5 +1,6 @@
-use crate::common::{assert_close, gpu, run, scaled, upload};
+use crate::common::{Case, Mistake, assert_close, case, gpu, run, scaled, upload};
 use driftscope::gpu::Gpu;
+use driftscope::kernels as k;
 use driftscope::kernels::{UnpackF16, pack_f16};
 
 /// Exact, for values that f16 holds as normal numbers: a GPU may take those below 6.1e-5 for 0. The words behind
@@ -34,4 +35,16 @@ fn packs_pairs_from_the_low_half_on_and_fills_a_vec4() {
     assert_eq!(pack_f16(&[1.0, -2.0, 0.5]), [0xc000_3c00, 0x3800, 0, 0]);
     assert_eq!(pack_f16(&[0.1; 8]), [0x2e66_2e66; 4]);
     assert_eq!(UnpackF16 { len: 2 }.record_cpu(&[0xc000_3c00, 0x3800]), [1.0, -2.0, 0.5, 0.0]);
+}
+
+/// Its kernels and their uniforms.
+pub fn cases() -> Vec<Case> {
+    vec![case(&k::UNPACK_F16, layout!(UnpackF16 { len }))]
+}
+
+#[rustfmt::skip]
+pub fn mistakes() -> Vec<Mistake> {
+    mistakes![
+        UNPACK_F16 "unpack2x16float" => "unpack2x16snorm", record;
+    ]
 }

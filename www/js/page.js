@@ -50,7 +50,13 @@ export class Page {
     this.milestones = new Milestones(this.store);
     this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
     this.store.mute(link.muted);
-    if (link.ignored.length > 0) showError("address", link.ignored.slice(0, 5).join(", ").slice(0, 200));
+    this.reportIgnored(link.ignored);
+  }
+
+  /** @private */
+  reportIgnored(/** @type {string[]} */ ignored) {
+    clearErrors("address");
+    if (ignored.length > 0) showError("address", ignored.slice(0, 5).join(", ").slice(0, 200));
   }
 
   /** What a new run would be made with. */
@@ -78,9 +84,10 @@ export class Page {
 
   /** The address has changed. */
   readAddress() {
-    const { settings, muted, hidden } = readHash(location.hash);
+    const { settings, muted, hidden, ignored } = readHash(location.hash);
     this.classView.hide(hidden);
     this.form.set(settings, muted);
+    this.reportIgnored(ignored);
   }
 
   controlChanged() {

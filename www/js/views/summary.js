@@ -91,7 +91,7 @@ function writeHead(/** @type {Summary} */ summary, /** @type {Store} */ store) {
   setText(badge, SOURCE[store.summaryKind] ?? "");
   setText(find("#summary-title"), summary.title);
   find("#summary-claim").hidden = !summary.claim;
-  setText(find("#summary-claim"), summary.claim ? `The paper's claim: “${summary.claim}”` : "");
+  setText(find("#summary-claim"), summary.claim ? `The claim: “${summary.claim}”` : "");
   setText(find("#summary-verdict"), summary.verdict);
   const what = store.summaryKind === "live" ? "Measured here, engine" : "Recorded on";
   const figures =
