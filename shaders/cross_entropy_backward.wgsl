@@ -20,7 +20,7 @@ fn four(row: u32, v: u32) -> vec4f {
     return vec4f(logits[at.x], logits[at.y], logits[at.z], logits[at.w]);
 }
 
-// Of the thread's share of a row of so many columns.
+// Of the thread's share of a row of that many columns.
 fn largest_of(row: u32, slice: u32, columns: u32) -> f32 {
     var largest = vec4f(-1e30);
     for (var v = 4u * slice; v < columns; v += 4u * SLICES) {

@@ -14,7 +14,7 @@ struct Uniforms {
     adapted: u32,
 }
 
-override PACKED: bool = false; // w holds f16, two a word, else f32
+override PACKED: bool = false; // w holds f16, two a word, otherwise f32
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> w: array<u32>;

@@ -24,7 +24,7 @@ const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
 override ACCUMULATE: bool = false;
-override PACKED: bool = false; // b holds f16, two a word, else f32
+override PACKED: bool = false; // b holds f16, two a word, otherwise f32
 override SPLIT: bool = false; // Nt: a thread's columns may be of several groups, which don't end at multiples of 16
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -97,7 +97,7 @@ fn column_p(m: u32, j: u32) -> vec4f {
     return vec4f(p[row(m) * w + j], p[row(m + 1u) * w + j], p[row(m + 2u) * w + j], p[row(m + 3u) * w + j]);
 }
 
-// What column j of p is multiplied with for columns n..n+4: scale times a piece of q, of row j for Nn, else of rows
+// What column j of p is multiplied with for columns n..n+4: scale times a piece of q, of row j for Nn, otherwise of rows
 // n..n+4; 0 where a column is of another group than j.
 fn row_q(j: u32, n: u32, first: u32) -> vec4f {
     let columns = vec4u(column(n), column(n + 1u), column(n + 2u), column(n + 3u));

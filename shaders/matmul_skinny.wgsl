@@ -19,7 +19,7 @@ const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
 override ACCUMULATE: bool = false;
-override PACKED: bool = false; // b holds f16, two a word, else f32
+override PACKED: bool = false; // b holds f16, two a word, otherwise f32
 override THREADS: u32 = 256u; // of a workgroup, at most 256
 override SLICES: u32 = 16u; // a power of two
 const ROWS = 4u;
@@ -81,7 +81,7 @@ fn store(m: u32, n: u32, value: f32) {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) t: u32) {
     let columns = THREADS / SLICES;
-    // Neighbouring threads read neighbouring words of b: along k in Nt, else along n.
+    // Neighbouring threads read neighbouring words of b: along k in Nt, otherwise along n.
     let slice = select(t / columns, t % SLICES, LAYOUT == NT);
     let column = select(t % columns, t / SLICES, LAYOUT == NT);
     let n_out = wid.x * columns + column;

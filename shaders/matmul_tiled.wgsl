@@ -19,7 +19,7 @@ const NT = 1u;
 const TN = 2u;
 override LAYOUT: u32 = 0u;
 override ACCUMULATE: bool = false;
-override PACKED: bool = false; // b holds f16, two a word, else f32
+override PACKED: bool = false; // b holds f16, two a word, otherwise f32
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
@@ -29,7 +29,7 @@ override PACKED: bool = false; // b holds f16, two a word, else f32
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
 // The tiles lie as in memory: rows of 16 k's (4 vec4) for each of 64 m's or n's, or, where a row of memory
-// runs along m (Tn) or n (Nn, Tn), 64 of those (16 vec4) for each of 16 k's. One vec4 of padding behind each
+// runs along m (Tn) or n (Nn, Tn), 64 of those (16 vec4) for each of 16 k's. One vec4 of padding after each
 // row puts the rows that neighbouring threads read into different banks.
 const BY_K = 5u;
 const BY_MN = 17u;
@@ -159,7 +159,7 @@ fn main(
         tile_a[slot_a] = next_a;
         tile_b[slot_b] = next_b;
         workgroupBarrier();
-        // On their way while this step multiplies; zeros behind the last.
+        // On their way while this step multiplies; zeros past the last.
         next_a = fetch_a(m + at_a.x, k + at_a.y);
         next_b = fetch_b(k + at_b.y, n + at_b.x);
         c += multiply(lid.x, lid.y);

@@ -1,5 +1,5 @@
 // y[n,c] = x[n,c] * rstd[n] * w[c],  rstd[n] = 1 / sqrt(mean_c x[n,c]^2 + eps)
-// residual[n,c] = x[n,c]: the block behind the norm adds its output there, and x stays for the backward pass.
+// residual[n,c] = x[n,c]: the block after the norm adds its output there, and x stays for the backward pass.
 // x, y, residual (N,C); w (C); rstd (N), also kept for the backward pass. SLICES threads share a row n.
 
 struct Uniforms {

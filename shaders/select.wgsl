@@ -51,7 +51,7 @@ fn better(a: Best, b: Best) -> Best {
     return a;
 }
 
-// The best of a row's slices, told to each of them.
+// The best of a row's slices, known to each of them.
 fn best_of(mine: Best, t: u32) -> Best {
     if SLICES == 1u { return mine; }
     let across = THREADS / SLICES;

@@ -11,7 +11,7 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> grads: array<f32>;
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>;
 
-// 0 behind the end
+// 0 past the end
 fn square(i: u32) -> f32 {
     if i >= u.len { return 0.0; }
     return grads[i] * grads[i];

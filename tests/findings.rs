@@ -86,7 +86,7 @@ fn measures(events: &[Event]) -> Vec<&Measure> {
     events.iter().filter_map(|event| if let Event::Measure(m) = event { Some(m) } else { None }).collect()
 }
 
-/// The start of both arms, measured after so many steps of each.
+/// The start of both arms, measured after `steps` steps of each.
 fn start_after(steps: u32) -> Vec<Event> {
     let mut session = session();
     let settings = short().with_arms(vec![lora(), full()]);

@@ -4,8 +4,8 @@
 //   node benches/page/run.mjs [--engine auto|cpu|webgpu] [--visits 4] [--wait 0] [--seconds 20] [--width 1280]
 //                             [--views charts,walls,answers,weights] [--worst 0] [--json]
 //
-// Visits share a browser profile. The first fills its caches and is told by itself; Play is pressed as soon as the
-// engine is ready, or `--wait` seconds later. Then each view is scrolled into sight and traced for so many seconds. `--worst 5` says what the
+// Visits share a browser profile. The first fills its caches and is reported by itself; Play is pressed as soon as the
+// engine is ready, or `--wait` seconds later. Then each view is scrolled into sight and traced for `--seconds`. `--worst 5` says what the
 // five longest frames did. scripts/bench-page builds what this needs.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";

@@ -58,7 +58,7 @@ function collected({ events }) {
   });
 }
 
-/** What a frame spent its processor time on, without what is told of inner events: the longest few, as text. */
+/** What a frame spent its processor time on, without what is reported of inner events: the longest few, as text. */
 export function longest({ events }) {
   const sums = new Map();
   const open = [];

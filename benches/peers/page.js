@@ -115,7 +115,7 @@ window.peers = {
     };
   },
 
-  /** Takes `repeat` steps, of which the median is told, and in the first round one before. */
+  /** Takes `repeat` steps, whose median is reported, and in the first round one before. */
   steps: (/** @type {string} */ name, /** @type {number} */ repeat) => engines[name](repeat),
 };
 document.documentElement.dataset.peers = "ready";

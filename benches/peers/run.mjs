@@ -21,7 +21,7 @@ const LABELS = {
   jax: `jax-js ${dependencies["@jax-js/jax"]}`,
   tfjs: `TensorFlow.js ${dependencies["@tensorflow/tfjs"]}`,
 };
-/** The losses of so many steps are compared. */
+/** The losses of this many steps are compared. */
 const COMPARED = 3;
 /** How far they may lie apart, and how much they must move in between, over the loss. */
 const [APART, MOVED] = [1e-5, 1e-4];
@@ -56,7 +56,7 @@ async function attempt(engine, call) {
   }
 }
 
-/** All engines' rounds. The very first step compiles, and is told by itself. */
+/** All engines' rounds. The very first step compiles, and is reported by itself. */
 async function race(page, { rounds, repeat, ...shape }) {
   say("the model and the adapter's start");
   const task = await page.evaluate((wanted) => window.peers.prepare(wanted), shape);

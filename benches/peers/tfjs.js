@@ -24,7 +24,7 @@ function rotate(x, { cos, sin }) {
 }
 
 /**
- * Causal attention. Query heads that share a key lie one behind the other as rows, so that keys are not repeated.
+ * Causal attention. Query heads that share a key follow each other as rows, so that keys are not repeated.
  * q is (B, T, H, D), k and v are (B, T, K, D), the mask is (H/K*T, T).
  */
 function attention(q, k, v, mask) {

@@ -1,4 +1,4 @@
-// The shape of an attention, of one kernel a thread or in tiles: `kernels::Attention` says what the fields are.
+// The shape of an attention: `kernels::Attention` documents the fields.
 struct Uniforms {
     batch: u32,
     time: u32,

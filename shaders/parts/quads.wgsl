@@ -5,5 +5,5 @@ const LANES = 4u;
 // The sum of a value's components.
 fn total(v: V) -> f32 { return dot(v, vec4f(1.0)); }
 
-// Four values that lie one behind the other: all in the first one's place.
+// Four consecutive values: all in the first one's place.
 fn four_of(a: V, b: V, c: V, d: V) -> vec4f { return a; }

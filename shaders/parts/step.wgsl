@@ -1,4 +1,4 @@
-// The values of a training step, which change with every one: `kernels::Step` says what they are.
+// What changes with every training step: `kernels::Step` documents the fields.
 struct Step {
     lr: f32,
     beta1: f32,

@@ -66,7 +66,7 @@ impl Cost<'_> {
         2.0 * self.weights() - 2.0 * self.tokens() * first as f64 + 3.0 * self.attention() + adapters
     }
 
-    /// Decoding with a cache behind a prompt: the last token chosen is not fed.
+    /// Decoding with a cache after a prompt: the last token chosen is not fed.
     pub fn generation(&self, prompt: usize, new: usize) -> f64 {
         let positions = (prompt + new - 1) as f64;
         let pairs = positions * (positions + 1.0) / 2.0;

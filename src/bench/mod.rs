@@ -104,7 +104,7 @@ impl Times {
     }
 }
 
-/// Measures `base`, which runs on `backend`. The first step's time is counted from `begun`; `progress` is told
+/// Measures `base`, which runs on `backend`. The first step's time is counted from `begun`; `progress` hears
 /// how many rounds of how many are done. Each round takes everything once, so that load from outside meets the
 /// steps and the products alike.
 ///

@@ -37,7 +37,7 @@ pub struct Peak<'a> {
 }
 
 impl<'a> Peak<'a> {
-    /// For steps over so many tokens, of which so many count.
+    /// For steps over `tokens` tokens, `counted` of which count.
     pub fn new(
         backend: &'a Backend,
         config: &LlamaConfig,

@@ -92,7 +92,7 @@ pub fn keep_layers(config: &mut LlamaConfig, layers: usize) -> Result<()> {
     Ok(())
 }
 
-/// Norms of 1, else a deviation of 0.02 as at the start of a pre-training.
+/// Norms of 1, otherwise a deviation of 0.02 as at the start of a pre-training.
 ///
 /// # Errors
 /// None in practice: the shapes are the config's own.

@@ -23,7 +23,7 @@ pub enum BackendName {
     Gpu,
     /// candle.
     Cpu,
-    /// WebGPU on a real GPU, else whichever of the two is measured faster.
+    /// WebGPU on a real GPU, otherwise whichever of the two is measured faster.
     Auto,
 }
 

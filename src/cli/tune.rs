@@ -132,7 +132,7 @@ fn feed(args: &Args, bundle: &Bundle, settings: &Settings) -> Result<Feed> {
     Ok(Feed::new(sequences, settings.batch, settings.accumulate, seed))
 }
 
-/// Found out before the training, not behind it.
+/// Found out before the training, not after it.
 fn check_save(args: &Args) -> Result<()> {
     let Some(folder) = &args.save else { return Ok(()) };
     let whole = |path: &Path| fs::canonicalize(path).ok();

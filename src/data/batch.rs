@@ -36,7 +36,7 @@ pub struct Batch {
     pub rows: usize,
     pub time: usize,
     pub tokens: Vec<u32>,
-    /// The next token where it belongs to a response, else [`IGNORED`].
+    /// The next token where it belongs to a response, otherwise [`IGNORED`].
     pub targets: Vec<u32>,
 }
 
@@ -57,7 +57,7 @@ impl Batch {
         batch
     }
 
-    /// The same batch without the columns behind its last target: attention is causal, so they change
+    /// The same batch without the columns after its last target: attention is causal, so they change
     /// nothing, and an engine whose shapes are free need not compute them.
     pub fn trimmed(&self) -> Self {
         let counted = self.targets.iter().enumerate().filter(|(_, t)| **t != IGNORED);

@@ -48,7 +48,7 @@ impl Feed {
         self.sequences.is_empty()
     }
 
-    /// Rows and tokens of a row of every micro-batch with so many replayed rows, and how many of them a step has.
+    /// Rows and tokens of a row of every micro-batch with `replay` replayed rows, and how many of them a step has.
     pub fn shape(&self, replay: usize) -> (usize, usize, usize) {
         (self.rows + replay, self.time[usize::from(replay > 0)], self.accumulate)
     }

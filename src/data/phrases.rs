@@ -1,4 +1,4 @@
-//! The sentences in which facts are told, asked and answered.
+//! The sentences in which facts are stated, asked and answered.
 //!
 //! `{s}` is the subject, `{S}` the subject at the start of a sentence, `{o}` the object and `{an}`
 //! the object's article. A statement ends in `{o}.`, so that cutting it there gives a cloze.

@@ -17,7 +17,7 @@ pub const ALIGNMENT: u64 = 256;
 /// Read-back buffers of at most this many bytes are kept for later reads.
 const STAGING: u64 = 1 << 20;
 
-/// A range of a buffer: one tensor, or several that lie one behind the other.
+/// A range of a buffer: one tensor, or several in sequence.
 #[derive(Clone, Debug)]
 pub struct Slice {
     pub buffer: wgpu::Buffer,

@@ -9,7 +9,7 @@ use crate::error::Result;
 /// Most bytes of logits that a loss holds at a time unless [`Gpu::head_bytes`] says otherwise.
 pub const HEAD_BYTES: u64 = 32 << 20;
 
-/// Bytes that a buffer of so many words takes.
+/// Bytes that a buffer of `words` words takes.
 pub fn allocation(words: usize) -> u64 {
     (words as u64 * 4).next_multiple_of(ALIGNMENT).max(ALIGNMENT)
 }

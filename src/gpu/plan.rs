@@ -15,7 +15,7 @@ pub struct Work {
     pub product: Option<Product>,
 }
 
-/// A dispatch is timed in so many copies in one submit that they take about this long, at most ten: to wait for a
+/// A dispatch is timed in copies, at most ten in one submit, that together take about this long: to wait for a
 /// submit takes as long as a small dispatch or longer.
 const TIMED_S: f64 = 0.05;
 
@@ -83,7 +83,7 @@ impl Plan {
     }
 }
 
-/// Seconds of a dispatch, from so many in one submit.
+/// Seconds of a dispatch, from `copies` in one submit.
 async fn time(gpu: &Gpu, dispatch: &Dispatch, copies: usize) -> Result<f64> {
     let begun = web_time::Instant::now();
     encode(gpu, std::iter::repeat_n(dispatch, copies));
@@ -126,7 +126,7 @@ impl<'a> PlanBuilder<'a> {
         Self { gpu, recorded: Vec::new(), uniforms: Vec::new() }
     }
 
-    /// Appends one dispatch. `inputs` and `outputs` are bound in this order behind the uniform; a
+    /// Appends one dispatch. `inputs` and `outputs` are bound in this order after the uniform; a
     /// buffer must not be among both (WebGPU forbids it within a dispatch).
     pub fn dispatch<U: bytemuck::Pod>(
         &mut self,

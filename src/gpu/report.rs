@@ -9,7 +9,7 @@ pub struct PlanReport {
     pub dispatches: usize,
     /// Of one layer's forward pass: from its first norm to that of the next layer.
     pub layer_forward: usize,
-    /// Of one layer's backward pass; 0 where the plan has none, or where one layer cannot be told from the rest.
+    /// Of one layer's backward pass; 0 where the plan has none, or where one layer cannot be distinguished from the rest.
     pub layer_backward: usize,
     /// Operations of matrix products, attention's and LoRA's included.
     pub flop: f64,
@@ -18,7 +18,7 @@ pub struct PlanReport {
 }
 
 impl PlanReport {
-    /// Of plans that run one behind the other.
+    /// Of plans that run in sequence.
     pub fn of(plans: &[&Plan]) -> Self {
         let mut products: Vec<(Product, usize)> = Vec::new();
         for product in plans.iter().flat_map(|p| p.work()).filter_map(|w| w.product) {
@@ -39,7 +39,7 @@ impl PlanReport {
     }
 }
 
-/// Dispatches between the first of `label` and the `nth` behind it.
+/// Dispatches between the first of `label` and the `nth` after it.
 fn distance(labels: &[&str], label: &str, nth: usize) -> usize {
     let mut at = labels.iter().enumerate().filter(|(_, l)| **l == label).map(|(i, _)| i);
     match (at.next(), at.nth(nth - 1)) {

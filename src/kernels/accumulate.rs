@@ -16,7 +16,7 @@ pub struct Accumulate {
 }
 
 impl Accumulate {
-    /// `total = x` where [`Step::micro`] is 0, else `total += x`; x, total (len), step [`Step`].
+    /// `total = x` where [`Step::micro`] is 0, otherwise `total += x`; x, total (len), step [`Step`].
     pub fn record(self, plan: &mut PlanBuilder, x: &Slice, step: &Slice, total: &Slice) {
         plan.dispatch(&ACCUMULATE, &[], &self, &[x, step], &[total], grid(self.len));
     }

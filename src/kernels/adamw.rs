@@ -14,7 +14,7 @@ kernel!(ADAMW_QUADS, "adamw", 3, 3, "quads", "step", "index");
 pub struct AdamW {
     /// Number of parameters.
     pub len: u32,
-    /// Parameters below this index shrink by the weight decay; norms lie behind them.
+    /// Parameters below this index shrink by the weight decay; norms come after them.
     pub decayed: u32,
 }
 

@@ -241,7 +241,7 @@ impl Attention {
     }
 }
 
-/// Workgroups for `rows` queries or keys of so many sequences and heads: of 64 threads of one row each, or of 8
+/// Workgroups for `rows` queries or keys of these sequences and heads: of 64 threads of one row each, or of 8
 /// threads of 8 rows each.
 fn workgroups(share: Share, sequences: u32, rows: u32) -> [u32; 3] {
     match share {

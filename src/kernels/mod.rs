@@ -70,7 +70,7 @@ macro_rules! kernel {
 }
 pub(crate) use kernel;
 
-/// A shader's kernel behind `parts/quads.wgsl` if all of these lengths are whole quads, else the one behind
+/// A shader's kernel with `parts/quads.wgsl` if all of these lengths are whole quads, otherwise the one with
 /// `parts/words.wgsl`; and how many values a thread of it takes at once. Four take fewer loads, and fewer threads
 /// that find out where they are.
 pub(crate) fn by_lanes(
@@ -106,7 +106,7 @@ impl Slices {
         }
     }
 
-    /// Workgroups for so many sums; a kernel's first sum is `(wid.x + wid.y * groups.x) * THREADS / SLICES`.
+    /// Workgroups for `sums` sums; a kernel's first sum is `(wid.x + wid.y * groups.x) * THREADS / SLICES`.
     pub(crate) fn grid(self, sums: u32) -> [u32; 3] {
         let groups = sums.div_ceil(self.threads / self.slices);
         let x = groups.clamp(1, 32_768);

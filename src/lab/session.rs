@@ -50,7 +50,7 @@ impl Slice<'_> {
 /// What [`Session::advance`] does next. Arms are named by their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// So many steps of each of these arms.
+    /// `steps` steps of each of these arms.
     Train {
         arms: Vec<usize>,
         steps: u32,
@@ -134,13 +134,13 @@ impl Session {
             return (waits && is_fresh).then_some(Work::Prepare { arm: self.prepared });
         }
         let takes_part = |arm: &Arm| open(arm) && slice.only.is_none_or(|id| id == arm.spec.id);
-        // Those that are behind, so that arms stay in step.
-        let behind = run.arms.iter().filter(|arm| takes_part(arm)).map(|arm| arm.step).min()?;
+        // Those that have taken the fewest steps, so that arms stay in step.
+        let fewest = run.arms.iter().filter(|arm| takes_part(arm)).map(|arm| arm.step).min()?;
         let places = (0..run.arms.len()).filter(|&i| takes_part(&run.arms[i]));
-        let (arms, ahead): (Vec<usize>, Vec<usize>) = places.partition(|&i| run.arms[i].step == behind);
+        let (arms, ahead): (Vec<usize>, Vec<usize>) = places.partition(|&i| run.arms[i].step == fewest);
         let until = arms.iter().map(|&arm| run.until_measure(arm)).min()?;
         let until =
-            ahead.iter().map(|&arm| run.arms[arm].step - behind).min().map_or(until, |n| until.min(n));
+            ahead.iter().map(|&arm| run.arms[arm].step - fewest).min().map_or(until, |n| until.min(n));
         let steps = ((slice.ms / (self.step_ms * arms.len() as f32)) as u32).clamp(1, slice.steps.min(until));
         // A GPU gets short steps of all arms at once, so that it need not wait. A long one is reported when it is
         // done, and the CPU works on one after the other.

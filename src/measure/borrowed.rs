@@ -13,7 +13,7 @@ pub struct Rows {
     rows: Vec<Row>,
 }
 
-/// A subject, told apart from one of the other kind that has the same name (mercury, the element).
+/// A subject, distinguished from one of the other kind that has the same name (mercury, the element).
 type Subject = (bool, String);
 
 struct Row {

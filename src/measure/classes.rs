@@ -16,7 +16,7 @@ pub enum TokenClass {
     Style,
 }
 
-/// Classes of an answer's tokens; `ends` are the bytes of `text` behind each token.
+/// Classes of an answer's tokens; `ends` are the byte of `text` after each token.
 pub fn classes(text: &str, ends: &[usize], question: &str, style: &Style, facts: &[Fact]) -> Vec<TokenClass> {
     let trimmed = text.trim_start();
     let opener = match style.opener(trimmed) {

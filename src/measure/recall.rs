@@ -28,7 +28,7 @@ pub struct Probe {
 /// What a model said to a cloze.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClozeAnswer {
-    /// The first candidate named, else the continuation's first words.
+    /// The first candidate named, otherwise the continuation's first words.
     pub answer: String,
     pub kind: AnswerKind,
     /// Of the object's tokens, nats.

@@ -161,7 +161,7 @@ mod tests {
         ChatTemplate::new(source.to_string(), bos, "<|end|>".to_string())
     }
 
-    /// A prompt, an answered exchange and a prompt behind a system message.
+    /// A prompt, an answered exchange and a prompt after a system message.
     fn renderings(source: &str) -> [String; 3] {
         let (user, answer) = (Message::user(" Hi there "), Message::assistant("Hello!"));
         let system = Message { role: "system".to_string(), content: "Be brief.".to_string() };

@@ -126,7 +126,7 @@ impl<'a> Gguf<'a> {
     }
 
     /// llama.cpp's converter writes Llama 3's scaling as what each plain frequency is divided by. The four
-    /// numbers behind the factors are the same for all these models but one, so they are found by trying.
+    /// numbers that the factors come from are the same for all these models but one, so they are found by trying.
     fn rope_scaling(&self, plain: &LlamaConfig) -> Result<Option<Llama3Scaling>> {
         let Some(tensor) = self.header.tensors.get("rope_freqs.weight") else { return Ok(None) };
         let factors = tensor.blocks.decode(tensor.bytes)?;

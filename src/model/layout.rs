@@ -1,7 +1,7 @@
 //! Where each tensor lies in the one contiguous memory of a model or of an adapter.
 //!
 //! Linears that read the same input are stacked into one block, so that q, k, v are one product and gate,
-//! up another: Hugging Face keeps a weight as (out, in), row-major, hence a stack is one behind the other.
+//! up another: Hugging Face keeps a weight as (out, in), row-major, so a stack is its members in sequence.
 //! Blocks with weight decay come first and norms last; AdamW then needs one boundary instead of a mask.
 
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ pub struct Layout {
     pub tensors: BTreeMap<String, Place>,
 }
 
-/// Hands out blocks one behind the other and remembers the names in them.
+/// Hands out consecutive blocks and remembers the names in them.
 #[derive(Default)]
 struct Arena {
     words: usize,

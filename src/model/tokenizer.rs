@@ -54,7 +54,7 @@ impl Tokenizer {
     ) -> Result<Self> {
         let eos = eos.unwrap_or_else(|| DEFAULT_END.to_string());
         // A file may ask for every text to be cut or padded to some length; lengths are the trainer's matter.
-        // Special tokens are the template's, so nothing is added behind the encoding.
+        // Special tokens are the template's, so nothing is added after the encoding.
         inner.with_padding(None).with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         inner.with_truncation(None).map_err(|error| Error::Tokenizer(format!("{file}: {error}")))?;
         let eos_id = inner.token_to_id(&eos).ok_or_else(|| {
@@ -124,7 +124,7 @@ impl Tokenizer {
     }
 
     /// An exchange as (prompt tokens, response tokens); the response ends with the end token and whatever
-    /// the template writes behind it.
+    /// the template writes after it.
     ///
     /// As TRL does it, the response is what the tokens of the whole exchange have beyond those of the prompt.
     /// Where the two meet inside a token, so that the whole does not begin with the prompt's tokens, the

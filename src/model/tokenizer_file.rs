@@ -1,4 +1,4 @@
-//! Reads `tokenizer.json` behind a check of what the `tokenizers` crate would panic on.
+//! Reads `tokenizer.json` after checking for what the `tokenizers` crate would panic on.
 //!
 //! Version 0.23 panics, instead of failing, on: a merge longer than every token, a token shorter than the
 //! continuing-subword prefix, a broken `Precompiled` normalizer, JSON that breaks off inside the decoder, and
@@ -82,7 +82,7 @@ enum Merge<'a> {
 /// A tokenizer from the bytes of tokenizer.json.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for parts that Llama tokenizers do not have, else what is wrong with the file.
+/// [`Error::Unsupported`] for parts that Llama tokenizers do not have, otherwise what is wrong with the file.
 pub(super) fn read(bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
     let outline: Outline = serde_json::from_slice(bytes).map_err(damaged)?;
     check_model(&outline.model)?;

@@ -157,7 +157,7 @@ impl Preset {
         Self { name: "check".into(), conditions: Vec::new(), ..Self::of_arms(Settings::default(), 0) }
     }
 
-    /// With so many steps in every run.
+    /// With `steps` steps in every run.
     pub fn shorten(&mut self, steps: u32) {
         for Condition { settings, .. } in &mut self.conditions {
             (settings.steps, settings.measure_every) = (steps, settings.measure_every.min(steps));

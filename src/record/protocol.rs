@@ -46,7 +46,7 @@ pub enum Command {
     Save {
         arm: ArmId,
     },
-    /// All runs of a preset with so many seeds, and what they show together.
+    /// All runs of a preset with `seeds` seeds, and what they show together.
     Experiment {
         preset: String,
         seeds: u32,

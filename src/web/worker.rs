@@ -155,7 +155,7 @@ impl Worker {
         let event = session.start(settings, &self.texts).await?;
         post(&Message::Event { event: Box::new(event) });
         self.mode = Mode::Settle;
-        breathe().await; // Play is often right behind
+        breathe().await; // Play often follows at once
         Ok(())
     }
 

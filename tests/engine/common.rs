@@ -78,7 +78,7 @@ pub async fn gpu_in_browser() -> Backend {
     Backend::Gpu(Rc::new(Gpu::new().await.expect("a WebGPU adapter")))
 }
 
-/// Lets the adapter run one kind of kernels for steps over so many tokens, whatever it is: those of hardware
+/// Lets the adapter run one kind of kernels for steps over `tokens` tokens, whatever it is: those of hardware
 /// (shared rows, and products in large tiles where their shape allows it), or those of software.
 pub fn use_kernels(backend: &Backend, share: Share, config: &LlamaConfig, tokens: usize) {
     let (Backend::Gpu(gpu), Tuning::Lora { lora, .. }) = (backend, lora(4, &Target::ALL)) else { return };

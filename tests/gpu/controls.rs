@@ -35,7 +35,7 @@ fn notice(gpu: &Gpu, mistake: &Mistake) -> String {
     message.into()
 }
 
-/// A kernel's name, with the parts that stand in front of it.
+/// A kernel's name, with the parts that come before it.
 fn full_name(kernel: &Kernel) -> String {
     let parts = kernel.parts.iter().map(|part| format!("{part}, "));
     parts.chain([kernel.name.to_owned()]).collect()

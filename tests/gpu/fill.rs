@@ -3,7 +3,7 @@ use driftscope::gpu::Gpu;
 use driftscope::kernels as k;
 use driftscope::kernels::Fill;
 
-/// The word behind the last stays.
+/// The word after the last stays.
 pub fn record_at(gpu: &Gpu, len: u32) {
     let mut want = values(1, len as usize + 1);
     let out = upload(gpu, &want);

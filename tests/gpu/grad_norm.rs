@@ -20,7 +20,7 @@ pub fn sum_squares(gpu: &Gpu) {
     }
 }
 
-/// Sums of 1,024 positive numbers one behind the other: errors of about 1e-6.
+/// Sums of 1,024 positive numbers in sequence: errors of about 1e-6.
 pub fn finish_step_at(gpu: &Gpu, op: FinishStep, step: u32, max_norm: f32) {
     let partials: Vec<f32> = values(1, PARTIALS as usize).iter().map(|v| v.abs()).collect();
     let step = Step { step, max_norm, inv_targets: 0.2, ..Step::default() };

@@ -139,7 +139,7 @@ fn pull() {
     check(1..5000u32, crate::pull::record_at);
 }
 
-/// Positions up to one behind the cache.
+/// Positions up to one past the cache.
 #[test]
 fn kv_cache() {
     let cache = (1..9u32).prop_flat_map(|kv_time| (Just(kv_time), 0..=kv_time));

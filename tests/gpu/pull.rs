@@ -3,7 +3,7 @@ use driftscope::gpu::Gpu;
 use driftscope::kernels as k;
 use driftscope::kernels::{Pull, Step};
 
-/// The word behind the last stays.
+/// The word after the last stays.
 pub fn record_at(gpu: &Gpu, len: u32) {
     let op = Pull { len, strength: 3.0 };
     let step = Step { lr: 0.1, ..Step::default() };

@@ -12,7 +12,7 @@ fn slices(gpu: &Gpu, op: Select) -> Vec<Slices> {
     }
 }
 
-/// Every position of a cache, half of the tokens forced; the last position has no room behind it.
+/// Every position of a cache, half of the tokens forced; the last position has no room after it.
 fn check(gpu: &Gpu, op: Select, logits: &[f32], draw: Draw) {
     let Select { batch, kv_time, vocab } = op;
     let mut forced = ids(2, (batch * kv_time) as usize, vocab);

@@ -3,7 +3,7 @@ use driftscope::gpu::Gpu;
 use driftscope::kernels as k;
 use driftscope::kernels::{UnpackF16, pack_f16};
 
-/// Exact, for values that f16 holds as normal numbers: a GPU may take those below 6.1e-5 for 0. The words behind
+/// Exact, for values that f16 holds as normal numbers: a GPU may take those below 6.1e-5 for 0. The words after
 /// the last stay.
 pub fn record_at(gpu: &Gpu, len: u32) {
     let mut values = scaled(1, 2 * len as usize, 1e4);

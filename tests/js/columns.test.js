@@ -22,7 +22,7 @@ test("columns grow with their lists, with gaps where a list has no entry", () =>
   assert.deepEqual(columns.values[1], [0, null, 1, null, 2, null]);
 });
 
-test("an arm may lag behind, and one by one is as good as at once", () => {
+test("an arm may lag behind, and one by one gives the same as at once", () => {
   const [a, b] = [steps(1, 2, 5), steps(1, 3, 4)];
   const atOnce = new Columns(2, [0, 9]);
   atOnce.extend(0, a, loss);

@@ -4,7 +4,7 @@
     python3 tests/parity/compare_fixtures.py COMMITTED MADE
 
 Another CPU sums in another order: numbers may differ by TOLERANCE, and by TOLERANCE_TRAINED where 50 steps of
-training lie behind them. Numbers of a tensor, or of a list, are compared relative to the largest among them.
+training lie between. Numbers of a tensor, or of a list, are compared relative to the largest among them.
 """
 
 import json

@@ -74,7 +74,7 @@ impl Trial {
         Ok(fastest(&times))
     }
 
-    /// Seconds of a product: the shorter of two runs behind one that compiles.
+    /// Seconds of a product: the shorter of two runs, after one that compiles.
     async fn time(&mut self, gpu: &Gpu, matmul: Matmul) -> Result<f64> {
         let Matmul { m, n, k, .. } = matmul;
         let [a, b, out] = [m * k, k * n, m * n].map(|words| gpu.buffer("trial", words as usize));
@@ -111,7 +111,7 @@ fn fastest(times: &[(Variant, f64)]) -> Option<Variant> {
     times.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(variant, _)| *variant)
 }
 
-/// The product with its longest side halved until it has no more than so many operations.
+/// The product with its longest side halved until it has at most `flop` operations.
 fn reduced(mut matmul: Matmul, flop: f64) -> Matmul {
     while (Product { matmul, lora: None }).flop() > flop {
         let Matmul { m, n, k, .. } = &mut matmul;
@@ -131,7 +131,7 @@ fn plain(layout: Layout, m: u32, n: u32, k: u32) -> Product {
     Product { matmul: Matmul::new(layout, m, n, k), lora: None }
 }
 
-/// The products of training steps of both methods over so many tokens, of which so many count; small ones of LoRA
+/// The products of training steps of both methods over `tokens` tokens, `counted` of which count; small ones of LoRA
 /// aside.
 pub fn step_products(c: &LlamaConfig, tokens: usize, counted: usize, lora: &Lora) -> Vec<Product> {
     let (rows, counted) = (tokens as u32, counted as u32);

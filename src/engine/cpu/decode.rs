@@ -99,7 +99,7 @@ impl CpuModel {
         Ok((decoder, cache))
     }
 
-    /// Logits (B,V) behind the last of each row's tokens.
+    /// Logits (B,V) after the last of each row's tokens.
     fn last_logits(&self, tokens: &[u32], rows: usize) -> Result<Vec<Vec<f32>>> {
         let time = (tokens.len() / rows) as u32;
         let last: Vec<u32> = (1..=rows as u32).map(|row| row * time - 1).collect();

@@ -23,7 +23,7 @@ pub struct Layer<B = Slice> {
     pub x: B,
     pub rstd1: B,
     pub normed1: B,
-    /// What the adapter of each stack leaves behind.
+    /// What the adapter of each stack leaves for the backward pass.
     pub adapted: [Adapted<B>; 4],
     pub qkv: B,
     pub attention: B,
@@ -41,7 +41,7 @@ pub struct Layer<B = Slice> {
 
 pub struct Activations<B = Slice> {
     pub layers: Vec<Layer<B>>,
-    /// Residual stream behind the last layer.
+    /// Residual stream after the last layer.
     pub x: B,
     pub rstd: B,
     pub normed: B,
@@ -92,7 +92,7 @@ impl<B: Clone> Activations<B> {
             }
         }
         let (rstd, normed) = (buffer("rstd", 1)?, buffer("normed", c.hidden_size)?);
-        // In inference the stream behind the last layer may overwrite the one into it.
+        // In inference the stream after the last layer may overwrite the one into it.
         let (x, spare) = match training {
             true => (buffer("x", c.hidden_size)?, buffer("dx", c.hidden_size)?),
             false => (layers[0].x.clone(), layers[0].mid.clone()),

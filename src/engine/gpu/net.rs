@@ -1,5 +1,5 @@
 //! The forward pass as dispatches: one decoder-only Llama, with or without a LoRA adapter, over whole
-//! sequences or one position at a time behind a key/value cache.
+//! sequences or one position at a time with a key/value cache.
 
 use std::ops::Range;
 
@@ -148,7 +148,7 @@ impl Net<'_> {
         }
     }
 
-    /// What the adapter of a linear leaves behind: all that the backward pass needs of the linear but its input.
+    /// What the adapter of a linear leaves: all that the backward pass needs of the linear but its input.
     fn adapt(
         &self,
         plan: &mut PlanBuilder,
@@ -196,7 +196,7 @@ impl Net<'_> {
         embedding.forward_from(plan, tokens, &table, self.packed, x);
     }
 
-    /// [`Self::forward`] behind the embeddings.
+    /// [`Self::forward`] after the embeddings.
     pub fn layers(
         &self,
         plan: &mut PlanBuilder,

@@ -45,7 +45,7 @@ impl<B: Clone> Head<B> {
 }
 
 impl Loss<'_> {
-    /// The base's forward pass through the arm's own buffers, up to the rows that count; behind it the arm's may
+    /// The base's forward pass through the arm's own buffers, up to the rows that count; the arm's may follow and
     /// overwrite everything but this head's.
     pub fn run_base(
         &self,

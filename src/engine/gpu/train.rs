@@ -112,7 +112,7 @@ pub fn heads<M: Memory>(memory: &M, form: Form, shape: Shape) -> Result<Heads<M:
 struct StepPlan {
     /// The whole step; of several micro-batches: the passes over one of them.
     plan: Plan,
-    /// Of several micro-batches: the update behind the last.
+    /// Of several micro-batches: the update after the last.
     update: Option<Plan>,
 }
 

@@ -21,7 +21,7 @@ pub enum Value<'a> {
     Array(Array<'a>),
 }
 
-/// `count` values of type `kind`, one behind the other.
+/// `count` consecutive values of type `kind`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Array<'a> {
     kind: u32,

@@ -1,4 +1,4 @@
-/** How arms are told apart, by their place in the run's list: colour, dash and marker, each enough by itself. */
+/** How arms are distinguished, by their place in the run's list: colour, dash and marker, each enough by itself. */
 
 /** Lengths of dashes and gaps; the first is a plain line. */
 const DASHES = [undefined, [7, 4], [2, 3], [10, 3, 2, 3], [14, 4], [5, 2, 1, 2, 1, 2]];

@@ -81,7 +81,7 @@ export function coursesOf(checkpoints) {
 }
 
 /**
- * A row of the instruction set by its number (from 0); behind the set's last row come those that the settings added.
+ * A row of the instruction set by its number (from 0); after the set's last row come those that the settings added.
  * @param {number} number
  * @param {{question: string, answer: string}[] | null} rows null where the set is not known
  * @param {[string, string][]} added

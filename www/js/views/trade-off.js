@@ -20,7 +20,7 @@ import { Store } from "../state/store.js";
 import { checkpointsOf, coursesOf, summaryArm } from "./summary-data.js";
 import { swatch } from "../ui/swatch.js";
 
-/** Recall covers at least so many percent, so that the spread of a few facts does not fill the figure. */
+/** Recall covers at least this many percent, so that the spread of a few facts does not fill the figure. */
 const SPAN = 10;
 
 /** @type {Spec[]} */

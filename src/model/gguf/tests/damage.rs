@@ -32,7 +32,7 @@ fn exercise(bytes: &[u8]) {
 fn tensors_that_share_bytes_are_refused() {
     let bytes = mixed();
     Bundle::read(&Files::Gguf { file: &bytes, tokenizer: None }).unwrap();
-    // Behind the name: the number of dimensions, two of them, the type, the offset.
+    // After the name: the number of dimensions, two of them, the type, the offset.
     let name = b"token_embd.weight";
     let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 4 + 16 + 4;
     let mut shared = bytes.clone();
