@@ -3,8 +3,7 @@
 //! `webdriver.json` gives headless Chromium WebGPU in software (SwiftShader). It proves correctness, never speed.
 #![cfg(target_arch = "wasm32")]
 
-// The tiny models of the native engine tests; not everything there is used here.
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tiny models of the native engine tests, of which not all are used here")]
 #[path = "engine/common.rs"]
 mod common;
 

@@ -21,7 +21,6 @@ pub struct AdamW {
 impl AdamW {
     /// One step with `g = grads * clip`; grads, params, m, v (len), step [`Step`], scalars (4) from
     /// [`super::FinishStep`].
-    #[allow(clippy::too_many_arguments)] // the operands of the formula
     pub fn record(
         self,
         plan: &mut PlanBuilder,

@@ -91,7 +91,6 @@ impl Attention {
 
     /// The q columns of dqkv, and delta for [`Self::backward_kv`]; qkv, dqkv (N,q_stride), out,
     /// dout (N,H*D), lse, delta (N,H). Positions start at 0.
-    #[allow(clippy::too_many_arguments)] // the operands of the formula
     pub fn backward_q(
         self,
         plan: &mut PlanBuilder,

@@ -56,7 +56,6 @@ impl LoraGroups {
     ///
     /// mm is Nt; x (M,K), w (N,K), xa (M,G*R), b (N,R), out (M,N). One dispatch: the adapter is R more terms
     /// of each sum.
-    #[allow(clippy::too_many_arguments)]
     pub fn forward(
         self,
         plan: &mut PlanBuilder,
@@ -73,7 +72,6 @@ impl LoraGroups {
 
     /// `dxa[m, g*R + r] = scale * Σ_{n in group g} dy[m,n] * b[n,r]` and
     /// `db[n,r] = scale * Σ_m dy[m,n] * xa[m, g(n)*R + r]`; dy (M,N), b, db (N,R), xa, dxa (M,G*R).
-    #[allow(clippy::too_many_arguments)] // the operands of the formulas
     pub fn backward_output(
         self,
         plan: &mut PlanBuilder,
@@ -118,7 +116,6 @@ impl LoraGroups {
 
     /// `dx = dy·w + dxa·a`, `+=` when `mm` accumulates; mm is Nn with n = in and k = N;
     /// dy (M,N), w (N,in), dxa (M,G*R), a (G*R,in), dx (M,in).
-    #[allow(clippy::too_many_arguments)]
     pub fn backward_input(
         self,
         plan: &mut PlanBuilder,

@@ -26,7 +26,6 @@ pub struct RmsNorm {
 impl RmsNorm {
     /// `y = x * rstd * w`, and x itself into `residual`, where the block after the norm adds its output;
     /// x, y, residual (N,C), w (C), rstd (N).
-    #[allow(clippy::too_many_arguments)] // the operands of the formula
     pub fn forward(
         self,
         plan: &mut PlanBuilder,
@@ -58,7 +57,6 @@ impl RmsNorm {
 
     /// `dx = rstd * (dy*w - x * rstd^2 * mean_c(dy*w*x))`, added to dx if `accumulate`, otherwise stored;
     /// dy, x, dx (N,C), w (C), rstd (N).
-    #[allow(clippy::too_many_arguments)] // the operands of the formula
     pub fn backward(
         self,
         plan: &mut PlanBuilder,

@@ -71,7 +71,6 @@ impl Select {
     /// The token after `position[0]`: `forced` there, or the one that [`Draw`] asks for where that is
     /// [`IGNORED`] or beyond `kv_time`; written to `tokens` (unless beyond) and `current`;
     /// logits (B,V), forced, tokens (B,kv_time) u32, position (1) u32, draw [`Draw`], current (B) u32.
-    #[allow(clippy::too_many_arguments)] // the operands of the formula
     pub fn record(
         self,
         plan: &mut PlanBuilder,

@@ -47,7 +47,6 @@ impl SwiGlu {
 
     /// [`Self::forward`], and `xa = h·aᵀ` in the same dispatch; a (R,F), xa (N,R). Computes h anew for every
     /// four ranks, so it is for small ones: [`SwiGluLora::MOST`].
-    #[allow(clippy::too_many_arguments)] // the operands of the formulas
     pub fn forward_lora(
         self,
         plan: &mut PlanBuilder,
