@@ -15,7 +15,7 @@ use super::{model, progress_bar, remembered, write_whole};
 use crate::data::batch::Batch;
 use crate::data::feed::Feed;
 use crate::data::instructions;
-use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning, step_products};
+use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning, merge_adapter, step_products};
 use crate::model::bundle::Bundle;
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::peft;
@@ -171,7 +171,9 @@ fn start(
         (Tuning::Lora { lora, start }, Some(adapter)) => {
             (*lora, *start) = (adapter.lora, AdapterStart::Tensors(Rc::new(adapter.tensors)));
         }
-        (Tuning::Full, Some(adapter)) => adapter.merge(&mut weights),
+        (Tuning::Full, Some(adapter)) => {
+            weights = merge_adapter(&bundle.config, &weights, &adapter.lora, adapter.tensors)?;
+        }
         (_, None) => {}
     }
     let base = backend.load_as(&bundle.config, weights, args.weights.into())?;

@@ -22,6 +22,7 @@ use crate::record::{ArmSpec, Method, Sampling};
 use crate::train::Optimizer;
 
 pub use autotune::{Choice, Found, choose, step_products};
+pub use cpu::merge_adapter;
 pub use gpu::{MemoryPlan, plan_memory};
 
 /// What an arm trains.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::config::LlamaConfig;
-use super::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
+use super::layout::{AdapterLayout, MAGNITUDE};
 use super::weights::{self, Precision, Weights};
 use crate::error::{Error, Result};
 use crate::model::lora::Lora;
@@ -22,28 +22,6 @@ pub struct Adapter {
     pub dropout: f64,
     /// Under PEFT's names.
     pub tensors: Weights,
-}
-
-impl Adapter {
-    /// Puts the adapter into its model's weights: `W + s B A`, and with DoRA its rows at their lengths.
-    pub fn merge(&self, weights: &mut Weights) {
-        let (rank, scale) = (self.lora.rank, self.lora.scale());
-        for (name, weight) in weights.iter_mut() {
-            let Some(linear) = name.strip_suffix(".weight") else { continue };
-            let part = |part: &str| self.tensors.get(&format!("base_model.model.{linear}.{part}"));
-            let (Some(a), Some(b)) = (part(LORA_A), part(LORA_B)) else { continue };
-            let width = a.shape[1];
-            for (n, row) in weight.data.chunks_exact_mut(width).enumerate() {
-                for (b, a) in b.data[n * rank..][..rank].iter().zip(a.data.chunks_exact(width)) {
-                    row.iter_mut().zip(a).for_each(|(w, a)| *w += scale * b * a);
-                }
-                if let Some(magnitude) = part(MAGNITUDE) {
-                    let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
-                    row.iter_mut().for_each(|w| *w *= magnitude.data[n] / norm);
-                }
-            }
-        }
-    }
 }
 
 /// Reads an adapter for `model` from the bytes of its two files.

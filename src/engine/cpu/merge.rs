@@ -43,12 +43,7 @@ pub(super) fn arrays(tensors: HashMap<String, Tensor>) -> Result<Weights> {
 }
 
 /// A base's weights with an adapter's tensors, under PEFT's names, merged into them.
-pub(in crate::engine) fn merge_adapter(
-    config: &LlamaConfig,
-    base: &Weights,
-    lora: &Lora,
-    tensors: Weights,
-) -> Result<Weights> {
+pub fn merge_adapter(config: &LlamaConfig, base: &Weights, lora: &Lora, tensors: Weights) -> Result<Weights> {
     let adapters = adapters_at(config, base, lora, &AdapterStart::Tensors(Rc::new(tensors)))?;
     arrays(merge(base, &adapters, |_| None)?)
 }

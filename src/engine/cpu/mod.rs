@@ -11,7 +11,7 @@ use std::rc::Rc;
 use candle_core::{Tensor, Var};
 use candle_transformers::models::llama as inference;
 
-pub(super) use self::merge::merge_adapter;
+pub use self::merge::merge_adapter;
 use self::merge::{PREFIX, adapters_at, arrays, merge};
 use self::training::Training;
 use super::{StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
