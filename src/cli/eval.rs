@@ -5,19 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use pollster::block_on;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::model;
 use super::opened::{ModelArgs, Opened};
 use crate::data::batch::Sequence;
 use crate::data::facts::Fact;
-use crate::data::instructions::{Example, question};
+use crate::data::instructions::Example;
+use crate::data::rows::{self, Row};
 use crate::engine::Model;
 use crate::measure::recall::{AnswerKind, Probe};
 use crate::measure::{loss, recall, shift};
-use crate::model::tokenizer::{Message, Tokenizer};
+use crate::model::tokenizer::Tokenizer;
 use crate::record::{PositionShift, Shift};
 
 /// Measures recall of facts, and on prompts the drift from the base.
@@ -55,20 +56,10 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum ProbeLine {
     Fact(Fact),
     Cloze { prompt: String, answer: String, relation: Option<String> },
     Asked { question: String, answer: String, relation: Option<String> },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum PromptLine {
-    Plain { prompt: String },
-    Messages { messages: Vec<Message> },
-    Instruction { instruction: String, input: Option<String>, output: Option<String> },
 }
 
 /// Everything that was measured.
@@ -163,26 +154,43 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Each line of a file that is not empty, with its place for errors.
-fn lines<T: serde::de::DeserializeOwned>(path: &Path, flag: &str, forms: &str) -> Result<Vec<(String, T)>> {
+/// What `read` makes of each row of a file, with the row's place for errors.
+fn lines<T>(
+    path: &Path,
+    flag: &str,
+    forms: &str,
+    read: impl Fn(Row) -> std::result::Result<T, String>,
+) -> Result<Vec<(String, T)>> {
     let text =
         fs::read_to_string(path).with_context(|| format!("{flag} {} can't be read", path.display()))?;
     let mut out = Vec::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let place = format!("{} line {}", path.display(), i + 1);
-        let value = serde_json::from_str(line)
-            .with_context(|| format!("{place}: neither of the forms that {flag} takes; use {forms}"))?;
+    for (line, row) in rows::rows(&text) {
+        let place = format!("{} line {line}", path.display());
+        let value = row.and_then(&read).map_err(|why| anyhow!("{place}: {why}; {flag} takes {forms}"))?;
         out.push((place, value));
     }
     ensure!(!out.is_empty(), "{}: there is no line in it", path.display());
     Ok(out)
 }
 
+/// A probe in one of its forms.
+fn probe(row: Row) -> std::result::Result<ProbeLine, String> {
+    let relation = row.text(&["relation"])?;
+    let answer = || row.required(&["answer"]);
+    match () {
+        () if row.has("subject") => row.into().map(ProbeLine::Fact),
+        () if row.has("question") => {
+            Ok(ProbeLine::Asked { question: row.required(&["question"])?, answer: answer()?, relation })
+        }
+        () => Ok(ProbeLine::Cloze { prompt: row.required(&["prompt"])?, answer: answer()?, relation }),
+    }
+}
+
 fn items(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<Item>> {
     let forms = r#"{"prompt", "answer"}, {"question", "answer"} or {"subject", "relation", "object", …}"#;
     // (relation, form, prompt, answer) first: the candidates of a relation are known only at the end.
     let mut rows: Vec<(String, &'static str, String, String)> = Vec::new();
-    for (place, line) in lines::<ProbeLine>(path, "--probes", forms)? {
+    for (place, line) in lines(path, "--probes", forms, probe)? {
         let before = rows.len();
         match line {
             ProbeLine::Fact(fact) => {
@@ -224,24 +232,8 @@ fn items(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<Item>> {
 
 fn prompts(path: &Path) -> Result<Vec<Example>> {
     let forms = r#"{"instruction", "input", "output"}, {"messages": […]} or {"prompt"}"#;
-    let example = |(place, line): (String, PromptLine)| match line {
-        PromptLine::Plain { prompt } => {
-            Ok(Example { prompt: vec![Message::user(&prompt)], answer: String::new() })
-        }
-        PromptLine::Instruction { instruction, input, output } => {
-            let question = question(&instruction, &input.unwrap_or_default());
-            let answer = output.unwrap_or_default();
-            Ok(Example { prompt: vec![Message::user(&question)], answer })
-        }
-        PromptLine::Messages { mut messages } => {
-            let answer = messages.pop_if(|m| m.role == "assistant").map(|m| m.content).unwrap_or_default();
-            match messages.is_empty() {
-                true => bail!("{place}: there is no message to answer"),
-                false => Ok(Example { prompt: messages, answer }),
-            }
-        }
-    };
-    lines(path, "--prompts", forms)?.into_iter().map(example).collect()
+    let examples = lines(path, "--prompts", forms, |row| Example::of(&row, false))?;
+    Ok(examples.into_iter().map(|(_, example)| example).collect())
 }
 
 fn test(opened: &mut Opened, items: &[Item], max_new: usize) -> Result<Vec<ProbeResult>> {

@@ -1,8 +1,7 @@
 //! Instruction sets as JSONL: `{"instruction", "input", "output"}` or `{"messages": [...]}` a line.
 
-use serde::Deserialize;
-
 use super::batch::Sequence;
+use super::rows::{self, Row};
 use crate::error::{Error, Result};
 use crate::model::tokenizer::{Message, Tokenizer};
 
@@ -14,19 +13,9 @@ pub struct Example {
     pub answer: String,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Messages {
-        messages: Vec<Message>,
-    },
-    Instruction {
-        instruction: String,
-        #[serde(default)]
-        input: String,
-        output: String,
-    },
-}
+/// What fields of a question and an answer are called, by tool.
+const QUESTIONS: [&str; 4] = ["instruction", "prompt", "question", "user"];
+const ANSWERS: [&str; 5] = ["output", "response", "completion", "answer", "assistant"];
 
 impl Example {
     /// The last user's turn.
@@ -46,18 +35,29 @@ impl Example {
         Ok(Sequence::new(&prompt, &response, max_len))
     }
 
-    fn from_line(line: Line) -> Result<Self, String> {
-        match line {
-            Line::Instruction { instruction, input, output } => {
-                Ok(Self { prompt: vec![Message::user(&question(&instruction, &input))], answer: output })
-            }
-            Line::Messages { mut messages } => match messages.pop() {
-                Some(last) if last.role == "assistant" && !messages.is_empty() => {
-                    Ok(Self { prompt: messages, answer: last.content })
+    /// A row with an answer, or one without, where `needs_answer` is false: then the answer is empty.
+    ///
+    /// # Errors
+    /// Which field is missing or is not what it should be.
+    pub fn of(row: &Row, needs_answer: bool) -> Result<Self, String> {
+        if row.has("messages") {
+            let mut prompt = row.messages()?;
+            let answer = prompt.pop_if(|last| last.role == "assistant").map(|last| last.content);
+            return match (answer, prompt.is_empty()) {
+                (_, true) | (None, _) if needs_answer => {
+                    Err("the messages do not end with an assistant's answer to something".into())
                 }
-                _ => Err("the messages do not end with an assistant's answer to something".into()),
-            },
+                (_, true) => Err("there is no message to answer".into()),
+                (answer, false) => Ok(Self { prompt, answer: answer.unwrap_or_default() }),
+            };
         }
+        let input = row.text(&["input"])?.unwrap_or_default();
+        let prompt = vec![Message::user(&question(&row.required(&QUESTIONS)?, &input))];
+        let answer = match needs_answer {
+            true => row.required(&ANSWERS)?,
+            false => row.text(&ANSWERS)?.unwrap_or_default(),
+        };
+        Ok(Self { prompt, answer })
     }
 }
 
@@ -79,12 +79,9 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Example>> {
             .into(),
     };
     let mut examples = Vec::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let example = serde_json::from_str(line)
-            .map_err(|e| e.to_string())
-            .and_then(Example::from_line)
-            .map_err(|message| bad(format!("line {}", i + 1), message))?;
-        examples.push(example);
+    for (line, row) in rows::rows(text) {
+        let example = row.and_then(|row| Example::of(&row, true));
+        examples.push(example.map_err(|message| bad(format!("line {line}"), message))?);
     }
     match examples.is_empty() {
         true => Err(bad("line 1".into(), "there is no example".into())),
@@ -105,6 +102,43 @@ mod tests {
         let examples = parse(text, "x.jsonl").unwrap();
         assert_eq!(examples[0].question(), "Add\n1+1");
         assert_eq!(examples[1].answer, "Hello");
+    }
+
+    /// As datasets, Excel and tool-calling sets write them.
+    #[test]
+    fn rows_of_other_tools_are_read() {
+        let text = "\u{feff}{\"instruction\":\"Add\",\"input\":null,\"output\":2,\"messages\":null}\r\n\
+            {\"prompt\":\"Hi\",\"completion\":\"Hello\"}\r\n\
+            {\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"A\"},\"B\"]},\
+            {\"role\":\"assistant\",\"content\":\"C\"}]}\r\n\r\n";
+        let examples = parse(text, "x.jsonl").unwrap();
+        let pairs: Vec<_> = examples.iter().map(|e| (e.question(), e.answer.as_str())).collect();
+        assert_eq!(pairs, [("Add", "2"), ("Hi", "Hello"), ("AB", "C")]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_named() {
+        let turn = |content: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":{content}}},{{"role":"assistant","content":"a"}}]}}"#
+            )
+        };
+        for (text, why) in [
+            (r#"{"instruction":["a"],"output":"b"}"#.to_string(), "instruction is a list"),
+            (r#"{"instruction":"a","output":true}"#.to_string(), "output is true or false"),
+            (r#"{"instruction":"a"}"#.to_string(), "it has no output"),
+            ("[1]".to_string(), "a list, not an object"),
+            (turn("null"), "messages[0].content is null"),
+            (turn(r#"[{"type":"image_url"}]"#), "messages[0].content[0] is of type image_url"),
+            (r#"{"messages":[{"content":"a"}]}"#.to_string(), "messages[0] has no role"),
+            (
+                r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{}]}]}"#.to_string(),
+                "beside tool_calls",
+            ),
+        ] {
+            let error = parse(&text, "x.jsonl").unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains("line 1"), "{error}");
+        }
     }
 
     #[test]

@@ -8,4 +8,5 @@ pub mod feed;
 pub mod instructions;
 pub mod order;
 pub mod phrases;
+pub mod rows;
 pub mod variants;

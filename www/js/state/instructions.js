@@ -13,9 +13,20 @@ function withoutPlace(/** @type {string} */ message) {
   return message.replace(/ \(line \d+ column \d+\)| at line \d+ column \d+ of the JSON data|^JSON\.parse: /g, "");
 }
 
+const QUESTIONS = ["instruction", "prompt", "question", "user"];
+const ANSWERS = ["output", "response", "completion", "answer", "assistant"];
+
+/** A field as text: a number as it is written, content in parts joined. @returns {string | undefined} */
+function asText(/** @type {any} */ value) {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return String(value);
+  if (!Array.isArray(value)) return undefined;
+  const parts = value.map((part) => (typeof part === "string" ? part : part?.text));
+  return parts.every((part) => typeof part === "string") ? parts.join("") : undefined;
+}
+
 /**
- * Question and answer of a row, in one of the usual forms: `instruction`, `input` and `output`, another such pair of
- * text fields, or `messages`.
+ * Question and answer of a row, in the forms that the engine reads (`data/instructions.rs`, which names what is wrong).
  * @returns {{question: string, answer: string} | null}
  */
 function readRow(/** @type {any} */ row) {
@@ -23,17 +34,17 @@ function readRow(/** @type {any} */ row) {
   if (Array.isArray(row.messages)) {
     const say = (/** @type {string} */ role) =>
       row.messages
-        .filter((/** @type {any} */ m) => m?.role === role && typeof m.content === "string")
-        .map((/** @type {{content: string}} */ m) => m.content);
+        .filter((/** @type {any} */ m) => m?.role === role && asText(m.content) !== undefined)
+        .map((/** @type {any} */ m) => asText(m.content));
     const [question, answer] = [say("user"), say("assistant")];
     return question.length > 0 && answer.length > 0 ? { question: question[0], answer: answer[0] } : null;
   }
-  const first = (/** @type {string[]} */ ...names) => names.map((name) => row[name]).find((value) => typeof value === "string");
-  const question = first("question", "prompt", "instruction", "user");
-  const answer = first("answer", "response", "completion", "output", "assistant");
+  const first = (/** @type {string[]} */ names) =>
+    names.map((name) => row[name] ?? undefined).find((value) => value !== undefined);
+  const [question, answer] = [asText(first(QUESTIONS)), asText(first(ANSWERS))];
   if (question === undefined || answer === undefined) return null;
-  const input = typeof row.input === "string" && row.input !== "" ? `\n${row.input}` : "";
-  return { question: question + input, answer };
+  const input = asText(row.input) ?? "";
+  return { question: input === "" ? question : `${question}\n${input}`, answer };
 }
 
 /**
@@ -43,7 +54,7 @@ function readRow(/** @type {any} */ row) {
  */
 export function parseInstructions(/** @type {string} */ text) {
   const rows = /** @type {{question: string, answer: string, line: number}[]} */ ([]);
-  text.split("\n").forEach((content, index) => {
+  text.replace(/^\uFEFF/, "").split("\n").forEach((content, index) => {
     if (content.trim() === "") return;
     let value;
     try {
