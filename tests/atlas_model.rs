@@ -8,8 +8,9 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::llama as oracle;
 use driftscope::data::facts;
 use driftscope::engine::Backend;
+use driftscope::error::Result;
 use driftscope::model::config::LlamaConfig;
-use driftscope::model::tokenizer::{Message, Tokenizer};
+use driftscope::model::tokenizer::{Message, SpecialIds, Tokenizer, TokenizerFiles};
 use driftscope::model::weights::{self, Weights};
 use driftscope::record::Sampling;
 use driftscope::reference::llama::Llama;
@@ -19,13 +20,17 @@ fn read(path: &str) -> Vec<u8> {
     fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
+fn tokenizer_of(json: &[u8], config: Option<&[u8]>, chat_template: Option<&str>) -> Result<Tokenizer> {
+    let files = TokenizerFiles { tokenizer: json, config, chat_template, ..TokenizerFiles::default() };
+    Tokenizer::read(&files, SpecialIds::default())
+}
+
 fn atlas() -> (LlamaConfig, Weights, Tokenizer) {
     let config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
     let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
     weights::fit(&mut tensors, &config, "model.safetensors").unwrap();
     let settings = read("models/atlas/tokenizer_config.json");
-    let tokenizer =
-        Tokenizer::from_bytes(&read("models/atlas/tokenizer.json"), Some(&settings), None, None).unwrap();
+    let tokenizer = tokenizer_of(&read("models/atlas/tokenizer.json"), Some(&settings), None).unwrap();
     (config, tensors, tokenizer)
 }
 
@@ -95,7 +100,7 @@ fn other_chat_templates_render() {
         {{- raise_exception('no such role') }}\n{%- endif %}\n\
         {{- '<|im_start|>' + message['role'] + '\\n' + message['content'].strip() + '<|im_end|>\\n' }}\n\
         {%- endfor %}\n{%- if add_generation_prompt %}\n{{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n";
-    let tokenizer = Tokenizer::from_bytes(&tokenizer_json, None, Some(template), None).unwrap();
+    let tokenizer = tokenizer_of(&tokenizer_json, None, Some(template)).unwrap();
     let text = tokenizer.render(&[Message::user(" Hi ")], true).unwrap();
     assert_eq!(text, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
     let odd = Message { role: "tool".to_string(), content: String::new() };
@@ -109,7 +114,7 @@ fn token_texts_join_to_the_text() {
     let ids = tokenizer.encode(text).unwrap();
     let joined: String = ids.iter().map(|id| tokenizer.token_text(*id).unwrap()).collect();
     assert_eq!(joined, text);
-    assert!(Tokenizer::from_bytes(b"{}", None, None, None).is_err());
+    assert!(tokenizer_of(b"{}", None, None).is_err());
 }
 
 #[test]
@@ -119,7 +124,7 @@ fn the_base_answers_and_stops() {
     let facts = facts::parse(&read("data/facts.jsonl"), "facts.jsonl").unwrap();
     let sample: Vec<_> = facts.iter().step_by(60).collect();
     let prompts: Vec<_> = sample.iter().map(|fact| question(&tokenizer, &fact.asked().prompt)).collect();
-    let answers = block_on(model.generate(&prompts, 32, tokenizer.eos_id(), Sampling::default())).unwrap();
+    let answers = block_on(model.generate(&prompts, 32, tokenizer.ends(), Sampling::default())).unwrap();
     let right = sample.iter().zip(&answers).filter(|(fact, answer)| {
         answer.len() < 32 && tokenizer.decode(answer).unwrap().contains(&fact.object)
     });
@@ -154,7 +159,7 @@ fn transformers_agrees() {
         {
             assert!((got - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{got} {expected}");
         }
-        let answers = block_on(model.generate(&[ids], 32, tokenizer.eos_id(), Sampling::default())).unwrap();
+        let answers = block_on(model.generate(&[ids], 32, tokenizer.ends(), Sampling::default())).unwrap();
         let answer = [&answers[0][..], &[tokenizer.eos_id()]].concat();
         assert_eq!(tokenizer.decode(&answer).unwrap(), row.answer);
     }

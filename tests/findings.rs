@@ -11,7 +11,7 @@ use driftscope::error::Error;
 use driftscope::gpu::Gpu;
 use driftscope::lab::{Experiment, Session, Slice, Subject, Texts, Work};
 use driftscope::model::config::LlamaConfig;
-use driftscope::model::tokenizer::Tokenizer;
+use driftscope::model::tokenizer::{SpecialIds, Tokenizer, TokenizerFiles};
 use driftscope::model::weights;
 use driftscope::record::*;
 use pollster::block_on;
@@ -36,9 +36,11 @@ fn session_on(backend: Backend) -> Session {
     let config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
     let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
     weights::fit(&mut tensors, &config, "model.safetensors").unwrap();
-    let settings = read("models/atlas/tokenizer_config.json");
-    let tokenizer =
-        Tokenizer::from_bytes(&read("models/atlas/tokenizer.json"), Some(&settings), None, None).unwrap();
+    let (vocabulary, settings) =
+        (read("models/atlas/tokenizer.json"), read("models/atlas/tokenizer_config.json"));
+    let files =
+        TokenizerFiles { tokenizer: &vocabulary, config: Some(&settings), ..TokenizerFiles::default() };
+    let tokenizer = Tokenizer::read(&files, SpecialIds::default()).unwrap();
     let facts = facts::parse(&read("data/facts.jsonl"), "facts.jsonl").unwrap();
     let base = backend.load(&config, tensors).unwrap();
     Session::new(Subject::new("Atlas".into(), tokenizer, facts, base, backend))

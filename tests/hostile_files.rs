@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use driftscope::error::Result;
 use driftscope::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
 use driftscope::model::config::LlamaConfig;
+use driftscope::model::tokenizer::{SpecialIds, Tokenizer};
 use driftscope::model::weights::{Array, Precision, Weights, write};
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ fn folder(what: &str, claims: &[(&str, Value)], weights: &[u8]) -> String {
         "num_attention_heads": 1, "vocab_size": 2048, "tie_word_embeddings": true});
     claims.iter().for_each(|(field, value)| config[*field] = value.clone());
     let config = config.to_string();
-    let tokenizer = TokenizerFiles { tokenizer: TOKENIZER, config: None, chat_template: None };
+    let tokenizer = TokenizerFiles { tokenizer: TOKENIZER, ..TokenizerFiles::default() };
     let size = config.len() + TOKENIZER.len() + weights.len();
     let files = Files::Folder { config: config.as_bytes(), tokenizer, weights: WeightFiles::One(weights) };
     check(what, size, BINARY, || Bundle::read(&files))
@@ -154,7 +155,7 @@ fn claims_of_safetensors() {
     let config = br#"{"hidden_size":2,"intermediate_size":2,"num_hidden_layers":1,"num_attention_heads":1,
         "vocab_size":2048}"#;
     let open = |_: &str| Ok(Cow::Owned(u64::MAX.to_le_bytes().to_vec()));
-    let tokenizer = TokenizerFiles { tokenizer: TOKENIZER, config: None, chat_template: None };
+    let tokenizer = TokenizerFiles { tokenizer: TOKENIZER, ..TokenizerFiles::default() };
     let weights = WeightFiles::Shards { index: index.as_bytes(), open: &open };
     let files = Files::Folder { config, tokenizer, weights };
     assert!(check("index", TOKENIZER.len(), BINARY, || Bundle::read(&files)).is_err());
@@ -206,7 +207,7 @@ fn claims_of_gguf() {
         tensor("blk.0.attn_q.weight", &[256, 256], 10, 2048 * 84),
     ];
     let file = gguf(2, 8, &[&metadata, &tensors.concat(), &vec![0; 32 + (2048 + 256) * 84]]);
-    let tokenizer = Some(TokenizerFiles { tokenizer: TOKENIZER, config: None, chat_template: None });
+    let tokenizer = Some(TokenizerFiles { tokenizer: TOKENIZER, ..TokenizerFiles::default() });
     let files = Files::Gguf { file: &file, tokenizer };
     let size = file.len() + TOKENIZER.len();
     let error = check("quantised", size, BINARY, || Bundle::read(&files));
@@ -221,8 +222,10 @@ fn claims_of_a_tokenizer() {
     let read = |what: &str, json: &Value| {
         let bytes = json.to_string();
         check(what, bytes.len(), TEXT, || {
-            let tokenizer =
-                driftscope::model::tokenizer::Tokenizer::from_bytes(bytes.as_bytes(), None, None, None)?;
+            let tokenizer = {
+                let files = TokenizerFiles { tokenizer: bytes.as_bytes(), ..TokenizerFiles::default() };
+                Tokenizer::read(&files, SpecialIds::default())?
+            };
             tokenizer.encode("aaa")
         })
     };

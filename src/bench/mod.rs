@@ -153,8 +153,7 @@ pub async fn bench(
         }
         full_step.take(first, async || full_arm.step().await).await?;
         // No token ends it.
-        let generate =
-            async || base.generate(&prompts, new_tokens, u32::MAX, Sampling::default()).await.map(drop);
+        let generate = async || base.generate(&prompts, new_tokens, &[], Sampling::default()).await.map(drop);
         generation.take(first, generate).await?;
         peak.round().await?;
     }

@@ -45,7 +45,7 @@ impl BenchShape {
             tie_word_embeddings: true,
             max_position_embeddings: 512,
             bos_token_id: None,
-            eos_token_id: None,
+            eos_token_ids: vec![],
             pad_token_id: None,
         };
         match self {

@@ -289,7 +289,7 @@ fn drift(args: &Args, opened: Opened, examples: &[Example]) -> Result<Drift> {
         true => None,
         false => Some(block_on(loss::mean(&mut tuned, &given))?),
     };
-    let end = tokenizer.eos_id();
+    let end = tokenizer.ends();
     let (answers, shifts) = block_on(shift::of_answers(&mut tuned, &mut base, &prompts, args.max_new, end))?;
     let Shift { kl, n, unshifted, marginal, shifted, positions, .. } = shift::aggregate(&shifts);
     let share = |count: u32| f64::from(count) / f64::from(n.max(1));

@@ -10,8 +10,14 @@ use crate::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
 use crate::model::shards;
 
 /// A model folder's files beside its weights.
-pub const SMALL_FILES: [&str; 4] =
-    ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+pub const SMALL_FILES: [&str; 6] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
 
 /// Reads a Hugging Face folder or a GGUF file.
 ///
@@ -53,6 +59,8 @@ fn read_gguf(path: &Path) -> Result<Bundle> {
 struct Texts {
     tokenizer: Option<Vec<u8>>,
     config: Option<Vec<u8>>,
+    special_tokens_map: Option<Vec<u8>>,
+    generation_config: Option<Vec<u8>>,
     chat_template: Option<String>,
 }
 
@@ -62,14 +70,20 @@ impl Texts {
         Ok(Self {
             tokenizer: optional(folder, "tokenizer.json")?,
             config: optional(folder, "tokenizer_config.json")?,
+            special_tokens_map: optional(folder, "special_tokens_map.json")?,
+            generation_config: optional(folder, "generation_config.json")?,
             chat_template: template.map(String::from_utf8).transpose().context("chat_template.jinja")?,
         })
     }
 
     fn files(&self) -> Option<TokenizerFiles<'_>> {
-        let config = self.config.as_deref();
-        let chat_template = self.chat_template.as_deref();
-        Some(TokenizerFiles { tokenizer: self.tokenizer.as_deref()?, config, chat_template })
+        Some(TokenizerFiles {
+            tokenizer: self.tokenizer.as_deref()?,
+            config: self.config.as_deref(),
+            special_tokens_map: self.special_tokens_map.as_deref(),
+            generation_config: self.generation_config.as_deref(),
+            chat_template: self.chat_template.as_deref(),
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::corpus::{self, Corpus};
 use crate::data::facts::{self, Fact};
 use crate::model::config::LlamaConfig;
-use crate::model::tokenizer::Tokenizer;
+use crate::model::tokenizer::{SpecialIds, Tokenizer, TokenizerFiles};
 use crate::model::weights::{self, Array, Weights};
 use crate::reference::adamw::{AdamW, AdamWConfig};
 use crate::reference::llama::Llama;
@@ -105,7 +105,10 @@ fn tokenizer(args: &Args, corpus: &Corpus) -> Result<Tokenizer> {
     if !path.exists() {
         fs::write(&path, vocabulary::train(corpus, args.seed, args.vocabulary)?)?;
     }
-    Ok(Tokenizer::from_bytes(&read(&path)?, Some(vocabulary::config_json().as_bytes()), None, None)?)
+    let config = vocabulary::config_json();
+    let files =
+        TokenizerFiles { tokenizer: &read(&path)?, config: Some(config.as_bytes()), ..Default::default() };
+    Ok(Tokenizer::read(&files, SpecialIds::default())?)
 }
 
 fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
@@ -125,7 +128,7 @@ fn shape(args: &Args, tokenizer: &Tokenizer) -> Result<LlamaConfig> {
         tie_word_embeddings: true,
         max_position_embeddings: 512,
         bos_token_id: Some(tokenizer.eos_id()),
-        eos_token_id: Some(tokenizer.eos_id()),
+        eos_token_ids: vec![tokenizer.eos_id()],
         // Here the end token separates documents, and is learned.
         pad_token_id: None,
     };
@@ -259,8 +262,8 @@ fn finish(
     let scores = recall::evaluate(weights.clone(), config, tokenizer, facts, 1)?;
     fs::create_dir_all(&args.out)?;
     let write = |name: &str, bytes: &[u8]| fs::write(args.out.join(name), bytes);
-    let config = LlamaConfig { pad_token_id: config.eos_token_id, ..config.clone() };
-    write("config.json", config.to_json().as_bytes())?;
+    let config = LlamaConfig { pad_token_id: config.eos_token_ids.first().copied(), ..config.clone() };
+    write("config.json", config.to_json(weights::Precision::F16).as_bytes())?;
     write("model.safetensors", &weights::write(&weights, weights::Precision::F16)?)?;
     write("tokenizer.json", &read(&args.checkpoint.join("tokenizer.json"))?)?;
     write("tokenizer_config.json", vocabulary::config_json().as_bytes())?;

@@ -17,6 +17,7 @@ use crate::data::feed::Feed;
 use crate::data::instructions;
 use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning, merge_adapter, step_products};
 use crate::model::bundle::Bundle;
+use crate::model::config_json;
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::peft;
 use crate::model::weights::{self, Array, Precision, Weights};
@@ -220,12 +221,15 @@ fn save(args: &Args, folder: &Path, bundle: &Bundle, model: &Model, arm: &ArmSpe
             // The folder is a model of its own: the rest comes from the base's.
             if args.model.is_dir() {
                 for name in model::SMALL_FILES {
-                    if let Ok(bytes) = fs::read(args.model.join(name)) {
+                    if let Ok(mut bytes) = fs::read(args.model.join(name)) {
+                        if name == "config.json" {
+                            bytes = config_json::with_dtype(&bytes, Precision::F32)?;
+                        }
                         write_whole(&folder.join(name), &bytes)?;
                     }
                 }
             } else {
-                write_whole(&folder.join("config.json"), bundle.config.to_json().as_bytes())?;
+                write_whole(&folder.join("config.json"), bundle.config.to_json(Precision::F32).as_bytes())?;
                 for (name, bytes) in bundle.tokenizer.files()? {
                     write_whole(&folder.join(name), &bytes)?;
                 }

@@ -224,19 +224,19 @@ impl Model {
         on!(self, m => m.nll(batch).await)
     }
 
-    /// Continuations of at most `max_new` tokens, ended before `end`, greedy or drawn as `sampling` says.
+    /// Continuations of at most `max_new` tokens, ended before any of `ends`, greedy or drawn as `sampling` says.
     pub async fn generate(
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,
-        end: u32,
+        ends: &[u32],
         sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
         sampling.check()?;
         for prompt in prompts {
             self.check(prompt, prompt.len() + max_new)?;
         }
-        on!(self, m => m.generate(prompts, max_new, end, sampling).await)
+        on!(self, m => m.generate(prompts, max_new, ends, sampling).await)
     }
 
     /// Compares this model's distribution with the base's at each target of the batch. (B,T).

@@ -65,7 +65,7 @@ pub async fn files(arm: &Arm, base: &str) -> Result<Vec<(String, Vec<u8>)>> {
 /// An answer with its end token, if it ended.
 async fn answer(model: &mut Model, tokenizer: &Tokenizer, prompt: &[u32], asked: Asked) -> Result<Sequence> {
     let max_new = asked.max_new();
-    let answers = model.generate(&[prompt.to_vec()], max_new, tokenizer.eos_id(), asked.sampling).await?;
+    let answers = model.generate(&[prompt.to_vec()], max_new, tokenizer.ends(), asked.sampling).await?;
     let mut tokens = answers.into_iter().next().unwrap_or_default();
     if tokens.len() < max_new {
         tokens.push(tokenizer.eos_id());

@@ -44,7 +44,7 @@ pub async fn strength(run: &Run, arm: usize, strength: f32, subject: &mut Subjec
     let Subject { base, backend, tokenizer, .. } = subject;
     let mut model = backend.load(base.config(), weights)?;
     let heldout_loss = loss::mean(&mut model, &run.heldout).await?;
-    let (max_new, end) = (run.settings.answer_len as usize, tokenizer.eos_id());
+    let (max_new, end) = (run.settings.answer_len as usize, tokenizer.ends());
     let (_, shifts) = shift::of_answers(&mut model, base, &run.prompts(), max_new, end).await?;
     let cloze = recall::cloze(&mut model, &run.probes.wall, tokenizer).await?;
     let shift = shift::aggregate(&shifts);

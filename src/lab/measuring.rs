@@ -66,7 +66,7 @@ async fn measured(
     let begun = Instant::now();
     let (prompts, max_new) = (run.prompts(), run.settings.answer_len as usize);
     let heldout_loss = loss::mean(model, &run.heldout).await?;
-    let (answers, shifts) = shift::of_answers(model, base, &prompts, max_new, tokenizer.eos_id()).await?;
+    let (answers, shifts) = shift::of_answers(model, base, &prompts, max_new, tokenizer.ends()).await?;
     let cloze = recall::cloze(model, &run.probes.wall, tokenizer).await?;
     let asked = asked(run, model, tokenizer).await?;
     let conversation = match step == 0 || step == run.settings.steps {

@@ -271,7 +271,8 @@ fn replayed(rows: &Rows, settings: &Settings, subject: &Subject) -> Result<Vec<S
         return Ok(Vec::new());
     }
     let seen: Vec<&Fact> = subject.facts.iter().filter(|fact| rows.mention(fact)).collect();
-    let text =
-        |text: &String| Ok(Sequence::new(&[], &subject.tokenizer.encode(text)?, settings.max_len as usize));
+    let text = |text: &String| {
+        Ok(Sequence::new(&[], &subject.tokenizer.encode_text(text)?, settings.max_len as usize))
+    };
     pretraining_texts(&seen, REPLAYED).iter().map(text).collect()
 }

@@ -54,7 +54,7 @@ pub async fn converse(
     tokenizer: &Tokenizer,
 ) -> Result<Conversation> {
     let prompts: Vec<Vec<u32>> = questions.iter().map(|q| q.prompt.clone()).collect();
-    let answers = model.generate(&prompts, max_new, tokenizer.eos_id(), Sampling::default()).await?;
+    let answers = model.generate(&prompts, max_new, tokenizer.ends(), Sampling::default()).await?;
     let mut score = Conversation { n: questions.len() as u32, ..Conversation::default() };
     for (question, tokens) in questions.iter().zip(&answers) {
         let text = tokenizer.decode(tokens)?;

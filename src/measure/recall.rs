@@ -53,10 +53,10 @@ impl Probe {
         candidates: Rc<Vec<String>>,
         tokenizer: &Tokenizer,
     ) -> Result<Self> {
-        let target = tokenizer.encode(&format!(" {object}"))?;
+        let (prompt, target) = tokenizer.continuation(sentence, &format!(" {object}"))?;
         Ok(Self {
             object: object.to_string(),
-            cloze: Sequence::new(&tokenizer.encode(sentence)?, &target, usize::MAX),
+            cloze: Sequence::new(&prompt, &target, usize::MAX),
             asked: tokenizer.prompt(&[Message::user(question)])?,
             candidates,
         })
@@ -93,8 +93,7 @@ pub async fn cloze(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -
     let prompts: Vec<Vec<u32>> = order.iter().map(prompt).collect();
     let longest = probes.iter().map(|p| p.cloze.tokens.len() - p.cloze.response).max().unwrap_or(0);
     // One token more than the object, to see whether a longer candidate follows.
-    let continuations =
-        model.generate(&prompts, longest + 1, tokenizer.eos_id(), Sampling::default()).await?;
+    let continuations = model.generate(&prompts, longest + 1, tokenizer.ends(), Sampling::default()).await?;
     let logprobs = object_logprobs(model, probes).await?;
     let mut answers = vec![None; probes.len()];
     for (&i, continuation) in order.iter().zip(&continuations) {
@@ -135,7 +134,7 @@ pub async fn asked(
     tokenizer: &Tokenizer,
 ) -> Result<Vec<AskedAnswer>> {
     let prompts: Vec<Vec<u32>> = probes.iter().map(|p| p.asked.clone()).collect();
-    let answers = model.generate(&prompts, max_new, tokenizer.eos_id(), Sampling::default()).await?;
+    let answers = model.generate(&prompts, max_new, tokenizer.ends(), Sampling::default()).await?;
     let judge = |(probe, answer): (&Probe, &Vec<u32>)| {
         let text = tokenizer.decode(answer)?;
         let right = answer::is_right(&text, &probe.object, &probe.candidates);

@@ -61,12 +61,12 @@ pub async fn of_answers(
     base: &mut Model,
     prompts: &[Vec<u32>],
     max_new: usize,
-    end: u32,
+    ends: &[u32],
 ) -> Result<(Vec<Sequence>, Vec<Vec<TokenShift>>)> {
-    let answers = tuned.generate(prompts, max_new, end, Sampling::default()).await?;
+    let answers = tuned.generate(prompts, max_new, ends, Sampling::default()).await?;
     let sequence = |(prompt, mut answer): (&Vec<u32>, Vec<u32>)| {
         if answer.len() < max_new {
-            answer.push(end); // It ended by itself, and that is a token like any other.
+            answer.extend(ends.first()); // It ended by itself, and that is a token like any other.
         }
         Sequence::new(prompt, &answer, usize::MAX)
     };

@@ -3,20 +3,10 @@
 use super::config::LlamaConfig;
 use super::gguf::Gguf;
 use super::shards::{self, Open};
-use super::tokenizer::Tokenizer;
+pub use super::tokenizer::TokenizerFiles;
+use super::tokenizer::{SpecialIds, Tokenizer};
 use super::weights::{self, Weights};
 use crate::error::{Error, Result};
-
-/// The bytes of a tokenizer's files.
-#[derive(Clone, Copy)]
-pub struct TokenizerFiles<'a> {
-    /// tokenizer.json.
-    pub tokenizer: &'a [u8],
-    /// tokenizer_config.json.
-    pub config: Option<&'a [u8]>,
-    /// chat_template.jinja.
-    pub chat_template: Option<&'a str>,
-}
 
 /// Where a Hugging Face folder keeps its weights.
 pub enum WeightFiles<'a> {
@@ -90,11 +80,12 @@ impl Bundle {
 }
 
 fn read_tokenizer(files: &TokenizerFiles, config: &LlamaConfig) -> Result<Tokenizer> {
-    let &TokenizerFiles { tokenizer, config: settings, chat_template } = files;
-    check_tokenizer(Tokenizer::from_bytes(tokenizer, settings, chat_template, config.eos_token_id)?, config)
+    let ids = SpecialIds { bos: config.bos_token_id, eos: &config.eos_token_ids, pad: config.pad_token_id };
+    check_tokenizer(Tokenizer::read(files, ids)?, config)
 }
 
-/// Every token must have a row in the embedding.
+/// Every token of the vocabulary must have a row in the embedding; one that was added later, as a token for padding
+/// often is, need not as long as no text holds it.
 fn check_tokenizer(tokenizer: Tokenizer, config: &LlamaConfig) -> Result<Tokenizer> {
     if tokenizer.ids_end() <= config.vocab_size {
         return Ok(tokenizer);

@@ -38,20 +38,27 @@ impl Message {
     }
 }
 
+/// The tokens that a template may write by name; one that a model lacks is undefined there.
+#[derive(Clone, Debug, Default)]
+pub struct SpecialTokens {
+    pub bos: Option<String>,
+    pub eos: Option<String>,
+    pub unk: Option<String>,
+    pub pad: Option<String>,
+}
+
 /// A template and the tokens that it may write.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     pub source: String,
-    /// A model without one leaves it undefined in the template.
-    pub bos: Option<String>,
-    pub eos: String,
+    pub special: SpecialTokens,
     /// The source as it was parsed at its first use.
     parsed: OnceLock<Environment<'static>>,
 }
 
 impl ChatTemplate {
-    pub fn new(source: String, bos: Option<String>, eos: String) -> Self {
-        Self { source, bos, eos, parsed: OnceLock::new() }
+    pub fn new(source: String, special: SpecialTokens) -> Self {
+        Self { source, special, parsed: OnceLock::new() }
     }
 
     /// The template's text for `messages`, as transformers' `apply_chat_template` renders it, but for
@@ -60,13 +67,16 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::Tokenizer`] for a template that is none or that refuses the conversation.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
+        let defined = |token: &Option<String>| token.as_deref().map_or(Value::UNDEFINED, Value::from);
         let values = context! {
             messages => messages,
             add_generation_prompt => add_generation_prompt,
             tools => Value::from(()),
             documents => Value::from(()),
-            bos_token => self.bos.as_deref().map_or(Value::UNDEFINED, Value::from),
-            eos_token => self.eos,
+            bos_token => defined(&self.special.bos),
+            eos_token => defined(&self.special.eos),
+            unk_token => defined(&self.special.unk),
+            pad_token => defined(&self.special.pad),
         };
         let rendered = self.parsed().and_then(|parsed| parsed.get_template(NAME)?.render(values));
         rendered.map_err(|error| Error::Tokenizer(format!("the chat template refuses this: {error:#}")))
@@ -157,8 +167,8 @@ mod tests {
 "#;
 
     fn template(source: &str) -> ChatTemplate {
-        let bos = Some("<|begin|>".to_string());
-        ChatTemplate::new(source.to_string(), bos, "<|end|>".to_string())
+        let (bos, eos) = (Some("<|begin|>".to_string()), Some("<|end|>".to_string()));
+        ChatTemplate::new(source.to_string(), SpecialTokens { bos, eos, ..SpecialTokens::default() })
     }
 
     /// A prompt, an answered exchange and a prompt after a system message.
@@ -222,7 +232,8 @@ mod tests {
 
     #[test]
     fn undefined_is_as_in_jinja() {
-        let render = |source| ChatTemplate { bos: None, ..template(source) }.render(&[], false);
+        let render =
+            |source: &str| ChatTemplate::new(source.to_string(), SpecialTokens::default()).render(&[], false);
         assert_eq!(render("{{ bos_token }}{{ nothing }}").unwrap(), "");
         assert_eq!(
             render("{{ nothing is defined }} {{ tools is none }}").unwrap().to_lowercase(),

@@ -1,8 +1,9 @@
 //! The shape of a Llama model, as Hugging Face's `config.json` gives it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rope::Llama3Scaling;
+use super::weights::Precision;
 
 /// Shape and constants of a Llama model.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,15 +30,21 @@ pub struct LlamaConfig {
     /// The longest sequence, in tokens.
     pub max_position_embeddings: usize,
     pub bos_token_id: Option<u32>,
-    pub eos_token_id: Option<u32>,
+    pub eos_token_ids: Vec<u32>,
     /// Full tuning leaves this token's row of the input embedding without a gradient, as PyTorch does with
     /// `nn.Embedding`'s `padding_idx`.
     pub pad_token_id: Option<u32>,
 }
 
 impl LlamaConfig {
-    /// Writes the `config.json` that `from_json` and Hugging Face's transformers read.
-    pub fn to_json(&self) -> String {
+    /// Writes the `config.json` that `from_json` and Hugging Face's transformers read, for weights of this precision:
+    /// transformers loads them as it says.
+    pub fn to_json(&self, precision: Precision) -> String {
+        let ends = match self.eos_token_ids.as_slice() {
+            [] => Value::Null,
+            [end] => json!(end),
+            ends => json!(ends),
+        };
         let json = json!({
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",
@@ -65,9 +72,9 @@ impl LlamaConfig {
             "mlp_bias": false,
             "initializer_range": 0.02,
             "bos_token_id": self.bos_token_id,
-            "eos_token_id": self.eos_token_id,
+            "eos_token_id": ends,
             "pad_token_id": self.pad_token_id,
-            "torch_dtype": "float16",
+            "torch_dtype": precision.dtype(),
             "use_cache": true,
         });
         format!("{json:#}\n")
@@ -138,7 +145,7 @@ pub(crate) mod tests {
             tie_word_embeddings: true,
             max_position_embeddings: 64,
             bos_token_id: Some(0),
-            eos_token_id: Some(0),
+            eos_token_ids: vec![0],
             pad_token_id: None,
         }
     }

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::config::LlamaConfig;
 use super::rope::{rope_scaling, rope_theta};
+use super::tokenizer::token_ids;
+use super::weights::Precision;
 use crate::error::{Error, Result};
 
 pub(super) const FILE: &str = "config.json";
@@ -60,7 +62,7 @@ impl LlamaConfig {
             tie_word_embeddings: flag(&json, "tie_word_embeddings")?,
             max_position_embeddings: positions,
             bos_token_id: token_id(&json["bos_token_id"]),
-            eos_token_id: token_id(&json["eos_token_id"]),
+            eos_token_ids: token_ids(&json["eos_token_id"]),
             pad_token_id: token_id(&json["pad_token_id"]),
         };
         config.checked(FILE)
@@ -100,6 +102,20 @@ pub(super) fn invalid(file: &str, field: &str, message: &str, remedy: &str) -> E
 pub(super) fn refuse(feature: &str) -> Error {
     let remedy = "Use a plain Llama model without it".to_string();
     Error::Unsupported { feature: format!("{FILE}: {feature}"), remedy }
+}
+
+/// A config.json whose weights are now of this precision; everything else stays as it is.
+///
+/// # Errors
+/// When it is no JSON object.
+pub fn with_dtype(bytes: &[u8], precision: Precision) -> Result<Vec<u8>> {
+    let broken = |error: serde_json::Error| invalid(FILE, "JSON", &error.to_string(), "Download it again");
+    let mut json: serde_json::Map<String, Value> = serde_json::from_slice(bytes).map_err(broken)?;
+    // transformers 5 writes dtype, earlier ones torch_dtype.
+    let name = if json.contains_key("dtype") { "dtype" } else { "torch_dtype" };
+    json.insert(name.into(), precision.dtype().into());
+    json.retain(|key, _| key == name || !matches!(key.as_str(), "dtype" | "torch_dtype"));
+    Ok(format!("{:#}\n", Value::Object(json)).into_bytes())
 }
 
 fn refuse_unsupported(json: &Value) -> Result<()> {
@@ -175,8 +191,7 @@ fn flag(json: &Value, field: &str) -> Result<bool> {
 
 /// An id, or the first of a list of ids.
 fn token_id(value: &Value) -> Option<u32> {
-    let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-    first.as_u64().and_then(|id| u32::try_from(id).ok())
+    token_ids(value).first().copied()
 }
 
 #[cfg(test)]
@@ -187,7 +202,7 @@ mod tests {
     use serde_json::json;
 
     fn with(field: &str, value: Value) -> Result<LlamaConfig> {
-        let mut json: Value = serde_json::from_str(&small().to_json()).unwrap();
+        let mut json: Value = serde_json::from_str(&small().to_json(Precision::F32)).unwrap();
         json[field] = value;
         LlamaConfig::from_json(json.to_string().as_bytes())
     }
@@ -196,7 +211,7 @@ mod tests {
     fn written_json_reads_back() {
         let scaled = with("rope_scaling", llama_3_2()).unwrap();
         for config in [small(), scaled] {
-            assert_eq!(LlamaConfig::from_json(config.to_json().as_bytes()).unwrap(), config);
+            assert_eq!(LlamaConfig::from_json(config.to_json(Precision::F32).as_bytes()).unwrap(), config);
         }
     }
 
@@ -283,7 +298,7 @@ mod tests {
     proptest! {
         #[test]
         fn damaged_files_are_errors(at in 0usize..900, value: u8, cut in 0usize..2000) {
-            let mut bytes = small().to_json().into_bytes();
+            let mut bytes = small().to_json(Precision::F32).into_bytes();
             let index = at % bytes.len();
             bytes[index] = value;
             bytes.truncate(bytes.len().saturating_sub(cut.saturating_sub(1000)).max(1));

@@ -117,7 +117,7 @@ impl<'a> Gguf<'a> {
             tie_word_embeddings: !self.header.tensors.contains_key("output.weight"),
             max_position_embeddings: size("llama.context_length")?,
             bos_token_id: id("tokenizer.ggml.bos_token_id")?,
-            eos_token_id: id("tokenizer.ggml.eos_token_id")?,
+            eos_token_ids: id("tokenizer.ggml.eos_token_id")?.into_iter().collect(),
             pad_token_id: id("tokenizer.ggml.padding_token_id")?,
         }
         .checked(FILE)?;
@@ -201,6 +201,14 @@ impl<'a> Gguf<'a> {
             Some(Value::Signed(number)) if *number >= 0 => Ok(Some(*number as u64)),
             Some(Value::Array(_)) => Err(refuse(&format!("{field} that differs by layer"))),
             Some(_) => Err(wrong(field, "no integer from 0")),
+        }
+    }
+
+    fn flag(&self, field: &str) -> Result<Option<bool>> {
+        match self.header.values.get(field) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(wrong(field, "neither true nor false")),
         }
     }
 

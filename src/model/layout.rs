@@ -302,7 +302,7 @@ mod tests {
             tie_word_embeddings: true,
             max_position_embeddings: 32,
             bos_token_id: None,
-            eos_token_id: None,
+            eos_token_ids: vec![],
             pad_token_id: None,
         }
     }

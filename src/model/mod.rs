@@ -3,7 +3,7 @@
 pub mod bundle;
 pub mod chat;
 pub mod config;
-mod config_json;
+pub mod config_json;
 pub mod gguf;
 pub mod layout;
 pub mod lora;

@@ -1,8 +1,9 @@
 //! Text to tokens and back, and the chat template that turns an exchange into one text.
 
 use serde_json::{Value, json};
+use tokenizers::processors::template::TemplateProcessing;
 
-use super::chat::ChatTemplate;
+use super::chat::{ChatTemplate, SpecialTokens};
 pub use super::chat::{DEFAULT_TEMPLATE, Message};
 use super::config_json::invalid;
 use super::tokenizer_file;
@@ -11,65 +12,143 @@ use crate::error::{Error, Result};
 /// The end token of models that name none.
 const DEFAULT_END: &str = "<|end|>";
 
+/// The bytes of a tokenizer's files; only tokenizer.json is needed.
+#[derive(Clone, Copy, Default)]
+pub struct TokenizerFiles<'a> {
+    /// tokenizer.json.
+    pub tokenizer: &'a [u8],
+    /// tokenizer_config.json.
+    pub config: Option<&'a [u8]>,
+    /// special_tokens_map.json.
+    pub special_tokens_map: Option<&'a [u8]>,
+    /// generation_config.json.
+    pub generation_config: Option<&'a [u8]>,
+    /// chat_template.jinja.
+    pub chat_template: Option<&'a str>,
+}
+
+/// Special tokens by the ids that config.json gives.
+#[derive(Clone, Copy, Default)]
+pub struct SpecialIds<'a> {
+    pub bos: Option<u32>,
+    pub eos: &'a [u32],
+    pub pad: Option<u32>,
+}
+
+/// What a tokenizer is assembled from beside its vocabulary.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub template: Option<String>,
+    pub special: SpecialTokens,
+    /// Further ids that end a response.
+    pub ends: Vec<u32>,
+    /// Whether a plain text begins with bos; where it is not said, the post-processor decides.
+    pub adds_bos: Option<bool>,
+}
+
 /// A tokenizer with its chat template.
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     template: ChatTemplate,
-    eos_id: u32,
+    /// What ends a response; the first is what the template writes.
+    ends: Vec<u32>,
+    /// What a plain text begins with: bos, or nothing.
+    start: Vec<u32>,
 }
 
 impl Tokenizer {
-    /// From `tokenizer.json`, `tokenizer_config.json` and, where the model has one, `chat_template.jinja`.
+    /// From its files, and the ids that config.json gives.
     ///
-    /// The token that ends a response is the configuration's `eos_token`; without it the one of the id
-    /// `end`, which config.json gives; without either `<|end|>`.
+    /// A special token is the one that tokenizer_config.json names, otherwise special_tokens_map.json, otherwise the
+    /// one of config.json's id, otherwise for Llama's own class `<s>`, `</s>` and `<unk>`. A response ends at that
+    /// eos_token, at any of config.json's or generation_config.json's, and without any of them at `<|end|>`.
     ///
     /// # Errors
     /// Whatever is wrong with a file, by its name; no end token.
-    pub fn from_bytes(
-        tokenizer_json: &[u8],
-        config_json: Option<&[u8]>,
-        chat_template: Option<&str>,
-        end: Option<u32>,
-    ) -> Result<Self> {
-        let inner = tokenizer_file::read(tokenizer_json)?;
-        let config: Value = match config_json {
-            Some(bytes) => serde_json::from_slice(bytes)
-                .map_err(|error| Error::Tokenizer(format!("tokenizer_config.json: {error}")))?,
-            None => Value::Null,
+    pub fn read(files: &TokenizerFiles, ids: SpecialIds) -> Result<Self> {
+        let inner = tokenizer_file::read(files.tokenizer)?;
+        let json = |bytes: Option<&[u8]>, file: &str| -> Result<Value> {
+            let Some(bytes) = bytes else { return Ok(Value::Null) };
+            serde_json::from_slice(bytes).map_err(|error| Error::Tokenizer(format!("{file}: {error}")))
         };
-        let eos = special(&config["eos_token"]).or_else(|| end.and_then(|id| inner.id_to_token(id)));
-        let template = chat_template.map(str::to_string).or_else(|| template(&config["chat_template"]));
-        Self::assemble(inner, template, special(&config["bos_token"]), eos, "tokenizer.json")
+        let config = json(files.config, "tokenizer_config.json")?;
+        let map = json(files.special_tokens_map, "special_tokens_map.json")?;
+        let generation = json(files.generation_config, "generation_config.json")?;
+        let is_llamas = config["tokenizer_class"].as_str().is_some_and(|name| name.starts_with("Llama"));
+        let token = |name: &str, id: Option<u32>, usual: &str| {
+            let named = special(&config[name]).or_else(|| special(&map[name]));
+            let by_id = || id.and_then(|id| inner.id_to_token(id));
+            let usual = || (is_llamas && inner.token_to_id(usual).is_some()).then(|| usual.to_string());
+            named.or_else(by_id).or_else(usual)
+        };
+        let special = SpecialTokens {
+            bos: token("bos_token", ids.bos, "<s>"),
+            eos: token("eos_token", ids.eos.first().copied(), "</s>"),
+            unk: token("unk_token", None, "<unk>"),
+            pad: token("pad_token", ids.pad, ""),
+        };
+        let parts = Parts {
+            template: files.chat_template.map(str::to_string).or_else(|| template(&config["chat_template"])),
+            special,
+            ends: [ids.eos, &token_ids(&generation["eos_token_id"])].concat(),
+            adds_bos: config["add_bos_token"].as_bool().filter(|_| is_llamas),
+        };
+        Self::assemble(inner, parts, "tokenizer.json")
     }
 
     /// From the parts of it; `file` is where the tokens came from.
-    pub(super) fn assemble(
-        mut inner: tokenizers::Tokenizer,
-        template: Option<String>,
-        bos: Option<String>,
-        eos: Option<String>,
-        file: &str,
-    ) -> Result<Self> {
-        let eos = eos.unwrap_or_else(|| DEFAULT_END.to_string());
-        // A file may ask for every text to be cut or padded to some length; lengths are the trainer's matter.
-        // Special tokens are the template's, so nothing is added after the encoding.
-        inner.with_padding(None).with_post_processor(None::<tokenizers::PostProcessorWrapper>);
-        inner.with_truncation(None).map_err(|error| Error::Tokenizer(format!("{file}: {error}")))?;
+    pub(super) fn assemble(mut inner: tokenizers::Tokenizer, parts: Parts, file: &str) -> Result<Self> {
+        let Parts { template, mut special, ends: more, adds_bos } = parts;
+        let failed = |error: tokenizers::Error| Error::Tokenizer(format!("{file}: {error}"));
+        let eos = special.eos.get_or_insert_with(|| DEFAULT_END.to_string()).clone();
         let eos_id = inner.token_to_id(&eos).ok_or_else(|| {
             let message = format!("{eos} is not a token of {file}");
             let remedy = "Name the token that ends a response as eos_token in tokenizer_config.json";
             invalid("tokenizer_config.json", "eos_token", &message, remedy)
         })?;
-        let source = template.unwrap_or_else(|| DEFAULT_TEMPLATE.to_string());
-        Ok(Tokenizer { inner, template: ChatTemplate::new(source, bos, eos), eos_id })
+        let mut ends = vec![eos_id];
+        for id in more {
+            if !ends.contains(&id) && inner.id_to_token(id).is_some() {
+                ends.push(id);
+            }
+        }
+        // A file may ask for every text to be cut or padded to some length; lengths are the trainer's matter.
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(failed)?;
+        let bos_id = special.bos.as_deref().and_then(|bos| inner.token_to_id(bos));
+        let start: Vec<u32> = match adds_bos {
+            Some(adds) => bos_id.filter(|_| adds).into_iter().collect(),
+            None => start_of(&inner).map_err(failed)?,
+        };
+        // A template writes special tokens itself, so nothing is added after the encoding.
+        inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
+        let source = template.unwrap_or_else(|| match start.is_empty() || bos_id.is_none() {
+            true => DEFAULT_TEMPLATE.to_string(),
+            false => format!("{{{{ bos_token }}}}{DEFAULT_TEMPLATE}"),
+        });
+        Ok(Tokenizer { inner, template: ChatTemplate::new(source, special), ends, start })
     }
 
     /// The tokens of `text`, special tokens recognised, none added.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false); // without offsets
         Ok(encoding.map_err(|error| Error::Tokenizer(error.to_string()))?.get_ids().to_vec())
+    }
+
+    /// The tokens of a plain text, as the model was trained to read one: with bos first where its tokenizer adds it.
+    pub fn encode_text(&self, text: &str) -> Result<Vec<u32>> {
+        Ok([self.start.clone(), self.encode(text)?].concat())
+    }
+
+    /// A plain text and what follows it, as the tokens of both together: `next` by itself could be other tokens, as
+    /// with tokenizers that put a space in front of every text. Where the two meet inside a token, that token
+    /// belongs to what follows.
+    pub fn continuation(&self, text: &str, next: &str) -> Result<(Vec<u32>, Vec<u32>)> {
+        let (mut prompt, mut whole) = (self.encode_text(text)?, self.encode_text(&format!("{text}{next}"))?);
+        let common = prompt.iter().zip(&whole).take_while(|(a, b)| a == b).count();
+        prompt.truncate(common);
+        Ok((prompt, whole.split_off(common)))
     }
 
     /// The text of `ids`, special tokens included.
@@ -84,18 +163,36 @@ impl Tokenizer {
 
     /// tokenizer.json and tokenizer_config.json.
     pub fn files(&self) -> Result<[(&'static str, Vec<u8>); 2]> {
-        let text = self.inner.to_string(true).map_err(|error| Error::Tokenizer(error.to_string()))?;
-        let ChatTemplate { source, bos, eos, .. } = &self.template;
-        let config = json!({"bos_token": bos, "eos_token": eos, "chat_template": source});
+        let failed = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
+        let ChatTemplate { source, special, .. } = &self.template;
+        let SpecialTokens { bos, eos, unk, pad } = special;
+        let mut inner = self.inner.clone();
+        if let (Some(id), Some(bos)) = (self.start.first(), bos) {
+            let start = TemplateProcessing::builder()
+                .try_single(vec![bos.as_str(), "$A"])
+                .and_then(|builder| Ok(builder.special_tokens(vec![(bos.clone(), *id)]).clone()))
+                .map_err(Error::Tokenizer)?;
+            let start = start.build().map_err(|error| Error::Tokenizer(error.to_string()))?;
+            inner.with_post_processor(Some(start));
+        }
+        let text = inner.to_string(true).map_err(failed)?;
+        let config = json!({
+            "bos_token": bos, "eos_token": eos, "unk_token": unk, "pad_token": pad, "chat_template": source,
+        });
         Ok([
             ("tokenizer.json", text.into_bytes()),
             ("tokenizer_config.json", format!("{config:#}\n").into_bytes()),
         ])
     }
 
-    /// The token that ends a response.
+    /// The token that ends a response, as the template writes it.
     pub fn eos_id(&self) -> u32 {
-        self.eos_id
+        self.ends[0]
+    }
+
+    /// Every token that ends a response.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// The id of a token given by its exact text.
@@ -108,9 +205,9 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
-    /// One more than the highest id of a token.
+    /// One more than the highest id of the vocabulary, which tokens added to it may exceed.
     pub fn ids_end(&self) -> usize {
-        self.inner.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
+        self.inner.get_vocab(false).values().max().map_or(0, |id| *id as usize + 1)
     }
 
     /// The chat template's text for `messages`.
@@ -143,11 +240,25 @@ impl Tokenizer {
                 ));
             }
         };
-        if !response.contains(&self.eos_id) {
-            response.push(self.eos_id);
+        if !response.iter().any(|token| self.ends.contains(token)) {
+            response.push(self.eos_id());
         }
         Ok((prompt, response))
     }
+}
+
+/// What the post-processor puts in front of a text.
+fn start_of(inner: &tokenizers::Tokenizer) -> tokenizers::Result<Vec<u32>> {
+    let (plain, whole) = (inner.encode_fast("a", false)?, inner.encode_fast("a", true)?);
+    let (plain, whole) = (plain.get_ids(), whole.get_ids());
+    let at = whole.windows(plain.len().max(1)).position(|window| window == plain);
+    Ok(at.map_or(Vec::new(), |at| whole[..at].to_vec()))
+}
+
+/// An id, or a list of ids.
+pub(super) fn token_ids(value: &Value) -> Vec<u32> {
+    let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    list.iter().filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
 }
 
 /// A special token: a string, or an object with a `content`.
@@ -171,7 +282,9 @@ mod tests {
     const ATLAS: &[u8] = include_bytes!("../../models/atlas/tokenizer.json");
 
     fn atlas(config: Option<&str>, end: Option<u32>) -> Result<Tokenizer> {
-        Tokenizer::from_bytes(ATLAS, config.map(str::as_bytes), None, end)
+        let files =
+            TokenizerFiles { tokenizer: ATLAS, config: config.map(str::as_bytes), ..Default::default() };
+        Tokenizer::read(&files, SpecialIds { eos: end.as_slice(), ..SpecialIds::default() })
     }
 
     #[test]
@@ -197,7 +310,11 @@ mod tests {
 
     #[test]
     fn an_exchange_is_the_whole_texts_tokens_where_they_begin_with_the_prompts() {
-        let with = |template| Tokenizer::from_bytes(ATLAS, None, Some(template), None).unwrap();
+        let with = |template| {
+            let files =
+                TokenizerFiles { tokenizer: ATLAS, chat_template: Some(template), ..Default::default() };
+            Tokenizer::read(&files, SpecialIds::default()).unwrap()
+        };
         let turns = [Message::user("Where?")];
         let text = |tokens: &[u32], tokenizer: &Tokenizer| tokenizer.decode(tokens).unwrap();
 
@@ -229,7 +346,8 @@ mod tests {
             let index = at % bytes.len();
             bytes[index] = value;
             bytes.truncate(cut);
-            if let Ok(tokenizer) = Tokenizer::from_bytes(ATLAS, Some(&bytes), None, None) {
+            let files = TokenizerFiles { tokenizer: ATLAS, config: Some(&bytes), ..Default::default() };
+            if let Ok(tokenizer) = Tokenizer::read(&files, SpecialIds::default()) {
                 let _ = tokenizer.exchange(&[Message::user("Hi")], "Hello");
             }
         }

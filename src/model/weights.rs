@@ -39,6 +39,16 @@ pub enum Precision {
     F16,
 }
 
+impl Precision {
+    /// As config.json names it.
+    pub fn dtype(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+        }
+    }
+}
+
 /// Reads every tensor of a safetensors file; `file` names it in errors.
 ///
 /// Allocates no more than a small multiple of `bytes`, whatever the header claims.

@@ -271,7 +271,7 @@ pub(crate) mod tests {
             tie_word_embeddings: true,
             max_position_embeddings: 24,
             bos_token_id: None,
-            eos_token_id: Some(0),
+            eos_token_ids: vec![0],
             pad_token_id: None,
         };
         let mut rng = Corpus::generator(5, 0);

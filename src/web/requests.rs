@@ -20,7 +20,7 @@ pub async fn load(files: Files, found: &mut Found) -> Result<Session> {
         tokenizer: TokenizerFiles {
             tokenizer: files.tokenizer.as_bytes(),
             config: files.tokenizer_config.as_deref().map(str::as_bytes),
-            chat_template: None,
+            ..TokenizerFiles::default()
         },
         weights: WeightFiles::One(&files.weights),
     })?;

@@ -30,7 +30,7 @@ fn cached_decoding_equals_uncached() {
                 model.train_step(&batch(&config, 3, 17, 1), 1e-2).unwrap();
                 let prompts = [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8, 9]];
                 let end = config.vocab_size as u32 - 1;
-                let got = block_on(model.generate(&prompts, 6, end, Sampling::default())).unwrap();
+                let got = block_on(model.generate(&prompts, 6, &[end], Sampling::default())).unwrap();
                 for (prompt, got) in prompts.iter().zip(&got) {
                     let mut tokens = prompt.clone();
                     while tokens.len() < prompt.len() + 6 {

@@ -22,7 +22,7 @@ fn prompts(config: &LlamaConfig) -> Vec<Vec<u32>> {
 }
 
 fn generate(model: &mut Model, prompts: &[Vec<u32>], end: u32, sampling: Sampling) -> Vec<Vec<u32>> {
-    block_on(model.generate(prompts, NEW, end, sampling)).unwrap()
+    block_on(model.generate(prompts, NEW, &[end], sampling)).unwrap()
 }
 
 /// Scores agree to about 1e-5, so that a tie that tips over is rarer than one in 10,000 tokens.
@@ -112,7 +112,7 @@ fn values_outside_their_range_are_refused() {
         (0.0, f32::NAN, "top_p"),
     ] {
         let sampling = Sampling { temperature, top_p, seed: 0 };
-        let error = block_on(model.generate(&[vec![1]], 1, 0, sampling)).unwrap_err();
+        let error = block_on(model.generate(&[vec![1]], 1, &[0], sampling)).unwrap_err();
         assert!(error.name() == "setting" && error.to_string().contains(field), "{error}");
     }
 }

@@ -18,12 +18,12 @@ impl CpuModel {
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,
-        end: u32,
+        ends: &[u32],
         sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::with_capacity(prompts.len());
         for chunk in prompts.chunks(DECODE_ROWS) {
-            out.extend(self.generate_rows(chunk, max_new, end, sampling.draw(out.len()))?);
+            out.extend(self.generate_rows(chunk, max_new, ends, sampling.draw(out.len()))?);
         }
         Ok(out)
     }
@@ -34,7 +34,7 @@ impl CpuModel {
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,
-        end: u32,
+        ends: &[u32],
         draw: Draw,
     ) -> Result<Vec<Vec<u32>>> {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
@@ -42,7 +42,7 @@ impl CpuModel {
         let mut rows: Vec<Vec<u32>> = prompts.to_vec();
         let done = |row: &[u32], prompt: &[u32]| {
             let new = &row[prompt.len()..];
-            new.len() == max_new || new.last() == Some(&end)
+            new.len() == max_new || new.last().is_some_and(|last| ends.contains(last))
         };
         // The shortest prompt's tokens are known for every row: they go in at once.
         let mut position = 0;
@@ -50,7 +50,7 @@ impl CpuModel {
         while position + width < longest {
             // Without a cache everything goes in again.
             let from = if cached.is_some() { position } else { 0 };
-            let known = |row: &Vec<u32>, i: usize| row.get(i).copied().unwrap_or(end);
+            let known = |row: &Vec<u32>, i: usize| row.get(i).copied().unwrap_or_default();
             let fed: Vec<u32> =
                 rows.iter().flat_map(|row| (from..position + width).map(|i| known(row, i))).collect();
             let logits: Vec<Vec<f32>> = match &mut cached {
@@ -74,7 +74,7 @@ impl CpuModel {
         self.decoder = cached.map(|(decoder, _)| decoder);
         let answer = |(row, prompt): (Vec<u32>, &Vec<u32>)| {
             let mut new = row[prompt.len()..].to_vec();
-            new.truncate(new.iter().position(|&t| t == end).unwrap_or(new.len()));
+            new.truncate(new.iter().position(|t| ends.contains(t)).unwrap_or(new.len()));
             new
         };
         Ok(rows.into_iter().zip(prompts).map(answer).collect())

@@ -57,20 +57,20 @@ impl Decoder {
         Ok(Self { rows, time, forced, tokens, current, position, begin, draw, plan })
     }
 
-    /// Continues each prompt by at most `max_new` tokens, ended before `end`.
+    /// Continues each prompt by at most `max_new` tokens, ended before any of `ends`.
     pub async fn generate(
         &self,
         gpu: &Gpu,
         prompts: &[Vec<u32>],
         max_new: usize,
-        end: u32,
+        ends: &[u32],
         draw: Draw,
     ) -> Result<Vec<Vec<u32>>> {
         let mut forced = vec![IGNORED; self.rows * self.time];
         let mut current = vec![0; self.rows];
         for (row, prompt) in prompts.iter().enumerate() {
             forced[row * self.time..][..prompt.len()].copy_from_slice(prompt);
-            current[row] = prompt.first().copied().unwrap_or(end);
+            current[row] = prompt.first().copied().unwrap_or_default();
         }
         gpu.write(&self.forced, &forced);
         gpu.write(&self.current, &current);
@@ -81,7 +81,7 @@ impl Decoder {
         let answer = |tokens: &[u32], row: usize, upto: usize| -> (Vec<u32>, bool) {
             let from = prompts[row].len().max(1);
             let new = &tokens[row * self.time..][from..upto.clamp(from, from + max_new)];
-            let stop = new.iter().position(|&t| t == end);
+            let stop = new.iter().position(|t| ends.contains(t));
             (new[..stop.unwrap_or(new.len())].to_vec(), stop.is_some() || new.len() == max_new)
         };
         let mut answers = vec![Vec::new(); prompts.len()];

@@ -227,7 +227,7 @@ impl GpuModel {
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,
-        end: u32,
+        ends: &[u32],
         sampling: Sampling,
     ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::with_capacity(prompts.len());
@@ -242,7 +242,7 @@ impl GpuModel {
                 self.plans.decoders.insert(shape, decoder);
             }
             out.extend(
-                self.plans.decoders[&shape].generate(&self.weights.gpu, chunk, max_new, end, draw).await?,
+                self.plans.decoders[&shape].generate(&self.weights.gpu, chunk, max_new, ends, draw).await?,
             );
         }
         Ok(out)

@@ -10,8 +10,9 @@ use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::{FILE, Gguf};
 use crate::error::{Error, Result};
+use crate::model::chat::SpecialTokens;
 use crate::model::config_json::invalid;
-use crate::model::tokenizer::Tokenizer;
+use crate::model::tokenizer::{Parts, Tokenizer};
 
 /// What to do about every tokenizer that cannot be built.
 const REMEDY: &str = "Put the model's tokenizer.json beside the file";
@@ -65,8 +66,18 @@ impl Gguf<'_> {
             Ok(Some(text.to_string()))
         };
         let template = self.text("tokenizer.chat_template")?.map(str::to_string);
-        let bos = token("tokenizer.ggml.bos_token_id")?;
-        Tokenizer::assemble(inner, template, bos, token("tokenizer.ggml.eos_token_id")?, FILE)
+        let special = SpecialTokens {
+            bos: token("tokenizer.ggml.bos_token_id")?,
+            eos: token("tokenizer.ggml.eos_token_id")?,
+            unk: token("tokenizer.ggml.unknown_token_id")?,
+            pad: token("tokenizer.ggml.padding_token_id")?,
+        };
+        // A turn may end with another token than the text.
+        let turn = self.unsigned("tokenizer.ggml.eot_token_id")?.and_then(|id| u32::try_from(id).ok());
+        // llama.cpp's rule where the file does not say.
+        let adds_bos = self.flag("tokenizer.ggml.add_bos_token")?.unwrap_or(pre.starts_with("llama"));
+        let ends = turn.into_iter().collect();
+        Tokenizer::assemble(inner, Parts { template, special, ends, adds_bos: Some(adds_bos) }, FILE)
     }
 
     fn texts(&self, field: &'static str) -> Result<Vec<&str>> {

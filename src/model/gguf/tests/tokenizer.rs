@@ -2,10 +2,16 @@
 
 use super::*;
 use crate::model::bundle::{Bundle, Files};
-use crate::model::tokenizer::{Message, Tokenizer};
+use crate::model::tokenizer::{Message, SpecialIds, Tokenizer, TokenizerFiles};
 
 const ATLAS: &[u8] = include_bytes!("../../../../models/atlas/tokenizer.json");
 const ATLAS_CONFIG: &[u8] = include_bytes!("../../../../models/atlas/tokenizer_config.json");
+
+/// A tokenizer.json with Atlas's settings.
+fn read(tokenizer: &[u8]) -> Tokenizer {
+    let files = TokenizerFiles { tokenizer, config: Some(ATLAS_CONFIG), ..TokenizerFiles::default() };
+    Tokenizer::read(&files, SpecialIds::default()).unwrap()
+}
 
 /// Atlas's tokenizer as llama.cpp's converter would write it.
 fn atlas_metadata(pre: &str) -> Metadata {
@@ -45,7 +51,7 @@ const TEXTS: [&str; 6] = [
 
 #[test]
 fn its_own_tokenizer_is_that_of_tokenizer_json() {
-    let expected = Tokenizer::from_bytes(ATLAS, Some(ATLAS_CONFIG), None, None).unwrap();
+    let expected = read(ATLAS);
     let bytes = small_with_vocabulary(2048, atlas_metadata("gpt-2"));
     let bundle = Bundle::read(&Files::Gguf { file: &bytes, tokenizer: None }).unwrap();
     for text in TEXTS {
@@ -83,8 +89,7 @@ fn pre_tokenizers_are_those_of_the_models() {
         let parts = format!(r#"{{"type":"Sequence","pretokenizers":[{parts}]}}"#);
         json["pre_tokenizer"] = serde_json::from_str(&parts).unwrap();
         json["model"]["ignore_merges"] = whole_pieces.into();
-        let expected =
-            Tokenizer::from_bytes(json.to_string().as_bytes(), Some(ATLAS_CONFIG), None, None).unwrap();
+        let expected = read(json.to_string().as_bytes());
         let bytes = small_with_vocabulary(2048, atlas_metadata(pre));
         let got = Gguf::parse(&bytes).unwrap().tokenizer().unwrap();
         for text in TEXTS {
