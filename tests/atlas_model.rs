@@ -26,9 +26,9 @@ fn tokenizer_of(json: &[u8], config: Option<&[u8]>, chat_template: Option<&str>)
 }
 
 fn atlas() -> (LlamaConfig, Weights, Tokenizer) {
-    let config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
+    let mut config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
     let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
-    weights::fit(&mut tensors, &config, "model.safetensors").unwrap();
+    weights::fit(&mut tensors, &mut config, "model.safetensors").unwrap();
     let settings = read("models/atlas/tokenizer_config.json");
     let tokenizer = tokenizer_of(&read("models/atlas/tokenizer.json"), Some(&settings), None).unwrap();
     (config, tensors, tokenizer)

@@ -121,6 +121,41 @@ fn recall_and_drift_are_measured() {
     assert!(output(&eval).contains("100.0 % unshifted"));
 }
 
+/// What a command reads is still there when it has failed, and no folder comes to mean something else.
+#[test]
+fn nothing_is_written_over_an_input_or_beside_what_misleads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, adapter) = (path(&folder, "data.jsonl"), path(&folder, "adapter"));
+    fs::copy(DATA, &data).unwrap();
+    let before = fs::read(&data).unwrap();
+    output(&tune(&["--method", "lora", "--rank", "2", "--targets", "q_proj", "--save", &adapter]));
+    let tune_on = |more: &[&str]| {
+        let common = ["tune", "--model", ATLAS, "--data", &data, "--backend", "cpu", "--steps", "1"];
+        failure(&[&common[..], more].concat())
+    };
+    let linked = path(&folder, "./adapter/../data.jsonl");
+    for (arguments, parts) in [
+        (&["--method", "lora", "--log", &data][..], ["--log", "--data"]),
+        (&["--method", "lora", "--log", &linked], ["--log", "--data"]),
+        (&["--method", "lora", "--log", &format!("{ATLAS}/config.json")], ["--log", "--model"]),
+        (&["--method", "lora", "--save", ATLAS], ["--save", "--model"]),
+        (&["--method", "full", "--save", ATLAS], ["--save", "--model"]),
+        (&["--method", "full", "--save", &adapter], ["adapter_config.json", "another folder"]),
+        (&["--method", "lora", "--adapter", &adapter, "--save", &adapter], ["--save", "--adapter"]),
+    ] {
+        let message = tune_on(arguments);
+        assert!(parts.iter().all(|part| message.contains(part)), "{arguments:?}: {message}");
+    }
+    let arms = ["run", "--arm", "full", "--data", &data, "--out", &data];
+    assert!(failure(&arms).contains("--out"));
+    assert_eq!(fs::read(&data).unwrap(), before);
+
+    let model = path(&folder, "model");
+    fs::create_dir(&model).unwrap();
+    fs::write(path(&folder, "model/config.json"), "{}").unwrap();
+    assert!(tune_on(&["--method", "lora", "--save", &model]).contains("holds a model"));
+}
+
 #[test]
 fn errors_name_the_file_the_field_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,8 +180,8 @@ fn errors_name_the_file_the_field_and_the_remedy() {
         failure(&tune(&["--method", "lora", "--adapter", &adapter, "--rank", "4"])),
         &["--rank 4", "--adapter has 2"],
     );
-    contains(failure(&tune(&["--method", "full", "--save", ATLAS])), &["not overwritten", "another folder"]);
-    contains(failure(&tune(&["--method", "lora", "--save", DATA])), &["--save", "can't be written"]);
+    let blocked = path(&folder, "data.jsonl/save");
+    contains(failure(&tune(&["--method", "lora", "--save", &blocked])), &["--save", "can't be written"]);
     contains(
         failure(&tune(&[
             "--method",

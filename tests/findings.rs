@@ -33,9 +33,9 @@ fn session() -> Session {
 }
 
 fn session_on(backend: Backend) -> Session {
-    let config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
+    let mut config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
     let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
-    weights::fit(&mut tensors, &config, "model.safetensors").unwrap();
+    weights::fit(&mut tensors, &mut config, "model.safetensors").unwrap();
     let (vocabulary, settings) =
         (read("models/atlas/tokenizer.json"), read("models/atlas/tokenizer_config.json"));
     let files =

@@ -5,6 +5,7 @@ pub mod eval;
 pub mod logits;
 pub mod model;
 pub mod opened;
+mod outputs;
 pub mod pretrain;
 pub mod remembered;
 pub mod run;

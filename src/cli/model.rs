@@ -31,7 +31,9 @@ pub fn read(path: &Path) -> Result<Bundle> {
             "it is neither a folder with a config.json nor a .gguf file; give --model one of these"
         )),
     };
-    bundle.with_context(|| format!("the model {}", path.display()))
+    let bundle = bundle.with_context(|| format!("the model {}", path.display()))?;
+    bundle.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    Ok(bundle)
 }
 
 fn read_folder(folder: &Path) -> Result<Bundle> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use web_time::Instant;
 
 use super::opened::BackendName;
-use super::{model, progress_bar, remembered, write_whole};
+use super::{model, outputs, progress_bar, remembered, write_whole};
 use crate::data::facts;
 use crate::lab::{Experiment, Session, Slice, Subject, Texts};
 use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Summary};
@@ -100,6 +100,15 @@ pub fn run(args: Args) -> Result<()> {
         steps: args.steps,
         seeds: args.seeds,
     };
+    outputs::spare_inputs(
+        &[("--out", &args.out)],
+        &[
+            ("--data", &data),
+            ("--heldout", &args.heldout),
+            ("--facts", &args.facts),
+            ("--model", &args.model),
+        ],
+    )?;
     let saved = Saved::new(&args)?;
     let part = saved.read(&asked)?;
     let bundle = model::read(&args.model)?;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use pollster::block_on;
 
 use super::opened::read_adapter;
-use super::{model, progress_bar, remembered, write_whole};
+use super::{model, outputs, progress_bar, remembered, write_whole};
 use crate::data::batch::Batch;
 use crate::data::feed::Feed;
 use crate::data::instructions;
@@ -51,7 +51,7 @@ pub fn run(args: Args) -> Result<()> {
     let settings = args.settings(given.as_ref())?;
     let arm = &settings.arms[0];
     let feed = feed(&args, &bundle, &settings)?;
-    check_save(&args)?;
+    check_outputs(&args)?;
     let mut log = args.log.as_deref().map(open_log).transpose()?;
     let (backend, engine) = args.backend.open()?;
     eprintln!("{engine}, {} examples", feed.len());
@@ -134,15 +134,18 @@ fn feed(args: &Args, bundle: &Bundle, settings: &Settings) -> Result<Feed> {
 }
 
 /// Found out before the training, not after it.
-fn check_save(args: &Args) -> Result<()> {
+fn check_outputs(args: &Args) -> Result<()> {
+    let mut inputs: Vec<outputs::Named> = vec![("--data", &args.data), ("--model", &args.model)];
+    inputs.extend(args.adapter.as_deref().map(|adapter| ("--adapter", adapter)));
+    let written = [("--log", &args.log), ("--save", &args.save)];
+    let written: Vec<_> =
+        written.iter().filter_map(|(option, path)| Some((*option, path.as_deref()?))).collect();
+    outputs::spare_inputs(&written, &inputs)?;
     let Some(folder) = &args.save else { return Ok(()) };
-    let whole = |path: &Path| fs::canonicalize(path).ok();
-    let is_full = args.method == Method::Full;
-    ensure!(
-        !is_full || whole(folder).is_none() || whole(folder) != whole(&args.model),
-        "--save {} is the --model itself, which is not overwritten; use another folder",
-        folder.display()
-    );
+    match args.method {
+        Method::Lora => outputs::for_adapter(folder)?,
+        Method::Full => outputs::for_model(folder)?,
+    }
     let trial = folder.join(".driftscope-trial");
     write_whole(&trial, b"trial").with_context(|| format!("--save {}", folder.display()))?;
     fs::remove_file(&trial).with_context(|| format!("--save {}", folder.display()))
@@ -223,7 +226,11 @@ fn save(args: &Args, folder: &Path, bundle: &Bundle, model: &Model, arm: &ArmSpe
                 for name in model::SMALL_FILES {
                     if let Ok(mut bytes) = fs::read(args.model.join(name)) {
                         if name == "config.json" {
-                            bytes = config_json::with_dtype(&bytes, Precision::F32)?;
+                            bytes = config_json::for_weights(
+                                &bytes,
+                                Precision::F32,
+                                bundle.config.tie_word_embeddings,
+                            )?;
                         }
                         write_whole(&folder.join(name), &bytes)?;
                     }

@@ -34,6 +34,8 @@ pub struct Bundle {
     pub config: LlamaConfig,
     pub tokenizer: Tokenizer,
     pub weights: Weights,
+    /// What was taken otherwise than the files say, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Bundle {
@@ -44,7 +46,7 @@ impl Bundle {
     pub fn read(files: &Files) -> Result<Self> {
         match files {
             Files::Folder { config, tokenizer, weights } => {
-                let config = LlamaConfig::from_json(config)?;
+                let mut config = LlamaConfig::from_json(config)?;
                 let tokenizer = read_tokenizer(tokenizer, &config)?;
                 let (mut weights, file) = match weights {
                     WeightFiles::One(bytes) => {
@@ -53,19 +55,19 @@ impl Bundle {
                     }
                     WeightFiles::Shards { index, open } => (shards::read(index, *open)?, shards::INDEX),
                 };
-                weights::fit(&mut weights, &config, file)?;
-                Ok(Self { config, tokenizer, weights })
+                let notes = weights::fit(&mut weights, &mut config, file)?.into_iter().collect();
+                Ok(Self { config, tokenizer, weights, notes })
             }
             Files::Gguf { file, tokenizer } => {
                 let gguf = Gguf::parse(file)?;
-                let config = gguf.config()?;
+                let mut config = gguf.config()?;
                 let tokenizer = match tokenizer {
                     Some(files) => read_tokenizer(files, &config)?,
                     None => check_tokenizer(gguf.tokenizer()?, &config)?,
                 };
                 let mut weights = gguf.weights(&config)?;
-                weights::fit(&mut weights, &config, "the GGUF file")?;
-                Ok(Self { config, tokenizer, weights })
+                let notes = weights::fit(&mut weights, &mut config, "the GGUF file")?.into_iter().collect();
+                Ok(Self { config, tokenizer, weights, notes })
             }
         }
     }

@@ -17,11 +17,10 @@ const WIDEST_HEAD: usize = 512;
 const FARTHEST: usize = 1 << 15;
 
 /// Fields that change what a model computes, and the numbers (true is 1) at which they change nothing.
-const NEUTRAL: [(&str, &[f64]); 18] = [
+const NEUTRAL: [(&str, &[f64]); 17] = [
     ("attention_bias", &[0.0]),
     ("mlp_bias", &[0.0]),
     ("qkv_bias", &[0.0]),
-    ("pretraining_tp", &[1.0]),
     ("partial_rotary_factor", &[1.0]),
     ("sliding_window", &[]),
     ("use_sliding_window", &[0.0]),
@@ -47,7 +46,7 @@ impl LlamaConfig {
         let size = |field: &str| required_size(&json, field);
         let hidden_size = size("hidden_size")?;
         let heads = size("num_attention_heads")?;
-        let positions = optional_size(&json, "max_position_embeddings")?.unwrap_or(2048);
+        let positions = positions(&json)?;
         let config = LlamaConfig {
             hidden_size,
             intermediate_size: size("intermediate_size")?,
@@ -104,16 +103,17 @@ pub(super) fn refuse(feature: &str) -> Error {
     Error::Unsupported { feature: format!("{FILE}: {feature}"), remedy }
 }
 
-/// A config.json whose weights are now of this precision; everything else stays as it is.
+/// A config.json for weights of this precision, its output layer tied or not; everything else stays as it is.
 ///
 /// # Errors
 /// When it is no JSON object.
-pub fn with_dtype(bytes: &[u8], precision: Precision) -> Result<Vec<u8>> {
+pub fn for_weights(bytes: &[u8], precision: Precision, is_tied: bool) -> Result<Vec<u8>> {
     let broken = |error: serde_json::Error| invalid(FILE, "JSON", &error.to_string(), "Download it again");
     let mut json: serde_json::Map<String, Value> = serde_json::from_slice(bytes).map_err(broken)?;
     // transformers 5 writes dtype, earlier ones torch_dtype.
     let name = if json.contains_key("dtype") { "dtype" } else { "torch_dtype" };
     json.insert(name.into(), precision.dtype().into());
+    json.insert("tie_word_embeddings".into(), is_tied.into());
     json.retain(|key, _| key == name || !matches!(key.as_str(), "dtype" | "torch_dtype"));
     Ok(format!("{:#}\n", Value::Object(json)).into_bytes())
 }
@@ -135,7 +135,7 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
         }
     }
     let activation = &json["hidden_act"];
-    if !activation.is_null() && activation.as_str() != Some("silu") {
+    if !activation.is_null() && !matches!(activation.as_str(), Some("silu" | "swish")) {
         return Err(refuse(&format!("hidden_act {}", shortened(activation))));
     }
     Ok(())
@@ -159,6 +159,15 @@ pub(super) fn optional_size(json: &Value, field: &str) -> Result<Option<usize>> 
                 Err(invalid(FILE, field, &shortened(value), &remedy))
             }
         },
+    }
+}
+
+/// As many positions as the model has, up to the most that are computed here.
+fn positions(json: &Value) -> Result<usize> {
+    const FIELD: &str = "max_position_embeddings";
+    match json[FIELD].as_u64() {
+        Some(many) if many > FARTHEST as u64 => Ok(FARTHEST),
+        _ => Ok(optional_size(json, FIELD)?.unwrap_or(2048)),
     }
 }
 
@@ -255,7 +264,6 @@ mod tests {
             ("partial_rotary_factor", json!(0.5)),
             ("sliding_window", json!(4096)),
             ("use_sliding_window", json!(true)),
-            ("pretraining_tp", json!(2)),
             ("quantization_config", json!({"bits": 4})),
             ("num_local_experts", json!(8)),
             ("final_logit_softcapping", json!(30.0)),
@@ -265,7 +273,11 @@ mod tests {
             assert!(matches!(error, Error::Unsupported { .. }), "{error}");
             assert!(error.to_string().contains(field.trim_end_matches('s')), "{error}");
         }
-        assert!(with("pretraining_tp", json!(1)).is_ok() && with("sliding_window", json!(null)).is_ok());
+        assert!(
+            with("pretraining_tp", json!(2)).is_ok()
+                && with("hidden_act", json!("swish")).is_ok()
+                && with("sliding_window", json!(null)).is_ok()
+        );
     }
 
     #[test]

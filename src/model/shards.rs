@@ -7,7 +7,7 @@ use std::io;
 use serde::Deserialize;
 
 use super::config_json::invalid;
-use super::weights::{self, Weights};
+use super::weights::{self, Weights, is_derived};
 use crate::error::Result;
 
 /// The index's name in a model's folder.
@@ -47,8 +47,8 @@ pub fn read(index: &[u8], open: Open) -> Result<Weights> {
             wrong("weight_map", &format!("{shard} cannot be read: {error}"), &remedy)
         })?;
         let tensors = weights::read(&bytes, shard)?;
-        let unlisted = tensors.keys().find(|name| !expected.contains(name.as_str()));
-        let absent = expected.iter().find(|name| !tensors.contains_key(**name));
+        let unlisted = tensors.keys().find(|name| !expected.contains(name.as_str()) && !is_derived(name));
+        let absent = expected.iter().find(|name| !tensors.contains_key(**name) && !is_derived(name));
         if let Some((name, message)) = unlisted
             .map(|name| (name.as_str(), format!("{INDEX} does not list it in this file")))
             .or(absent.map(|name| (*name, format!("missing, though {INDEX} lists it in this file"))))
@@ -88,6 +88,23 @@ mod tests {
     fn shards_are_joined() {
         let map = json!({"a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"});
         assert_eq!(read_map(map).unwrap().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    /// transformers has stopped saving rotary frequencies, so index and shards may disagree about them.
+    #[test]
+    fn derived_tensors_may_be_listed_or_not() {
+        let frequencies = "model.layers.0.self_attn.rotary_emb.inv_freq";
+        let open: Open = &|name| {
+            Ok(if name == "1.safetensors" { shard(&["a"]) } else { shard(&["b", frequencies]) }.into())
+        };
+        for listed in [
+            json!({"a": "1.safetensors", "b": "2.safetensors"}),
+            json!({"a": "1.safetensors",
+            frequencies: "1.safetensors", "b": "2.safetensors"}),
+        ] {
+            let index = json!({"weight_map": listed}).to_string();
+            assert!(read(index.as_bytes(), open).unwrap().contains_key("b"));
+        }
     }
 
     #[test]

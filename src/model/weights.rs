@@ -85,16 +85,44 @@ pub(super) fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32
     chunks.iter().map(|chunk| number(*chunk)).collect()
 }
 
+/// Whether a tensor of older files is one that the model computes itself.
+pub(super) fn is_derived(name: &str) -> bool {
+    name.ends_with("rotary_emb.inv_freq")
+}
+
 /// Checks that `weights` are the tensors of `config`, no fewer, and with its shapes. Removes what
-/// the model computes itself or does not use (rotary frequencies, a copy of a tied output layer).
+/// the model computes itself (rotary frequencies) and a copy of a tied output layer.
+///
+/// A file may say that the output layer is the embedding and hold two different ones: then the layers are those that
+/// were saved, as in transformers 5, `config` is corrected, and what is returned says so. Where the output layer alone
+/// was saved it is the embedding.
 ///
 /// Allocates by what `weights` holds, not by how many layers the configuration claims.
-pub fn fit(weights: &mut Weights, config: &LlamaConfig, file: &str) -> Result<()> {
-    let is_derived = |name: &str| {
-        name.ends_with("rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
-    };
+///
+/// # Errors
+/// [`Error::Format`] naming the tensor.
+pub fn fit(weights: &mut Weights, config: &mut LlamaConfig, file: &str) -> Result<Option<String>> {
+    const EMBEDDING: &str = "model.embed_tokens.weight";
+    const HEAD: &str = "lm_head.weight";
     weights.retain(|name, _| !is_derived(name));
-    check(weights, config.each_tensor(), file, "Use weights that belong to this configuration")
+    let mut note = None;
+    if config.tie_word_embeddings
+        && let Some(head) = weights.remove(HEAD)
+    {
+        match weights.get(EMBEDDING) {
+            Some(embedding) if *embedding == head => {}
+            Some(_) => {
+                weights.insert(HEAD.into(), head);
+                config.tie_word_embeddings = false;
+                note = Some(format!(
+                    "{file}: tie_word_embeddings is true, but the saved {HEAD} is not {EMBEDDING}; each is used as it was saved"
+                ));
+            }
+            None => drop(weights.insert(EMBEDDING.into(), head)),
+        }
+    }
+    check(weights, config.each_tensor(), file, "Use weights that belong to this configuration")?;
+    Ok(note)
 }
 
 /// Checks that `weights` are the `expected` tensors, by name and shape, and finite; `file` and `remedy` are for
@@ -222,13 +250,24 @@ mod tests {
         let zeros = |shape: &Vec<usize>| Array::new(shape.clone(), vec![0.0; shape.iter().product()]);
         let mut good: Weights =
             config.tensors().iter().map(|(name, shape)| (name.clone(), zeros(shape).unwrap())).collect();
-        good.insert("lm_head.weight".to_string(), some()["a"].clone());
-        fit(&mut good, &config, "test").unwrap();
+        let (embedding, head) = ("model.embed_tokens.weight", "lm_head.weight");
+        good.insert(head.to_string(), good[embedding].clone());
+        fit(&mut good, &mut config.clone(), "test").unwrap();
         assert!(!good.contains_key("lm_head.weight"), "a tied copy is dropped");
+        let mut only_head = good.clone();
+        let saved = only_head.remove(embedding).unwrap();
+        only_head.insert(head.to_string(), saved);
+        assert_eq!(fit(&mut only_head, &mut config.clone(), "test").unwrap(), None);
+        assert_eq!(only_head, good, "the one that is saved is both");
+        let (mut two, mut corrected) = (good.clone(), config.clone());
+        two.insert(head.to_string(), Array { data: vec![1.0; 6], ..good[embedding].clone() });
+        let note = fit(&mut two, &mut corrected, "test").unwrap().unwrap();
+        assert!(note.contains("tie_word_embeddings") && !corrected.tie_word_embeddings, "{note}");
+        assert_eq!(two[head].data, [1.0; 6]);
         let with = |change: &dyn Fn(&mut Weights)| {
             let mut weights = good.clone();
             change(&mut weights);
-            fit(&mut weights, &config, "test").unwrap_err().to_string()
+            fit(&mut weights, &mut config.clone(), "test").unwrap_err().to_string()
         };
         assert!(with(&|w| drop(w.remove("model.norm.weight"))).contains("model.norm.weight: missing"));
         assert!(with(&|w| drop(w.insert("x".to_string(), some()["a"].clone()))).contains("x: not a tensor"));

@@ -116,9 +116,9 @@ fn plain() -> Vec<u8> {
 
 fn read(bytes: &[u8]) -> Result<(LlamaConfig, Weights)> {
     let gguf = Gguf::parse(bytes)?;
-    let config = gguf.config()?;
+    let mut config = gguf.config()?;
     let mut weights = gguf.weights(&config)?;
-    crate::model::weights::fit(&mut weights, &config, FILE)?;
+    crate::model::weights::fit(&mut weights, &mut config, FILE)?;
     Ok((config, weights))
 }
 
