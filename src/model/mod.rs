@@ -8,6 +8,7 @@ pub mod gguf;
 pub mod layout;
 pub mod lora;
 pub mod peft;
+mod peft_patterns;
 pub mod rope;
 pub mod shards;
 pub mod tokenizer;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::config::LlamaConfig;
 use super::layout::{AdapterLayout, MAGNITUDE};
+use super::peft_patterns;
 use super::weights::{self, Precision, Weights};
 use crate::error::{Error, Result};
 use crate::model::lora::Lora;
@@ -22,6 +23,9 @@ pub struct Adapter {
     pub dropout: f64,
     /// Under PEFT's names.
     pub tensors: Weights,
+    /// Whether linears of different rank, alpha or layers were made alike: it computes the same, but would train
+    /// otherwise than in PEFT.
+    pub is_unified: bool,
 }
 
 /// Reads an adapter for `model` from the bytes of its two files.
@@ -44,18 +48,19 @@ pub fn read(config: &[u8], weights: &[u8], model: &LlamaConfig) -> Result<Adapte
             tensors.insert(name.trim_end_matches(".weight").to_string(), array);
         }
     }
-    let lora = Lora {
+    let mut lora = Lora {
         rank: number(&json, "r", 8.0, 1.0)? as usize,
         alpha: number(&json, "lora_alpha", 8.0, 0.0)? as f32,
         targets: targets(&tensors)?,
         rank_stabilised: json["use_rslora"] == true,
         dora: json["use_dora"] == true,
     };
+    let is_unified = peft_patterns::unify(&json, &mut lora, &mut tensors, model)?;
     let places =
         AdapterLayout::new(model, &lora).tensors.into_iter().map(|(name, place)| (name, place.shape));
     let remedy = "Use an adapter that was made for this model, with its own adapter_config.json";
     weights::check(&tensors, places, WEIGHTS_FILE, remedy)?;
-    Ok(Adapter { lora, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), tensors })
+    Ok(Adapter { lora, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), tensors, is_unified })
 }
 
 /// The two files of an adapter; `base` names its model.
@@ -85,7 +90,7 @@ fn config(lora: &Lora, base: &str) -> String {
     format!("{config:#}\n")
 }
 
-fn invalid(file: &str, field: &str, message: &str, remedy: &str) -> Error {
+pub(super) fn invalid(file: &str, field: &str, message: &str, remedy: &str) -> Error {
     Error::Format {
         file: file.to_string(),
         field: field.to_string(),
@@ -107,17 +112,13 @@ fn refuse_unsupported(json: &Value) -> Result<()> {
     if bias != "none" {
         return refuse(format!("bias {bias}"));
     }
-    const ABSENT: [&str; 14] = [
+    const ABSENT: [&str; 10] = [
         "alora_invocation_tokens",
-        "alpha_pattern",
         "fan_in_fan_out",
         "layer_replication",
-        "layers_pattern",
-        "layers_to_transform",
         "lora_bias",
         "megatron_config",
         "modules_to_save",
-        "rank_pattern",
         "target_parameters",
         "trainable_token_indices",
         "use_bdlora",
@@ -218,8 +219,7 @@ mod tests {
             ("peft_type", json!("IA3")),
             ("bias", json!("all")),
             ("modules_to_save", json!(["lm_head"])),
-            ("rank_pattern", json!({"q_proj": 4})),
-            ("layers_to_transform", json!([1])),
+            ("alpha_pattern", json!({"q_proj": "x"})),
             ("init_lora_weights", json!("pissa_niter_4")),
             ("r", json!(0)),
             ("lora_alpha", json!("x")),

@@ -8,6 +8,17 @@ test("loads without errors and chooses an engine", async ({ page, site }, testIn
   await screenshots(page, testInfo, "start");
 });
 
+for (const tag of ["en-US@posix", "", undefined]) {
+  test(`no language tag stops the page: ${JSON.stringify(tag)} @plain`, async ({ page, site }) => {
+    await page.addInitScript((value) => {
+      Object.defineProperty(Navigator.prototype, "language", { get: () => value, configurable: true });
+    }, tag);
+    await openPage(page, site);
+    await waitForEngine(page);
+    await expect(page.locator('[data-figure="loss"] canvas').first()).toBeVisible();
+  });
+}
+
 test("fits a window of 360 pixels", async ({ page, site }) => {
   await openPage(page, site);
   await waitForEngine(page);

@@ -173,6 +173,11 @@ impl Args {
         spec.targets.dedup();
         let Some(adapter) = given else { return Ok(spec) };
         ensure!(
+            !adapter.is_unified,
+            "--adapter has ranks, alphas or layers of its own (rank_pattern, alpha_pattern, layers_to_transform), which would \
+             train otherwise than in PEFT; merge it, or tune an adapter of one rank on every layer"
+        );
+        ensure!(
             adapter.dropout == 0.0,
             "adapter_config.json: lora_dropout {} is not supported in training; set it to 0",
             adapter.dropout
