@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use minijinja::{Environment, ErrorKind, Value, context};
-use minijinja_contrib::pycompat::unknown_method_callback;
+use minijinja::{Environment, Value, context};
 use serde::{Deserialize, Serialize};
 
+use super::jinja;
 use crate::error::{Error, Result};
 
 /// The template of models that bring none: what the built-in model was pre-trained on.
@@ -61,8 +61,8 @@ impl ChatTemplate {
         Self { source, special, parsed: OnceLock::new() }
     }
 
-    /// The template's text for `messages`, as transformers' `apply_chat_template` renders it, but for
-    /// `strftime_now`: templates that find it undefined write a fixed date, so that runs repeat.
+    /// The template's text for `messages`, as transformers' `apply_chat_template` renders it ([`jinja`] says how dates
+    /// differ).
     ///
     /// # Errors
     /// [`Error::Tokenizer`] for a template that is none or that refuses the conversation.
@@ -86,15 +86,8 @@ impl ChatTemplate {
         if let Some(parsed) = self.parsed.get() {
             return Ok(parsed);
         }
-        let mut environment = Environment::new();
-        // As transformers renders: {% tags %} leave no empty lines behind.
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
-            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-        });
-        environment.set_unknown_method_callback(unknown_method_callback);
-        environment.add_template_owned(NAME, self.source.clone())?;
+        let mut environment = jinja::environment(&self.source);
+        environment.add_template_owned(NAME, jinja::prepare(&self.source))?;
         Ok(self.parsed.get_or_init(|| environment))
     }
 }
@@ -219,6 +212,30 @@ mod tests {
                 format!("{DATED}Be brief.{USER}"),
             ]
         );
+    }
+
+    /// The texts are transformers' (tests/parity/make_templates.py).
+    #[test]
+    fn constructs_render_as_in_transformers() {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/templates.json")).unwrap();
+        let turns: Vec<Message> = serde_json::from_value(file["conversation"].clone()).unwrap();
+        let named = |name: &str| Some(name.to_string());
+        let special = SpecialTokens {
+            bos: named("<s>"),
+            eos: named("</s>"),
+            unk: named("<unk>"),
+            pad: named("<pad>"),
+        };
+        let mut wrong = Vec::new();
+        for (name, case) in file["cases"].as_object().unwrap() {
+            let template = ChatTemplate::new(case["template"].as_str().unwrap().into(), special.clone());
+            let got = template.render(&turns, false).unwrap_or_else(|error| error.to_string());
+            if got != case["text"] {
+                wrong.push(format!("{name}:\n got {got:?}\nwant {}", case["text"]));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     #[test]

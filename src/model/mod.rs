@@ -5,6 +5,7 @@ pub mod chat;
 pub mod config;
 pub mod config_json;
 pub mod gguf;
+mod jinja;
 pub mod layout;
 pub mod lora;
 pub mod peft;
