@@ -83,6 +83,13 @@ fn an_adapter_is_trained_saved_continued_and_merged() {
     assert_eq!(largest_difference(&adapted, &continued), 0.0);
     // Full tuning begins with the adapter merged.
     output(&tune(&["--method", "full", "--adapter", &first, "--lr", "0", "--save", &full]));
+    // transformers loads the numbers as config.json says; they are f32 now.
+    let config: Value =
+        serde_json::from_str(&fs::read_to_string(path(&folder, "full/config.json")).unwrap()).unwrap();
+    assert!(
+        config.get("dtype").or(config.get("torch_dtype")).is_some_and(|dtype| dtype == "float32"),
+        "{config}"
+    );
     assert!(largest_difference(&adapted, &logits(&["--model", &full])) < 1e-4);
 }
 

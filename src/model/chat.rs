@@ -221,12 +221,8 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/fixtures/templates.json")).unwrap();
         let turns: Vec<Message> = serde_json::from_value(file["conversation"].clone()).unwrap();
         let named = |name: &str| Some(name.to_string());
-        let special = SpecialTokens {
-            bos: named("<s>"),
-            eos: named("</s>"),
-            unk: named("<unk>"),
-            pad: named("<pad>"),
-        };
+        let special =
+            SpecialTokens { bos: named("<s>"), eos: named("</s>"), unk: named("<unk>"), pad: named("<pad>") };
         let mut wrong = Vec::new();
         for (name, case) in file["cases"].as_object().unwrap() {
             let template = ChatTemplate::new(case["template"].as_str().unwrap().into(), special.clone());
