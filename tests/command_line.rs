@@ -128,6 +128,61 @@ fn recall_and_drift_are_measured() {
     assert!(output(&eval).contains("100.0 % unshifted"));
 }
 
+/// An interrupted training goes on to the same curve and the same files, to the last bit.
+#[test]
+fn an_interrupted_training_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, method) in [("lora", &["lora", "--dora"][..]), ("full", &["full"])] {
+        let (whole, parted) =
+            (path(&folder, &format!("{name}-whole")), path(&folder, &format!("{name}-parted")));
+        let (whole_log, parted_log) = (format!("{whole}.jsonl"), format!("{parted}.jsonl"));
+        let arguments = |save: &str, log: &str, more: &[&str]| -> Vec<String> {
+            let common = [
+                "tune",
+                "--model",
+                ATLAS,
+                "--data",
+                DATA,
+                "--backend",
+                "cpu",
+                "--steps",
+                "7",
+                "--batch",
+                "2",
+            ];
+            let shape =
+                ["--max-len", "32", "--lr", "1e-3", "--schedule", "cosine", "--warmup", "2", "--method"];
+            let rest = ["--save", save, "--log", log, "--save-every", "2"];
+            [&common[..], &shape, method, &rest, more].concat().iter().map(|a| a.to_string()).collect()
+        };
+        let run = |arguments: &[String]| output(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        run(&arguments(&whole, &whole_log, &[]));
+        // Ended by force once a state was left.
+        let state = Path::new(&parted).join("unfinished.safetensors");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_driftscope"))
+            .args(arguments(&parted, &parted_log, &[]))
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while !state.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        if state.exists() {
+            let other = arguments(&parted, &parted_log, &["--resume", "--seed", "9"]);
+            let message = failure(&other.iter().map(String::as_str).collect::<Vec<_>>());
+            assert!(message.contains("--resume") && message.contains("seed was 1"), "{message}");
+            run(&arguments(&parted, &parted_log, &["--resume"]));
+        }
+        assert!(!state.exists(), "a finished training leaves no state");
+        assert_eq!(fs::read_to_string(&parted_log).unwrap(), fs::read_to_string(&whole_log).unwrap());
+        let file = if name == "lora" { "adapter_model.safetensors" } else { "model.safetensors" };
+        let bytes = |folder: &str| fs::read(Path::new(folder).join(file)).unwrap();
+        assert!(bytes(&parted) == bytes(&whole), "{name}");
+    }
+}
+
 /// What a command reads is still there when it has failed, and no folder comes to mean something else.
 #[test]
 fn nothing_is_written_over_an_input_or_beside_what_misleads() {

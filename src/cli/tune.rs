@@ -1,6 +1,7 @@
 //! `driftscope tune`: fine-tunes a model on an instruction set.
 
 mod args;
+mod saved;
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -9,6 +10,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use pollster::block_on;
+use serde_json::{Map, Value};
 
 use super::opened::read_adapter;
 use super::{model, outputs, progress_bar, remembered, write_whole};
@@ -27,6 +29,7 @@ use crate::train::schedule::Schedule;
 
 pub use args::Args;
 use args::Method;
+use saved::Saved;
 
 /// Steps that are queued before their losses are waited for.
 const QUEUED: u32 = 16;
@@ -52,7 +55,14 @@ pub fn run(args: Args) -> Result<()> {
     let arm = &settings.arms[0];
     let feed = feed(&args, &bundle, &settings)?;
     check_outputs(&args)?;
-    let mut log = args.log.as_deref().map(open_log).transpose()?;
+    let saved = args
+        .save
+        .as_deref()
+        .map(|folder| Ok::<_, anyhow::Error>(Saved::new(folder, asked(&args, &settings)?)));
+    let saved = saved.transpose()?;
+    let resumed = saved.as_ref().filter(|_| args.resume).map(Saved::read).transpose()?;
+    let mut step = resumed.as_ref().map_or(0, |progress| progress.step);
+    let mut log = args.log.as_deref().map(|path| open_log(path, step)).transpose()?;
     let (backend, engine) = args.backend.open()?;
     eprintln!("{engine}, {} examples", feed.len());
 
@@ -62,11 +72,16 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(plan) = model.memory_plan(rows, time, accumulate)? {
         eprintln!("{}", memory_line(&plan));
     }
+    if let Some(progress) = resumed {
+        block_on(model.restore(&progress))?;
+        eprintln!("resumed after step {step}");
+    }
     let schedule = Schedule::of(arm, settings.steps);
     let bar = progress_bar(u64::from(settings.steps));
-    let mut step = 0;
+    bar.set_position(u64::from(step));
     while step < settings.steps {
-        let end = settings.steps.min(step + QUEUED.min(model.pending_limit() as u32));
+        let next_save = args.save_every.map_or(u32::MAX, |every| (step / every + 1) * every);
+        let end = settings.steps.min(step + QUEUED.min(model.pending_limit() as u32)).min(next_save);
         let mut queued = Vec::new();
         for index in step..end {
             let micro = feed.step(index as usize, 0);
@@ -92,12 +107,33 @@ pub fn run(args: Args) -> Result<()> {
             bar.set_message(format!("loss {:.4}", metrics.loss));
             bar.inc(1);
         }
+        if let Some(saved) = saved.as_ref().filter(|_| step == next_save && step < settings.steps) {
+            saved.write(&block_on(model.progress())?)?;
+        }
     }
     bar.finish();
-    match &args.save {
-        Some(folder) => save(&args, folder, &bundle, &model, arm),
-        None => Ok(()),
+    if let Some(folder) = &args.save {
+        save(&args, folder, &bundle, &model, arm)?;
     }
+    saved.map_or(Ok(()), |saved| saved.remove())
+}
+
+/// What decides how training goes, for a later --resume to be compared with.
+fn asked(args: &Args, settings: &Settings) -> Result<Map<String, Value>> {
+    let Value::Object(mut asked) = serde_json::to_value(settings)? else { return Ok(Map::new()) };
+    let data = fs::read(&args.data).map(|bytes| bytes.len()).unwrap_or_default();
+    let adapter = args.adapter.as_ref().map(|path| path.display().to_string());
+    for (name, value) in [
+        ("model", args.model.display().to_string().into()),
+        ("data", args.data.display().to_string().into()),
+        ("bytes of the data", data.into()),
+        ("adapter", adapter.into()),
+        ("no_shuffle", args.no_shuffle.into()),
+        ("weights", format!("{:?}", args.weights).to_lowercase().into()),
+    ] {
+        asked.insert(name.into(), value);
+    }
+    Ok(asked)
 }
 
 /// The tokenised examples, those without a response token within --max-len left out.
@@ -151,13 +187,20 @@ fn check_outputs(args: &Args) -> Result<()> {
     fs::remove_file(&trial).with_context(|| format!("--save {}", folder.display()))
 }
 
-fn open_log(path: &Path) -> Result<(PathBuf, BufWriter<fs::File>)> {
+/// The log, from its first line or after the steps that were taken already.
+fn open_log(path: &Path, taken: u32) -> Result<(PathBuf, BufWriter<fs::File>)> {
     let failed = || format!("--log {} can't be written", path.display());
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(folder).with_context(failed)?;
     }
-    let file = fs::File::create(path).with_context(failed)?;
-    Ok((path.to_path_buf(), BufWriter::new(file)))
+    let file = match taken {
+        0 => fs::File::create(path),
+        _ => {
+            saved::cut_log(path, taken)?;
+            fs::OpenOptions::new().append(true).open(path)
+        }
+    };
+    Ok((path.to_path_buf(), BufWriter::new(file.with_context(failed)?)))
 }
 
 /// The model that trains.

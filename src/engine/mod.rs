@@ -90,6 +90,18 @@ pub const TOP_K: usize = 10;
 /// Named tensors: shape and values, row-major.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
+/// What training has come to: with it an arm goes on as if it had never stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: u32,
+    /// What is trained, under the names of [`Model::tensors`].
+    pub trained: Tensors,
+    /// AdamW's first and second moments of it.
+    pub first: Tensors,
+    pub second: Tensors,
+}
+
 /// Where models run.
 #[derive(Clone)]
 pub enum Backend {
@@ -120,6 +132,11 @@ impl Backend {
             Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, Rc::new(weights))?))),
         }
     }
+}
+
+fn not_of_this_arm(name: &str) -> Error {
+    let message = format!("the progress has no {name} of this arm's shape");
+    Error::Shape { op: "restore", message }
 }
 
 /// A model on one of the back ends: a base, or an arm that trains.
@@ -271,6 +288,22 @@ impl Model {
         on!(self, m => m.weights().await)
     }
 
+    /// What this arm has come to; its queued steps must have been waited for.
+    ///
+    /// # Errors
+    /// When it is a base.
+    pub async fn progress(&self) -> Result<Progress> {
+        on!(self, m => m.progress().await)
+    }
+
+    /// Goes on from there: the next steps are the ones that would have followed, to the last bit.
+    ///
+    /// # Errors
+    /// When the arm is a base, or was made otherwise than the one of the progress.
+    pub async fn restore(&mut self, progress: &Progress) -> Result<()> {
+        on!(self, m => m.restore(progress).await)
+    }
+
     /// The gradients of the last step, under the names of [`Self::tensors`].
     pub async fn gradients(&self) -> Result<Tensors> {
         on!(self, m => m.gradients().await)
@@ -285,8 +318,8 @@ impl Model {
             return Err(Error::Setting { field: "tokens", message, remedy: "Use its own tokenizer".into() });
         }
         if time > limit {
-            let message = format!("{time} tokens, the model's positions end at {limit}");
-            return Err(Error::Setting { field: "max_len", message, remedy: "Use shorter sequences".into() });
+            let message = format!("a sequence has {time}, and the model's positions end at {limit}");
+            return Err(Error::Setting { field: "tokens", message, remedy: "Use fewer".into() });
         }
         Ok(())
     }

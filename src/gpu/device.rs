@@ -89,7 +89,7 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|e| Error::Gpu(format!("no adapter: {e}")))?;
+            .map_err(no_adapter)?;
         let offered = adapter.limits();
         let limits = wgpu::Limits {
             max_buffer_size: offered.max_buffer_size,
@@ -347,6 +347,16 @@ impl Gpu {
     pub async fn read<T: bytemuck::Pod>(&self, slice: &Slice) -> Result<Vec<T>> {
         Ok(self.read_many(&[slice]).await?.swap_remove(0))
     }
+}
+
+/// Natively it says what was tried; in a browser that would be a list of what this build is not for.
+fn no_adapter(error: wgpu::RequestAdapterError) -> Error {
+    let is_browser = cfg!(target_arch = "wasm32");
+    Error::Gpu(if is_browser {
+        "this browser offers no adapter".into()
+    } else {
+        format!("no adapter: {error}")
+    })
 }
 
 /// Keeps the first error that the device reports outside a call.

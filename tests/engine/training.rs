@@ -193,3 +193,30 @@ fn micro_batches_add_up_to_their_batch() {
         }
     }
 }
+
+/// An arm made anew goes on from what another had come to, to the last bit.
+#[test]
+fn training_goes_on_from_its_progress() {
+    let (_, config) = configs().remove(0);
+    for backend in [gpu(), Backend::Cpu] {
+        for tuning in [Tuning::Full, lora(3, &[Target::QProj, Target::DownProj]), dora(3)] {
+            let noisy = Optimizer { neftune: 5.0, seed: 3, ..Optimizer::default() };
+            let arm = || load(&backend, &config).tune(&tuning, noisy).unwrap();
+            let steps = |arm: &mut Model, steps: std::ops::Range<u64>| {
+                for step in steps {
+                    arm.train_step(&batch(&config, 2, 9, step), 1e-2).unwrap();
+                }
+                block_on(arm.take_metrics()).unwrap()
+            };
+            let mut first = arm();
+            steps(&mut first, 0..3);
+            let progress = block_on(first.progress()).unwrap();
+            let mut second = arm();
+            block_on(second.restore(&progress)).unwrap();
+            assert_eq!(block_on(second.progress()).unwrap(), progress);
+            assert_eq!(steps(&mut first, 3..6), steps(&mut second, 3..6), "{tuning:?}");
+            assert_eq!(block_on(first.progress()).unwrap(), block_on(second.progress()).unwrap());
+        }
+        assert!(block_on(load(&backend, &config).progress()).is_err(), "a base has none");
+    }
+}

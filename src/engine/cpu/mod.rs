@@ -8,18 +8,19 @@ mod training;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use candle_transformers::models::llama as inference;
 
 pub use self::merge::merge_adapter;
 use self::merge::{PREFIX, adapters_at, arrays, merge};
 use self::training::Training;
-use super::{StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Progress, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::{CrossEntropy, Shift, TopK};
 use crate::model::config::LlamaConfig;
 use crate::model::weights::Weights;
+use crate::reference::adamw::Moments;
 use crate::reference::adapter::LinearAdapter;
 use crate::reference::llama::Llama;
 use crate::train::Optimizer;
@@ -78,9 +79,7 @@ impl CpuModel {
 
     /// One step over micro-batches with `counted` response tokens in all.
     pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
-        let Some(training) = &mut self.training else {
-            return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
-        };
+        let training = self.training.as_mut().ok_or_else(a_base)?;
         let start = self.adapters.is_empty().then_some(&*self.base);
         training.step(&self.llama, start, micro, counted, lr)?;
         self.decoder = None;
@@ -144,6 +143,47 @@ impl CpuModel {
         self.named(values)
     }
 
+    /// See [`super::Model::progress`].
+    pub async fn progress(&self) -> Result<Progress> {
+        let training = self.training.as_ref().ok_or_else(a_base)?;
+        let trained = self.tensors().await?;
+        let of = |pick: fn(&Moments) -> &Vec<f32>| -> Tensors {
+            let prefix = self.prefix();
+            let moment = |(name, (shape, values)): (&String, &(Vec<usize>, Vec<f32>))| {
+                let moments = training.optimizer.moments.get(name.strip_prefix(prefix).unwrap_or(name));
+                let none = || vec![0.0; values.len()];
+                (name.clone(), (shape.clone(), moments.map_or_else(none, |moments| pick(moments).clone())))
+            };
+            trained.iter().map(moment).collect()
+        };
+        let (first, second) = (of(|moments| &moments.first), of(|moments| &moments.second));
+        Ok(Progress { step: training.optimizer.step as u32, trained, first, second })
+    }
+
+    /// See [`super::Model::restore`].
+    pub async fn restore(&mut self, progress: &Progress) -> Result<()> {
+        let prefix = self.prefix();
+        let training = self.training.as_mut().ok_or_else(a_base)?;
+        for (name, var) in self.llama.trainable() {
+            let full = format!("{prefix}{name}");
+            let of = |tensors: &Tensors| {
+                let found = tensors.get(&full).filter(|(shape, _)| shape == var.dims());
+                found.map(|(_, data)| data.clone()).ok_or_else(|| super::not_of_this_arm(&full))
+            };
+            var.set(&Tensor::from_vec(of(&progress.trained)?, var.shape(), &Device::Cpu)?)?;
+            let moments = Moments { first: of(&progress.first)?, second: of(&progress.second)? };
+            training.optimizer.moments.insert(name.clone(), moments);
+        }
+        training.optimizer.step = progress.step as usize;
+        self.decoder = None;
+        Ok(())
+    }
+
+    /// What PEFT puts before the names of an adapter's tensors.
+    fn prefix(&self) -> &'static str {
+        if self.adapters.is_empty() { "" } else { PREFIX }
+    }
+
     pub async fn gradients(&self) -> Result<Tensors> {
         let Some(gradients) = self.training.as_ref().and_then(|t| t.gradients.as_ref()) else {
             return Ok(Tensors::new());
@@ -155,7 +195,7 @@ impl CpuModel {
     }
 
     fn named(&self, value: impl Fn(&Var) -> Result<Tensor>) -> Result<Tensors> {
-        let prefix = if self.adapters.is_empty() { "" } else { PREFIX };
+        let prefix = self.prefix();
         let entry = |(name, var): (&String, &Var)| {
             let data = value(var)?.flatten_all()?.to_vec1()?;
             Ok((format!("{prefix}{name}"), (var.dims().to_vec(), data)))
@@ -172,4 +212,8 @@ impl CpuModel {
             None => 0,
         }
     }
+}
+
+fn a_base() -> Error {
+    Error::Shape { op: "train_step", message: "a base does not train".into() }
 }

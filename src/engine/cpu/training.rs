@@ -20,7 +20,7 @@ pub(super) struct Training {
     settings: Optimizer,
     /// What the loss keeps the arm close to.
     base: Option<Llama>,
-    optimizer: AdamW,
+    pub optimizer: AdamW,
     pub metrics: Vec<StepMetrics>,
     pub gradients: Option<GradStore>,
 }

@@ -25,7 +25,7 @@ pub use self::memory::{MemoryPlan, plan_memory};
 use self::to_base::Base;
 use self::train::Trainer;
 use self::weights::GpuWeights;
-use super::{Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Progress, Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
@@ -128,10 +128,17 @@ impl GpuModel {
 
     /// One step over micro-batches with `counted` response tokens in all.
     pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
-        let Some(trainer) = &mut self.trainer else {
-            return Err(Error::Shape { op: "train_step", message: "a base does not train".into() });
-        };
-        trainer.step(&self.weights, micro, counted, lr)
+        self.trainer.as_mut().ok_or_else(a_base)?.step(&self.weights, micro, counted, lr)
+    }
+
+    /// See [`super::Model::progress`].
+    pub async fn progress(&self) -> Result<Progress> {
+        self.trainer.as_ref().ok_or_else(a_base)?.progress(&self.weights).await
+    }
+
+    /// See [`super::Model::restore`].
+    pub async fn restore(&mut self, progress: &Progress) -> Result<()> {
+        self.trainer.as_mut().ok_or_else(a_base)?.restore(&self.weights, progress).await
     }
 
     /// See [`super::Model::prepare_step`].
@@ -269,4 +276,8 @@ impl GpuModel {
         let trained = || self.weights.adapter.as_ref().map_or_else(all, |a| a.layout.parameters());
         self.trainer.as_ref().map_or(0, |_| trained())
     }
+}
+
+fn a_base() -> Error {
+    Error::Shape { op: "train_step", message: "a base does not train".into() }
 }

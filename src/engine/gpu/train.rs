@@ -13,7 +13,7 @@ use super::net::Net;
 use super::to_base::Base;
 use super::weights::GpuWeights;
 use crate::data::batch::Batch;
-use crate::engine::StepMetrics;
+use crate::engine::{Progress, StepMetrics};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, Plan, PlanBuilder, Slice};
 use crate::kernels::{
@@ -174,6 +174,25 @@ impl Trainer {
     /// The gradients of the last step.
     pub fn gradients(&self) -> &Slice {
         self.total.as_ref().unwrap_or(&self.state.gradients)
+    }
+
+    /// What has been trained so far.
+    pub async fn progress(&self, weights: &GpuWeights) -> Result<Progress> {
+        Ok(Progress {
+            step: self.taken,
+            trained: weights.named(weights.trained()).await?,
+            first: weights.named(&self.state.m).await?,
+            second: weights.named(&self.state.v).await?,
+        })
+    }
+
+    /// Goes on from there.
+    pub async fn restore(&mut self, weights: &GpuWeights, progress: &Progress) -> Result<()> {
+        weights.put(weights.trained(), &progress.trained).await?;
+        weights.put(&self.state.m, &progress.first).await?;
+        weights.put(&self.state.v, &progress.second).await?;
+        (self.taken, self.read) = (progress.step, progress.step);
+        Ok(())
     }
 
     /// Queues one step over micro-batches of one shape with `counted` response tokens in all.

@@ -174,6 +174,20 @@ impl GpuWeights {
         merge_adapter(&self.config, &dense, &adapter.lora, arrays.collect::<Result<_>>()?)
     }
 
+    /// Puts tensors into an arena that is laid out as the trained parameters are.
+    pub async fn put(&self, arena: &Slice, tensors: &Tensors) -> Result<()> {
+        let mut values = self.gpu.read::<f32>(arena).await?;
+        let places = self.adapter.as_ref().map_or(&self.layout.tensors, |a| &a.layout.tensors);
+        for (name, place) in places {
+            match tensors.get(name) {
+                Some((shape, data)) if *shape == place.shape => values[place.range()].copy_from_slice(data),
+                _ => return Err(super::super::not_of_this_arm(name)),
+            }
+        }
+        self.gpu.write(arena, &values);
+        Ok(())
+    }
+
     /// Reads an arena that is laid out as the trained parameters are.
     pub async fn named(&self, arena: &Slice) -> Result<Tensors> {
         let values = self.gpu.read::<f32>(arena).await?;
