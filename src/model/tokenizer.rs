@@ -42,8 +42,10 @@ pub(super) struct Parts {
     pub special: SpecialTokens,
     /// Further ids that end a response.
     pub ends: Vec<u32>,
-    /// Whether a plain text begins with bos; where it is not said, the post-processor decides.
+    /// Whether a plain text begins with bos; where it is not said, it begins with `start`.
     pub adds_bos: Option<bool>,
+    /// What the post-processor puts in front of a text.
+    pub start: Vec<u32>,
 }
 
 /// A tokenizer with its chat template.
@@ -89,6 +91,7 @@ impl Tokenizer {
             pad: token("pad_token", ids.pad, ""),
         };
         let parts = Parts {
+            start: tokenizer_file::start(files.tokenizer),
             template: files.chat_template.map(str::to_string).or_else(|| template(&config["chat_template"])),
             special,
             ends: [ids.eos, &token_ids(&generation["eos_token_id"])].concat(),
@@ -99,7 +102,7 @@ impl Tokenizer {
 
     /// From the parts of it; `file` is where the tokens came from.
     pub(super) fn assemble(mut inner: tokenizers::Tokenizer, parts: Parts, file: &str) -> Result<Self> {
-        let Parts { template, mut special, ends: more, adds_bos } = parts;
+        let Parts { template, mut special, ends: more, adds_bos, start } = parts;
         let failed = |error: tokenizers::Error| Error::Tokenizer(format!("{file}: {error}"));
         let eos = special.eos.get_or_insert_with(|| DEFAULT_END.to_string()).clone();
         let eos_id = inner.token_to_id(&eos).ok_or_else(|| {
@@ -119,7 +122,7 @@ impl Tokenizer {
         let bos_id = special.bos.as_deref().and_then(|bos| inner.token_to_id(bos));
         let start: Vec<u32> = match adds_bos {
             Some(adds) => bos_id.filter(|_| adds).into_iter().collect(),
-            None => start_of(&inner).map_err(failed)?,
+            None => start.into_iter().filter(|id| inner.id_to_token(*id).is_some()).collect(),
         };
         // A template writes special tokens itself, so nothing is added after the encoding.
         inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
@@ -170,7 +173,7 @@ impl Tokenizer {
         if let (Some(id), Some(bos)) = (self.start.first(), bos) {
             let start = TemplateProcessing::builder()
                 .try_single(vec![bos.as_str(), "$A"])
-                .and_then(|builder| Ok(builder.special_tokens(vec![(bos.clone(), *id)]).clone()))
+                .map(|builder| builder.special_tokens(vec![(bos.clone(), *id)]).clone())
                 .map_err(Error::Tokenizer)?;
             let start = start.build().map_err(|error| Error::Tokenizer(error.to_string()))?;
             inner.with_post_processor(Some(start));
@@ -245,14 +248,6 @@ impl Tokenizer {
         }
         Ok((prompt, response))
     }
-}
-
-/// What the post-processor puts in front of a text.
-fn start_of(inner: &tokenizers::Tokenizer) -> tokenizers::Result<Vec<u32>> {
-    let (plain, whole) = (inner.encode_fast("a", false)?, inner.encode_fast("a", true)?);
-    let (plain, whole) = (plain.get_ids(), whole.get_ids());
-    let at = whole.windows(plain.len().max(1)).position(|window| window == plain);
-    Ok(at.map_or(Vec::new(), |at| whole[..at].to_vec()))
 }
 
 /// An id, or a list of ids.

@@ -92,6 +92,35 @@ pub(super) fn read(bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
     tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)
 }
 
+/// The tokens that tokenizer.json's post-processor puts in front of a text. Read from the file and not found out by
+/// encoding something: the crate panics on templates that name a token it has no id of.
+pub(super) fn start(bytes: &[u8]) -> Vec<u32> {
+    #[derive(Deserialize)]
+    struct Start {
+        #[serde(default)]
+        post_processor: Value,
+    }
+    let start: Option<Start> = serde_json::from_slice(bytes).ok();
+    start.map_or(Vec::new(), |start| start_of(&start.post_processor))
+}
+
+fn start_of(processor: &Value) -> Vec<u32> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match processor["type"].as_str() {
+        Some("Sequence") => list(&processor["processors"]).iter().flat_map(start_of).collect(),
+        Some("TemplateProcessing") => list(&processor["single"])
+            .iter()
+            .map_while(|piece| piece["SpecialToken"]["id"].as_str().map(str::to_string))
+            .flat_map(|name| list(&processor["special_tokens"][name.as_str()]["ids"]))
+            .filter_map(|value| id(&value))
+            .collect(),
+        // BERT's and RoBERTa's begin with a token for the class.
+        Some("BertProcessing" | "RobertaProcessing") => id(&processor["cls"][1]).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn damaged(error: impl ToString) -> Error {
     invalid(FILE, "the file", &error.to_string(), "It is damaged or no tokenizer.json; fetch it again")
 }

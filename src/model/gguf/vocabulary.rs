@@ -77,7 +77,11 @@ impl Gguf<'_> {
         // llama.cpp's rule where the file does not say.
         let adds_bos = self.flag("tokenizer.ggml.add_bos_token")?.unwrap_or(pre.starts_with("llama"));
         let ends = turn.into_iter().collect();
-        Tokenizer::assemble(inner, Parts { template, special, ends, adds_bos: Some(adds_bos) }, FILE)
+        Tokenizer::assemble(
+            inner,
+            Parts { template, special, ends, adds_bos: Some(adds_bos), start: Vec::new() },
+            FILE,
+        )
     }
 
     fn texts(&self, field: &'static str) -> Result<Vec<&str>> {

@@ -62,7 +62,7 @@ pub fn number(value: &Value) -> String {
     }
     let Ok(float) = f64::try_from(value.clone()) else { return value.to_string() };
     let size = float.abs();
-    if float != 0.0 && (size >= 1e16 || size < 1e-4) {
+    if float != 0.0 && !(1e-4..1e16).contains(&size) {
         let text = format!("{float:e}");
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (sign, exponent) = exponent.strip_prefix('-').map_or(("+", exponent), |rest| ("-", rest));

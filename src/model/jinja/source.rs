@@ -33,7 +33,7 @@ pub fn prepare(source: &str) -> String {
             }
         };
         let close = end_of_tag(tag, end);
-        out.push_str(&with_percent(&tag[..close]));
+        out.push_str(&with_percent(&tag[..close], 0));
         rest = &tag[close..];
     }
     out + rest
@@ -63,7 +63,7 @@ fn end_of_string(text: &str, at: usize) -> usize {
     let mut end = at + 1;
     while end < text.len() {
         match text.as_bytes()[end] {
-            b'\\' => end += 1 + text.get(end + 1..).map_or(0, |_| next(text, (end + 1).min(text.len() - 1))),
+            b'\\' => end += 1 + next(text, end + 1),
             byte if byte == quote => return end + 1,
             _ => end += next(text, end),
         }
@@ -71,8 +71,11 @@ fn end_of_string(text: &str, at: usize) -> usize {
     text.len()
 }
 
+/// How deep formats may lie in each other's operands.
+const DEEPEST: usize = 16;
+
 /// Code with each `'…' % operand` as a call of [`PERCENT`].
-fn with_percent(code: &str) -> String {
+fn with_percent(code: &str, depth: usize) -> String {
     let mut out = String::with_capacity(code.len());
     let mut at = 0;
     while at < code.len() {
@@ -85,13 +88,14 @@ fn with_percent(code: &str) -> String {
         let end = end_of_string(code, at);
         let literal = &code[at..end];
         let after = end + (code[end..].len() - code[end..].trim_start().len());
-        let is_percent = code[after..].starts_with('%') && !code[after..].starts_with("%}");
+        let is_percent =
+            depth < DEEPEST && code[after..].starts_with('%') && !code[after..].starts_with("%}");
         match is_percent {
             false => out.push_str(literal),
             true => {
                 let start = after + 1 + (code[after + 1..].len() - code[after + 1..].trim_start().len());
                 let stop = end_of_operand(code, start);
-                let _ = write!(out, "{PERCENT}({literal}, {})", with_percent(&code[start..stop]));
+                let _ = write!(out, "{PERCENT}({literal}, {})", with_percent(&code[start..stop], depth + 1));
                 at = stop;
                 continue;
             }
