@@ -84,6 +84,15 @@ fn two_saved_heads_are_used_as_they_were_saved() {
 }
 
 #[test]
+fn more_positions_than_are_computed_are_no_obstacle() {
+    let folder = copy(&fixture("bos"));
+    edit(&folder, "config.json", |config| config["max_position_embeddings"] = 131_072.into());
+    let bundle = model::read(folder.path()).unwrap();
+    assert_eq!(bundle.config.max_position_embeddings, 32_768);
+    assert!(bundle.notes[0].contains("131072 positions"), "{:?}", bundle.notes);
+}
+
+#[test]
 fn special_tokens_are_found_wherever_they_are_named() {
     let folder = copy(&fixture("bos"));
     let template = "{{ bos_token }}{{ eos_token }}{{ unk_token }}{{ pad_token }}";

@@ -53,8 +53,8 @@ async fn decoding_on_webgpu_equals_candle() {
     let prompts = [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8, 9]];
     let drawn = Sampling { temperature: 1.0, top_p: 0.9, seed: 5 };
     for sampling in [Sampling::default(), drawn] {
-        let got = load(&gpu, &config).generate(&prompts, 6, 63, sampling).await.unwrap();
-        let want = load(&Backend::Cpu, &config).generate(&prompts, 6, 63, sampling).await.unwrap();
+        let got = load(&gpu, &config).generate(&prompts, 6, &[63], sampling).await.unwrap();
+        let want = load(&Backend::Cpu, &config).generate(&prompts, 6, &[63], sampling).await.unwrap();
         assert_eq!(got, want, "{sampling:?}");
     }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::outputs;
 use crate::data::corpus::{self, Corpus};
 use crate::data::facts::{self, Fact};
 use crate::model::config::LlamaConfig;
@@ -83,6 +84,8 @@ const OPTIMIZER: AdamWConfig =
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
+    let inputs = [("--facts", args.facts.as_path()), ("--glosses", &args.glosses)];
+    outputs::spare_inputs(&[("--out", &args.out), ("--checkpoint", &args.checkpoint)], &inputs)?;
     let facts = facts::parse(&read(&args.facts)?, &args.facts.display().to_string())?;
     let text = String::from_utf8(read(&args.glosses)?).context("glosses are not UTF-8")?;
     let glosses = corpus::parse_glosses(&text, &args.glosses.display().to_string())?;

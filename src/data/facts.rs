@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::phrases;
+use super::rows::{Row, rows};
 use crate::error::{Error, Result};
 
 /// What a fact says about its subject.
@@ -168,17 +169,15 @@ fn takes_article(country: &str) -> bool {
 
 /// Reads facts, one JSON object a line.
 pub fn parse(bytes: &[u8], file: &str) -> Result<Vec<Fact>> {
-    let lines = bytes.split(|byte| *byte == b'\n').enumerate();
-    lines
-        .filter(|(_, line)| !line.trim_ascii().is_empty())
-        .map(|(index, line)| {
-            serde_json::from_slice(line).map_err(|error| Error::Format {
-                file: file.to_string(),
-                field: format!("line {}", index + 1),
-                message: error.to_string(),
-                remedy: "each line is {id, subject, kind, relation, object}".to_string(),
-            })
-        })
+    let wrong = |field: String, message: String| Error::Format {
+        file: file.to_string(),
+        field,
+        message,
+        remedy: "each line is {id, subject, kind, relation, object}".to_string(),
+    };
+    let text = std::str::from_utf8(bytes).map_err(|error| wrong("the file".into(), error.to_string()))?;
+    rows(text)
+        .map(|(line, row)| row.and_then(Row::into).map_err(|message| wrong(format!("line {line}"), message)))
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! A model's files, read together and checked against each other.
 
 use super::config::LlamaConfig;
+use super::config_json;
 use super::gguf::Gguf;
 use super::shards::{self, Open};
 pub use super::tokenizer::TokenizerFiles;
@@ -46,6 +47,7 @@ impl Bundle {
     pub fn read(files: &Files) -> Result<Self> {
         match files {
             Files::Folder { config, tokenizer, weights } => {
+                let cut = config_json::cut_positions(config);
                 let mut config = LlamaConfig::from_json(config)?;
                 let tokenizer = read_tokenizer(tokenizer, &config)?;
                 let (mut weights, file) = match weights {
@@ -55,7 +57,7 @@ impl Bundle {
                     }
                     WeightFiles::Shards { index, open } => (shards::read(index, *open)?, shards::INDEX),
                 };
-                let notes = weights::fit(&mut weights, &mut config, file)?.into_iter().collect();
+                let notes = weights::fit(&mut weights, &mut config, file)?.into_iter().chain(cut).collect();
                 Ok(Self { config, tokenizer, weights, notes })
             }
             Files::Gguf { file, tokenizer } => {

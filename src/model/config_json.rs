@@ -162,6 +162,13 @@ pub(super) fn optional_size(json: &Value, field: &str) -> Result<Option<usize>> 
     }
 }
 
+/// What a reader should know where the model has more positions than are computed here.
+pub(super) fn cut_positions(bytes: &[u8]) -> Option<String> {
+    let json: Value = serde_json::from_slice(bytes).ok()?;
+    let many = json["max_position_embeddings"].as_u64().filter(|many| *many > FARTHEST as u64)?;
+    Some(format!("{FILE}: of the model's {many} positions the first {FARTHEST} are used"))
+}
+
 /// As many positions as the model has, up to the most that are computed here.
 fn positions(json: &Value) -> Result<usize> {
     const FIELD: &str = "max_position_embeddings";
