@@ -22,7 +22,7 @@ impl CrossEntropy {
     /// `nll = -log softmax(logits)[target]` in nats, 0 where the target is [`IGNORED`];
     /// logits (N,V), targets (N) u32, nll (N).
     pub fn forward(self, plan: &mut PlanBuilder, logits: &Slice, targets: &Slice, nll: &Slice) {
-        let slices = Slices::of(plan.gpu);
+        let slices = Slices::of(plan.gpu, 2 * self.vocab.div_ceil(4));
         let (inputs, workgroups) = ([logits, targets], slices.grid(self.rows));
         plan.dispatch(&CROSS_ENTROPY_FORWARD, &slices.overrides(), &self, &inputs, &[nll], workgroups);
     }
@@ -51,7 +51,7 @@ impl CrossEntropy {
         logits: &Slice,
         nll: &Slice,
     ) {
-        let slices = Slices::of(plan.gpu);
+        let slices = Slices::of(plan.gpu, 3 * self.vocab.div_ceil(4));
         let (inputs, outputs, workgroups) = ([targets, step], [logits, nll], slices.grid(self.rows));
         plan.dispatch(&CROSS_ENTROPY_BACKWARD, &slices.overrides(), &self, &inputs, &outputs, workgroups);
     }

@@ -35,7 +35,7 @@ impl CrossEntropyChunk {
         state: &Slice,
         nll: &Slice,
     ) {
-        let slices = Slices::of(plan.gpu);
+        let slices = Slices::of(plan.gpu, 2 * self.width.div_ceil(4));
         let (inputs, outputs, workgroups) = ([logits, targets], [state, nll], slices.grid(self.rows));
         plan.dispatch(
             &CROSS_ENTROPY_CHUNK_FORWARD,

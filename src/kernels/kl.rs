@@ -3,12 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{CrossEntropyChunk, IGNORED, Slices, Step, kernel};
-use crate::gpu::{Gpu, PlanBuilder, Slice};
+use crate::gpu::{PlanBuilder, Slice};
 
 kernel!(KL_BACKWARD, "kl_backward", 5, 2, "rows", "step");
-
-/// Rounds of a thread's loop before more threads share a row: Mesa's llvmpipe ends loops after 65,535.
-const ROUNDS: u32 = 16_384;
 
 /// Uniforms of `kl_backward.wgsl`.
 #[repr(C)]
@@ -39,19 +36,11 @@ impl KlBackward {
     /// this chunk's part of `strength * KL` to nll (S), nats. Rows whose target is [`IGNORED`] get zeros and keep
     /// their nll.
     pub fn record(self, plan: &mut PlanBuilder, inputs: &KlInputs<&Slice>, logits: &Slice, nll: &Slice) {
-        let slices = self.slices(plan.gpu);
+        let slices = Slices::of(plan.gpu, self.width.div_ceil(4));
         let KlInputs { targets, step, state, base_state, base_logits } = *inputs;
         let inputs = [targets, step, state, base_state, base_logits];
         let workgroups = slices.grid(self.rows);
         plan.dispatch(&KL_BACKWARD, &slices.overrides(), &self, &inputs, &[logits, nll], workgroups);
-    }
-
-    fn slices(self, gpu: &Gpu) -> Slices {
-        let slices = Slices::of(gpu);
-        match self.width.div_ceil(4 * slices.slices) <= ROUNDS {
-            true => slices,
-            false => Slices { threads: 128, slices: 32 },
-        }
     }
 
     /// CPU twin of `kl_backward.wgsl`.

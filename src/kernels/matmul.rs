@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{THREADS, kernel};
+use super::{ROUNDS, THREADS, kernel};
 use crate::gpu::{Gpu, Kernel, LoraGroups, PlanBuilder, Share, Slice, Work};
 pub use crate::gpu::{Layout, Matmul, Product, Variant};
 
@@ -59,10 +59,16 @@ impl Matmul {
             None => Variant::Sliced,
         };
         match wanted {
-            Variant::Register if !self.aligned() || !self.n.is_multiple_of(4) => Variant::Scalar,
+            Variant::Register if !self.aligned() || !self.n.is_multiple_of(4) => self.scalar(),
+            Variant::Scalar => self.scalar(),
             Variant::Tiled if !self.aligned() => Variant::Sliced,
             possible => possible,
         }
+    }
+
+    /// A thread for each sum, or several where one would take more rounds than llvmpipe grants it.
+    fn scalar(self) -> Variant {
+        if self.k > ROUNDS { Variant::Sliced } else { Variant::Scalar }
     }
 
     /// Whether the rows of a and b are whole vec4s.

@@ -97,12 +97,18 @@ pub struct Slices {
     pub slices: u32,
 }
 
+/// Most rounds of all of a thread's loops together: Mesa's llvmpipe ends them after 65,535
+/// (`LP_MAX_TGSI_LOOP_ITERATIONS`).
+pub const ROUNDS: u32 = 60_000;
+
 impl Slices {
-    /// Short sums, added up through workgroup memory, or whole ones without a barrier.
-    pub fn of(gpu: &Gpu) -> Self {
-        match gpu.choices().share {
-            Share::Threads => Self { threads: 128, slices: 32 },
-            Share::Tiles => Self { threads: 8, slices: 1 },
+    /// Short sums, added up through workgroup memory, or whole ones without a barrier; as many threads share one as
+    /// [`ROUNDS`] asks for where one alone would take `rounds`.
+    pub fn of(gpu: &Gpu, rounds: u32) -> Self {
+        match (gpu.choices().share, rounds.div_ceil(ROUNDS).next_power_of_two()) {
+            (Share::Threads, _) => Self { threads: 128, slices: 32 },
+            (Share::Tiles, 0 | 1) => Self { threads: 8, slices: 1 },
+            (Share::Tiles, needed) => Self { threads: 128, slices: needed.min(128) },
         }
     }
 

@@ -35,7 +35,7 @@ impl RmsNorm {
         rstd: &Slice,
         residual: &Slice,
     ) {
-        let slices = Slices::of(plan.gpu);
+        let slices = Slices::of(plan.gpu, 2 * self.width);
         let outputs = [y, rstd, residual];
         let (kernel, _) = by_lanes(&[self.width], &RMSNORM_FORWARD, &RMSNORM_FORWARD_QUADS);
         plan.dispatch(kernel, &slices.overrides(), &self, &[x, w], &outputs, slices.grid(self.rows));
@@ -67,7 +67,7 @@ impl RmsNorm {
         dx: &Slice,
         accumulate: bool,
     ) {
-        let slices = Slices::of(plan.gpu);
+        let slices = Slices::of(plan.gpu, 2 * self.width);
         let [threads, share] = slices.overrides();
         let overrides = [("accumulate", f64::from(accumulate)), threads, share];
         let inputs = [dy, x, w, rstd];
@@ -95,7 +95,7 @@ impl RmsNorm {
 
     /// `dw[c] = Σ_n dy[n,c] * x[n,c] * rstd[n]`; dy, x (N,C), rstd (N), dw (C).
     pub fn backward_weight(self, plan: &mut PlanBuilder, dy: &Slice, x: &Slice, rstd: &Slice, dw: &Slice) {
-        let slices = Slices::of(plan.gpu);
+        let slices = Slices::of(plan.gpu, self.rows);
         let (inputs, workgroups) = ([dy, x, rstd], slices.grid(self.width));
         plan.dispatch(&RMSNORM_BACKWARD_WEIGHT, &slices.overrides(), &self, &inputs, &[dw], workgroups);
     }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{IGNORED, Share, Slices, kernel, pcg};
+use super::{IGNORED, ROUNDS, Share, Slices, kernel, pcg};
 use crate::gpu::{Gpu, PlanBuilder, Slice};
 
 kernel!(SELECT, "select", 4, 2, "pcg");
@@ -60,7 +60,7 @@ impl Select {
     /// How rows are shared out on this adapter. Mesa's llvmpipe ends all loops of a thread after 65,535 rounds
     /// in sum (`LP_MAX_TGSI_LOOP_ITERATIONS`); a draw goes through its columns 29 times.
     pub fn slices(self, gpu: &Gpu) -> Slices {
-        let needed = (29 * self.vocab).div_ceil(60_000).next_power_of_two();
+        let needed = (29 * self.vocab).div_ceil(ROUNDS).next_power_of_two();
         match gpu.choices().share {
             Share::Threads => Self::WIDE,
             Share::Tiles if needed == 1 => Self::NARROW,

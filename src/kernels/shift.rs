@@ -3,10 +3,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{IGNORED, grid, kernel};
+use super::{IGNORED, Slices, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(SHIFT, "shift", 3, 1, "index");
+kernel!(SHIFT, "shift", 3, 1, "rows");
 
 /// Uniforms of `shift.wgsl`.
 #[repr(C)]
@@ -23,7 +23,9 @@ impl Shift {
     /// rows; the token's rank in the base (1 = most likely, equal logits rank by id); its log-probability
     /// under both. Zeros where the token is [`IGNORED`]. tuned, base (N,V), tokens (N) u32, out (N,4).
     pub fn record(self, plan: &mut PlanBuilder, tuned: &Slice, base: &Slice, tokens: &Slice, out: &Slice) {
-        plan.dispatch(&SHIFT, &[], &self, &[tuned, base, tokens], &[out], grid(self.rows));
+        let slices = Slices::of(plan.gpu, 3 * self.vocab.div_ceil(4));
+        let (inputs, workgroups) = ([tuned, base, tokens], slices.grid(self.rows));
+        plan.dispatch(&SHIFT, &slices.overrides(), &self, &inputs, &[out], workgroups);
     }
 
     /// CPU twin of `shift.wgsl`: out.
@@ -52,7 +54,8 @@ impl Shift {
     }
 }
 
+/// Summed in f64: 128,256 terms one after the other in f32 lose what several threads' sums keep.
 fn log_sum_exp(row: &[f32]) -> f32 {
     let max = row.iter().fold(-1e30f32, |m, v| m.max(*v));
-    max + row.iter().map(|v| (v - max).exp()).sum::<f32>().ln()
+    max + row.iter().map(|v| f64::from((v - max).exp())).sum::<f64>().ln() as f32
 }

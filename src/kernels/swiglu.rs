@@ -57,7 +57,7 @@ impl SwiGlu {
         xa: &Slice,
     ) {
         let Self { rows, width } = self;
-        let slices = Slices::of(plan.gpu);
+        let slices = Slices::of(plan.gpu, self.width);
         let [x, z, _] = slices.grid(rows.div_ceil(4)); // a thread takes 4 rows
         let workgroups = [x, rank.div_ceil(4), z];
         let u = SwiGluLora { rows, width, rank };

@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{grid, kernel};
+use super::{Slices, kernel};
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(TOP_K, "top_k", 1, 2, "index");
+kernel!(TOP_K, "top_k", 1, 2, "rows");
 
 /// Uniforms of `top_k.wgsl`.
 #[repr(C)]
@@ -13,8 +13,7 @@ kernel!(TOP_K, "top_k", 1, 2, "index");
 pub struct TopK {
     /// N, number of rows.
     pub rows: u32,
-    /// V, width of a row, at least `k`; at most 21,000 on Mesa's llvmpipe, which ends all loops of a thread after
-    /// 65,535 rounds in sum.
+    /// V, width of a row, at least `k`.
     pub vocab: u32,
     /// K, at most 16.
     pub k: u32,
@@ -24,7 +23,10 @@ impl TopK {
     /// Ids and log-probabilities (over the full vocabulary) of the K largest logits, largest first, equal
     /// ones by id; logits (N,V), ids (N,K) u32, logprobs (N,K).
     pub fn record(self, plan: &mut PlanBuilder, logits: &Slice, ids: &Slice, logprobs: &Slice) {
-        plan.dispatch(&TOP_K, &[], &self, &[logits], &[ids, logprobs], grid(self.rows));
+        // Two passes; where logits rise along a row each of them moves the whole list.
+        let slices = Slices::of(plan.gpu, (2 + self.k) * self.vocab);
+        let (outputs, workgroups) = ([ids, logprobs], slices.grid(self.rows));
+        plan.dispatch(&TOP_K, &slices.overrides(), &self, &[logits], &outputs, workgroups);
     }
 
     /// CPU twin of `top_k.wgsl`: (ids, logprobs).
@@ -43,8 +45,8 @@ impl TopK {
                     best[at] = (v as u32, logit);
                 }
             }
-            let sum: f32 = row.iter().map(|v| (v - best[0].1).exp()).sum();
-            let lse = best[0].1 + sum.ln();
+            let sum: f64 = row.iter().map(|v| f64::from((v - best[0].1).exp())).sum();
+            let lse = best[0].1 + sum.ln() as f32;
             ids.extend(best.iter().map(|b| b.0));
             logprobs.extend(best.iter().map(|b| b.1 - lse));
         }

@@ -51,6 +51,40 @@ fn gradients_in_chunks_equal_candle() {
     }
 }
 
+/// Llama 3's vocabulary, whose rows and sums are longer than llvmpipe grants a thread loop rounds for: training, drift
+/// and top tokens follow candle.
+#[test]
+fn a_wide_vocabulary_follows_candle() {
+    let (_, tied) = configs().remove(0);
+    let config = LlamaConfig { vocab_size: 128_256, hidden_size: 8, num_hidden_layers: 1, ..tied };
+    let batch = batch(&config, 2, 9, 1);
+    for tuning in [Tuning::Full, lora(2, &Target::ALL)] {
+        let run = |backend: &Backend| {
+            let mut base = load(backend, &config);
+            let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+            for _ in 0..2 {
+                arm.train_step(&batch, 1e-2).unwrap();
+            }
+            let metrics = block_on(arm.take_metrics()).unwrap();
+            let shifts = block_on(arm.shift(&mut base, &batch)).unwrap();
+            (metrics, shifts, block_on(arm.top_k(&batch.tokens[..5])).unwrap())
+        };
+        let ((metrics, shifts, top), (want, want_shifts, want_top)) = (run(&gpu()), run(&Backend::Cpu));
+        for (got, want) in metrics.iter().zip(&want) {
+            assert!((got.loss / want.loss - 1.0).abs() < 1e-4, "{tuning:?}: {got:?} {want:?}");
+            assert!((got.grad_norm / want.grad_norm - 1.0).abs() < 1e-3, "{tuning:?}: {got:?} {want:?}");
+        }
+        let largest = want_shifts.iter().fold(0.0, |most: f32, shift| most.max(shift.kl));
+        for (got, want) in shifts.iter().zip(&want_shifts) {
+            assert!((got.kl - want.kl).abs() < 1e-5 + 1e-2 * largest, "{tuning:?}: {got:?} {want:?}");
+        }
+        let likelihoods = |top: &[Vec<(u32, f32)>]| top.concat().iter().map(|(_, p)| *p).collect::<Vec<_>>();
+        for (got, want) in likelihoods(&top).iter().zip(likelihoods(&want_top)) {
+            assert!((got - want).abs() < 1e-3, "{tuning:?}: {got} {want}");
+        }
+    }
+}
+
 /// `batch` with the targets that `keep` does not name ignored.
 fn keeping(mut batch: Batch, keep: impl Fn(usize) -> bool) -> Batch {
     let targets = batch.targets.iter_mut().enumerate();

@@ -51,12 +51,16 @@ pub fn backward(gpu: &Gpu) {
     });
 }
 
-/// SmolLM2's vocabulary: more columns than llvmpipe grants a thread loop rounds for.
+/// SmolLM2's and Llama 3's vocabularies: more columns than llvmpipe grants a thread loop rounds for.
 #[test]
 fn wide_rows_equal_twin() {
     let gpu = gpu();
-    forward_at(&gpu, 3, 49_152, 3.0);
-    backward_at(&gpu, 3, 49_152, 3.0);
+    for vocab in [49_152, 128_256] {
+        shared(&gpu, || {
+            forward_at(&gpu, 3, vocab, 3.0);
+            backward_at(&gpu, 3, vocab, 3.0);
+        });
+    }
 }
 
 #[test]

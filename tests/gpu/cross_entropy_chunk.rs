@@ -83,12 +83,14 @@ fn backward_equals_twin() {
     backward(&gpu());
 }
 
-/// A chunk of 48,000 columns: more than llvmpipe grants a thread loop rounds for.
+/// Chunks of 48,000 columns and of Llama 3's vocabulary: more than llvmpipe grants a thread loop rounds for.
 #[test]
 fn wide_rows_equal_twin() {
     let gpu = gpu();
-    forward_at(&gpu, 3, 49_152, 48_000, 3.0);
-    backward_at(&gpu, 3, 49_152, 48_000, 3.0);
+    for (vocab, width) in [(49_152, 48_000), (128_256, 128_256)] {
+        forward_at(&gpu, 3, vocab, width, 3.0);
+        backward_at(&gpu, 3, vocab, width, 3.0);
+    }
 }
 
 /// Its kernels and their uniforms.

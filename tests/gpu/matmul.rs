@@ -128,6 +128,19 @@ fn chosen_variant_equals_twin_at_model_shapes() {
 }
 
 /// More workgroups than one dimension of a grid may have.
+/// Sums over Llama 3's vocabulary, and an odd one: more terms than llvmpipe grants a thread loop rounds for.
+#[test]
+fn long_sums_equal_twin() {
+    let gpu = gpu();
+    for layout in LAYOUTS {
+        for (n, k) in [(4, 128_256), (3, 128_257)] {
+            for variant in Variant::ALL {
+                record_at(&gpu, Matmul::new(layout, 4, n, k).force(variant));
+            }
+        }
+    }
+}
+
 #[test]
 fn long_outputs_fold_the_grid() {
     let gpu = gpu();

@@ -98,11 +98,11 @@ fn draws_equal_twin() {
     nucleus(&gpu());
 }
 
-/// SmolLM2's vocabulary, and an odd one in between.
+/// SmolLM2's and Llama 3's vocabularies, and an odd one.
 #[test]
 fn wide_vocabularies_equal_twin() {
     let gpu = gpu();
-    for vocab in [20_011, 49_152] {
+    for vocab in [20_011, 49_152, 128_256] {
         let op = Select { batch: 2, kv_time: 2, vocab };
         greedy_at(&gpu, op);
         for (temperature, top_p) in [(1.0, 1.0), (0.8, 0.9)] {

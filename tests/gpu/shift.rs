@@ -1,4 +1,6 @@
-use crate::common::{Case, Mistake, assert_close, assert_within, case, dirty, gpu, ids, run, scaled, upload};
+use crate::common::{
+    Case, Mistake, assert_close, assert_within, case, dirty, gpu, ids, run, scaled, shared, upload,
+};
 use driftscope::gpu::Gpu;
 use driftscope::kernels as k;
 use driftscope::kernels::{IGNORED, Shift};
@@ -36,14 +38,17 @@ pub fn record_at(gpu: &Gpu, rows: u32, vocab: u32, scale: f32) {
 
 pub fn record(gpu: &Gpu) {
     for (rows, vocab, scale) in [(1, 1, 1.0), (3, 5, 3.0), (65, 33, 10.0), (7, 1003, 4.0)] {
-        record_at(gpu, rows, vocab, scale);
+        shared(gpu, || record_at(gpu, rows, vocab, scale));
     }
 }
 
-/// SmolLM2's vocabulary: more columns than llvmpipe grants a thread loop rounds for.
+/// SmolLM2's and Llama 3's vocabularies: more columns than llvmpipe grants a thread loop rounds for.
 #[test]
 fn wide_rows_equal_twin() {
-    record_at(&gpu(), 3, 49_152, 3.0);
+    let gpu = gpu();
+    for vocab in [49_152, 128_256] {
+        shared(&gpu, || record_at(&gpu, 3, vocab, 3.0));
+    }
 }
 
 #[test]
@@ -91,6 +96,7 @@ pub fn cases() -> Vec<Case> {
 pub fn mistakes() -> Vec<Mistake> {
     mistakes![
         SHIFT "v < token" => "v <= token", record;
+        SHIFT "row_sum(t, mine.y)" => "mine.y", record;
         SHIFT "logp.x - logp.y" => "logp.y - logp.x", record;
     ]
 }

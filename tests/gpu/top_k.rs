@@ -1,4 +1,4 @@
-use crate::common::{Case, Mistake, assert_close, assert_words, case, dirty, gpu, ids, run, upload};
+use crate::common::{Case, Mistake, assert_close, assert_words, case, dirty, gpu, ids, run, shared, upload};
 use driftscope::gpu::Gpu;
 use driftscope::kernels as k;
 use driftscope::kernels::TopK;
@@ -21,7 +21,26 @@ pub fn record_at(gpu: &Gpu, op: TopK) {
 
 pub fn record(gpu: &Gpu) {
     for (rows, vocab, k) in [(1, 1, 1), (3, 5, 5), (65, 33, 3), (7, 1003, 16)] {
-        record_at(gpu, TopK { rows, vocab, k });
+        shared(gpu, || record_at(gpu, TopK { rows, vocab, k }));
+    }
+}
+
+/// Logits that rise along the row move most in the lists.
+fn rising(gpu: &Gpu, op: TopK) {
+    let logits: Vec<f32> = (0..op.rows * op.vocab).map(|i| i as f32 / 8e3).collect();
+    let x = upload(gpu, &logits);
+    let [top, logprobs] = [0, 1].map(|_| dirty(gpu, (op.rows * op.k) as usize));
+    let got = run(gpu, &[&top], |plan| op.record(plan, &x, &top, &logprobs));
+    assert_words("ids", &got[0], &op.record_cpu(&logits).0);
+}
+
+/// SmolLM2's and Llama 3's vocabularies: more columns than llvmpipe grants a thread loop rounds for.
+#[test]
+fn wide_rows_equal_twin() {
+    let gpu = gpu();
+    for vocab in [49_152, 128_256] {
+        shared(&gpu, || record_at(&gpu, TopK { rows: 2, vocab, k: 10 }));
+        shared(&gpu, || rising(&gpu, TopK { rows: 1, vocab, k: 10 }));
     }
 }
 
@@ -51,6 +70,8 @@ pub fn cases() -> Vec<Case> {
 pub fn mistakes() -> Vec<Mistake> {
     mistakes![
         TOP_K "logit <= best" => "logit < best", record;
-        TOP_K "best[0] + log(sum)" => "log(sum)", record;
+        TOP_K "largest + log(" => "log(", record;
+        TOP_K "min(owners[t], owners[t + half])" => "max(owners[t], owners[t + half])", record;
+        TOP_K "taken++" => "taken += 2u", record;
     ]
 }
