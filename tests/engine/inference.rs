@@ -1,5 +1,6 @@
 use crate::common::{batch, configs, dora, gpu, load, lora};
 use driftscope::engine::{Backend, Tuning};
+use driftscope::kernels::SHIFT;
 use driftscope::record::Sampling;
 use driftscope::record::Target;
 use driftscope::train::Optimizer;
@@ -61,6 +62,31 @@ fn shift_is_exactly_zero_before_the_first_step_and_grows() {
                 let after = block_on(arm.shift(&mut base, &batch)).unwrap();
                 assert!(after.iter().any(|s| s.kl > 0.0) && after.iter().all(|s| s.kl > -1e-5), "{name}");
             }
+        }
+    }
+}
+
+/// Zero is no rounding that happens to agree, and no clamp: a base off by one rounding is not zero, of an arm that was
+/// not trained and of one that was, by nothing.
+#[test]
+fn one_rounding_of_the_base_is_no_zero() {
+    let (_, config) = configs().remove(0);
+    let backend = gpu();
+    let Backend::Gpu(device) = &backend else { return };
+    let right = "return vec2f(tuned[at], base[at]);";
+    assert!(SHIFT.source.contains(right));
+    for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
+        for steps in 0..2 {
+            let mut base = load(&backend, &config);
+            let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+            let batch = batch(&config, 3, 17, 1);
+            (0..steps).for_each(|_| arm.train_step(&batch, 0.0).unwrap());
+            let wrong = "return vec2f(tuned[at], base[at] * 1.0000001);";
+            device.replace_source(&SHIFT, SHIFT.source.replace(right, wrong));
+            let shifts = block_on(arm.shift(&mut base, &batch)).unwrap();
+            device.replace_source(&SHIFT, SHIFT.source.into());
+            let is_seen = shifts.iter().any(|s| s.kl > 0.0 || s.logprob != s.base_logprob);
+            assert!(is_seen, "{tuning:?} after {steps} steps: {shifts:?}");
         }
     }
 }

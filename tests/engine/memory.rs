@@ -84,6 +84,26 @@ fn refused(binding: u64, tuning: &Tuning) -> (String, String, u64) {
     }
 }
 
+/// What is computed without training is refused as clearly where the adapter binds less than it takes.
+#[test]
+fn logits_beyond_a_binding_are_refused_by_name() {
+    let (_, config) = configs().remove(0);
+    // The head is 8.2 kB, 32 rows of logits are too.
+    for (binding, name) in [(8_000, "lm_head"), (8_191 + 1, "")] {
+        let mut gpu = block_on(Gpu::new()).unwrap();
+        gpu.limits.max_storage_buffer_binding_size = binding;
+        let mut base = load(&Backend::Gpu(Rc::new(gpu)), &config);
+        match block_on(base.logits(&[1, 2, 3])) {
+            Err(Error::OutOfMemory { buffer, limit, .. }) => {
+                assert!(buffer == name && limit == binding, "{buffer}")
+            }
+            other => assert!(name.is_empty() && other.is_ok(), "{other:?}"),
+        }
+        let many = vec![1; 33];
+        assert!(matches!(block_on(base.logits(&many)), Err(Error::OutOfMemory { .. })));
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_refused_before_it_is_allocated() {
     // All weights are 70 kB, the widest activation 16 * 64 rows of 96: 393 kB.

@@ -7,7 +7,7 @@ use super::form::Shape;
 use super::head::{Counted, Head, Loss, slots};
 use super::net::Net;
 use crate::data::batch::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::Shift;
 
@@ -74,6 +74,7 @@ impl Forward {
         let (logits, plan) = match self.logits.take() {
             Some(made) => made,
             None => {
+                check_logits(gpu, net, self.shape.tokens())?;
                 let logits = gpu.buffer("logits", self.shape.tokens() * net.config.vocab_size)?;
                 let mut plan = PlanBuilder::new(gpu);
                 net.logits(&mut plan, &self.normed, &logits);
@@ -85,6 +86,26 @@ impl Forward {
     }
 }
 
+/// Whole rows of logits bind the whole output layer, and `rows` rows of the vocabulary.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] when the adapter binds less.
+fn check_logits(gpu: &Gpu, net: &Net, rows: usize) -> Result<()> {
+    let limit = gpu.limits.max_storage_buffer_binding_size;
+    let head = net.weight(&net.layout.head).size;
+    let logits = (rows * net.config.vocab_size) as u64 * 4;
+    let refuse = |buffer: &str, needed: u64, remedy: &str| {
+        Err(Error::OutOfMemory { buffer: buffer.into(), needed, limit, remedy: remedy.into() })
+    };
+    match () {
+        () if head > limit => {
+            refuse("lm_head", head, "Use --weights f16, the CPU engine, or a smaller vocabulary")
+        }
+        () if logits > limit => refuse("logits", logits, "Use fewer tokens, or the CPU engine"),
+        () => Ok(()),
+    }
+}
+
 /// Compares an arm's logits with its base's where targets count, some rows at a time.
 pub struct ShiftPlan {
     out: Slice,
@@ -92,32 +113,36 @@ pub struct ShiftPlan {
 }
 
 impl ShiftPlan {
+    /// Without a base the model is compared with itself: one set of logits is both.
     pub async fn new(
         gpu: &Gpu,
         tuned: (&Net<'_>, &Forward),
-        base: (&Net<'_>, &Forward),
+        base: Option<(&Net<'_>, &Forward)>,
         slots: usize,
     ) -> Result<Self> {
         let vocab = tuned.0.config.vocab_size;
         let allowed = (gpu.choices().head_bytes / 4) as usize / vocab / ROWS * ROWS;
         let block = allowed.max(ROWS).min(slots);
-        let both = [tuned, base];
-        let logits = [gpu.buffer("logits", block * vocab)?, gpu.buffer("base's logits", block * vocab)?];
+        check_logits(gpu, tuned.0, block)?;
+        let mut models = vec![(tuned, gpu.buffer("logits", block * vocab)?)];
+        if let Some(base) = base {
+            models.push((base, gpu.buffer("base's logits", block * vocab)?));
+        }
         let out = gpu.buffer("shift", slots * 4)?;
         let mut plan = PlanBuilder::new(gpu);
-        for (net, f) in both {
+        for ((net, f), _) in &models {
             Loss { net, head: &f.head, slots, normed: &f.normed }.gather(&mut plan);
         }
         for start in (0..slots).step_by(block) {
             let rows = block.min(slots - start);
             let part = |whole: &Slice, width: usize| whole.sub(start * width, rows * width);
-            let logits = logits.each_ref().map(|l| l.sub(0, rows * vocab));
-            for ((net, f), logits) in both.iter().zip(&logits) {
+            let logits: Vec<Slice> = models.iter().map(|(_, logits)| logits.sub(0, rows * vocab)).collect();
+            for (((net, f), _), logits) in models.iter().zip(&logits) {
                 net.logits(&mut plan, &part(&f.head.gathered, net.config.hidden_size), logits);
             }
             let op = Shift { rows: rows as u32, vocab: vocab as u32 };
             let (targets, out) = (part(&tuned.1.head.targets, 1), part(&out, 4));
-            op.record(&mut plan, &logits[0], &logits[1], &targets, &out);
+            op.record(&mut plan, &logits[0], &logits[logits.len() - 1], &targets, &out);
         }
         Ok(Self { out, plan: plan.finish_with_pauses("shift").await })
     }

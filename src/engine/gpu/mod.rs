@@ -31,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::{IGNORED, TopK};
 use crate::model::config::LlamaConfig;
+use crate::model::lora::AdapterStart;
 use crate::model::weights::{Precision, Weights};
 use crate::train::Optimizer;
 
@@ -42,6 +43,8 @@ pub struct GpuModel {
     weights: GpuWeights,
     trainer: Option<Trainer>,
     plans: Plans,
+    /// The weights with which this model computes the same before its first step; none where an adapter is given.
+    origin: Option<Slice>,
 }
 
 /// What was recorded so far, each for the shapes it has been asked for.
@@ -50,6 +53,8 @@ struct Plans {
     forwards: HashMap<Shape, Forward>,
     /// By batch shape and number of slots.
     shifts: HashMap<(Shape, usize), ShiftPlan>,
+    /// Those of a base from itself.
+    own_shifts: HashMap<(Shape, usize), ShiftPlan>,
     decoders: HashMap<Shape, Decoder>,
 }
 
@@ -60,12 +65,14 @@ impl GpuModel {
     /// When the model does not fit, or has rows of an odd length and should be f16.
     pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights, precision: Precision) -> Result<Self> {
         let weights = GpuWeights::new(gpu, config, weights, precision)?;
-        Ok(Self { weights, trainer: None, plans: Plans::default() })
+        let origin = Some(weights.values.clone());
+        Ok(Self { weights, trainer: None, plans: Plans::default(), origin })
     }
 
     /// See [`super::Model::again`].
     pub fn again(&self) -> Self {
-        Self { weights: self.weights.shared(), trainer: None, plans: Plans::default() }
+        let (weights, origin) = (self.weights.shared(), Some(self.weights.values.clone()));
+        Self { weights, trainer: None, plans: Plans::default(), origin }
     }
 
     /// What this arm's steps take, or a base's that would be tuned in full.
@@ -103,7 +110,9 @@ impl GpuModel {
                 (weights, Trainer::new(gpu, optimizer, words, words, None, held)?)
             }
         };
-        Ok(Self { weights, trainer: Some(trainer), plans: Plans::default() })
+        let is_given = matches!(tuning, Tuning::Lora { start: AdapterStart::Tensors(_), .. });
+        let origin = (!is_given).then(|| base.values.clone());
+        Ok(Self { weights, trainer: Some(trainer), plans: Plans::default(), origin })
     }
 
     /// See [`super::Model::checkpointed`].
@@ -178,6 +187,11 @@ impl GpuModel {
     }
 
     pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
+        let is_untrained = self.trainer.as_ref().is_none_or(|trainer| trainer.taken() == 0);
+        let is_same = self.origin.as_ref().is_some_and(|origin| origin.buffer == base.weights.values.buffer);
+        if is_untrained && is_same {
+            return base.shift_from_itself(batch).await;
+        }
         let (shape, counted) = self.run_forward(batch).await?;
         base.run_forward(batch).await?;
         let key = (shape, counted.rows.len());
@@ -186,10 +200,24 @@ impl GpuModel {
                 (&self.weights.net(), &self.plans.forwards[&shape]),
                 (&base.weights.net(), &base.plans.forwards[&shape]),
             );
-            let plan = ShiftPlan::new(&self.weights.gpu, tuned, base, key.1).await?;
+            let plan = ShiftPlan::new(&self.weights.gpu, tuned, Some(base), key.1).await?;
             self.plans.shifts.insert(key, plan);
         }
         let words = self.plans.shifts[&key].run(&self.weights.gpu, &counted).await?;
+        Ok(words.iter().map(|words| TokenShift::from_words(words)).collect())
+    }
+
+    /// What an arm that was not trained yet is compared by: its logits are the base's, known to be and not computed
+    /// again by kernels that may round otherwise.
+    async fn shift_from_itself(&mut self, batch: &Batch) -> Result<Vec<TokenShift>> {
+        let (shape, counted) = self.run_forward(batch).await?;
+        let key = (shape, counted.rows.len());
+        if !self.plans.own_shifts.contains_key(&key) {
+            let own = (&self.weights.net(), &self.plans.forwards[&shape]);
+            let plan = ShiftPlan::new(&self.weights.gpu, own, None, key.1).await?;
+            self.plans.own_shifts.insert(key, plan);
+        }
+        let words = self.plans.own_shifts[&key].run(&self.weights.gpu, &counted).await?;
         Ok(words.iter().map(|words| TokenShift::from_words(words)).collect())
     }
 

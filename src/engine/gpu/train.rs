@@ -171,6 +171,11 @@ impl Trainer {
         Form { to_base: self.base.is_some(), ..net.form() }
     }
 
+    /// Steps taken.
+    pub fn taken(&self) -> u32 {
+        self.taken
+    }
+
     /// The gradients of the last step.
     pub fn gradients(&self) -> &Slice {
         self.total.as_ref().unwrap_or(&self.state.gradients)
