@@ -234,6 +234,25 @@ mod tests {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
+    /// What would ask for more memory than there is, or for more digits than are written, is the template's error.
+    #[test]
+    fn sizes_that_a_template_asks_for_are_bounded() {
+        for source in [
+            "{{ 'a'.ljust(99999999999999) }}",
+            "{{ 'a'.zfill(99999999999999) }}",
+            "{{ '%.99999999f' % 1 }}",
+            "{{ 1.5 | round(99999999) }}",
+            "{{ [1] | tojson(indent=99999999999999) }}",
+        ] {
+            let error = template(source).render(&[], false).unwrap_err().to_string();
+            assert!(error.contains("wider than"), "{source}: {error}");
+        }
+        assert_eq!(
+            template("{{ 'a b'.rsplit(None, 18446744073709551615) | join }}").render(&[], false).unwrap(),
+            "ab"
+        );
+    }
+
     #[test]
     fn what_a_template_raises_is_said() {
         let source = "{% for m in messages %}{% if m.role not in ['user'] %}\

@@ -43,6 +43,15 @@ pub fn environment(source: &str) -> Environment<'static> {
 /// The function that stands for `'…' % values`.
 const PERCENT: &str = "__percent";
 
+/// The most digits, spaces or letters that a template may ask for at once: more would end the program, not the template.
+const WIDEST: usize = 1000;
+
+/// A size that a template asks for.
+fn within(size: usize) -> Result<usize, Error> {
+    let wide = || Error::new(ErrorKind::InvalidOperation, format!("{size} is wider than {WIDEST}"));
+    (size <= WIDEST).then_some(size).ok_or_else(wide)
+}
+
 /// Python's `format % values` for %s, %r, %d, %i, %f and %%.
 fn percent(format: String, values: Value) -> Result<String, Error> {
     let wrong = |message: &str| Error::new(ErrorKind::InvalidOperation, format!("{format:?} % …: {message}"));
@@ -73,7 +82,10 @@ fn percent(format: String, values: Value) -> Result<String, Error> {
             ('s', None) => out.push_str(&text(&value)),
             ('r', None) => out.push_str(&repr(&value)),
             ('d' | 'i', None) if options.is_empty() => out.push_str(&format!("{}", number()?.trunc())),
-            ('f', Some(Ok(digits))) => out.push_str(&format!("{:.digits$}", number()?)),
+            ('f', Some(Ok(digits))) => {
+                let digits = within(digits)?;
+                out.push_str(&format!("{:.digits$}", number()?));
+            }
             ('f', None) => out.push_str(&format!("{:.6}", number()?)),
             _ => return Err(wrong(&format!("%{options}{kind} is not known here"))),
         }
@@ -91,7 +103,7 @@ fn print(out: &mut Output, _: &State, value: &Value) -> Result<(), Error> {
 
 /// `json.dumps(value, ensure_ascii=False)`, with `indent` and `sort_keys`.
 fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = options.get("indent")?;
+    let indent = options.get::<Option<usize>>("indent")?.map(within).transpose()?;
     let sorted: Option<bool> = options.get("sort_keys")?;
     let ascii: Option<bool> = options.get("ensure_ascii")?;
     options.assert_all_used()?;
@@ -110,7 +122,7 @@ fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
 /// Python's `round`: to even, of the number as it is.
 fn round(value: Value, digits: Option<usize>, method: Option<String>) -> Result<Value, Error> {
     let number = f64::try_from(value)?;
-    let digits = digits.unwrap_or(0);
+    let digits = within(digits.unwrap_or(0))?;
     let shift = 10f64.powi(digits as i32);
     let rounded = match method.as_deref() {
         None | Some("common") => format!("{number:.digits$}").parse().unwrap_or(number),
@@ -139,7 +151,7 @@ fn method(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Resu
     let argument = |i: usize| arguments.get(i).and_then(|a| a.as_str());
     let size = || arguments.first().and_then(|a| usize::try_from(a.clone()).ok()).unwrap_or(0);
     let fill = || argument(1).and_then(|fill| fill.chars().next()).unwrap_or(' ');
-    let missing = size().saturating_sub(text.chars().count());
+    let missing = || within(size().saturating_sub(text.chars().count()));
     let padding = |letter: char, n: usize| letter.to_string().repeat(n);
     let triple = |(a, b, c): (&str, &str, &str)| list(&[a, b, c]);
     Ok(match (name, argument(0)) {
@@ -152,8 +164,10 @@ fn method(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Resu
             triple(text.rsplit_once(by).map_or(("", "", text), |(a, b)| (a, by, b)))
         }
         ("rsplit", by) => {
-            let most =
-                arguments.get(1).and_then(|n| usize::try_from(n.clone()).ok()).map_or(usize::MAX, |n| n + 1);
+            let most = arguments
+                .get(1)
+                .and_then(|n| usize::try_from(n.clone()).ok())
+                .map_or(usize::MAX, |n| n.saturating_add(1));
             let mut parts: Vec<&str> = match by {
                 Some(by) if !by.is_empty() => text.rsplitn(most, by).collect(),
                 _ => rsplit_whitespace(text, most),
@@ -163,10 +177,10 @@ fn method(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Resu
         }
         ("zfill", _) => {
             let (sign, digits) = text.split_at(usize::from(text.starts_with(['+', '-'])));
-            format!("{sign}{}{digits}", padding('0', missing)).into()
+            format!("{sign}{}{digits}", padding('0', missing()?)).into()
         }
-        ("ljust", _) => format!("{text}{}", padding(fill(), missing)).into(),
-        ("rjust", _) => format!("{}{text}", padding(fill(), missing)).into(),
+        ("ljust", _) => format!("{text}{}", padding(fill(), missing()?)).into(),
+        ("rjust", _) => format!("{}{text}", padding(fill(), missing()?)).into(),
         ("casefold", _) => text.to_lowercase().into(),
         ("swapcase", _) => {
             let swap = |c: char| match c.is_uppercase() {
