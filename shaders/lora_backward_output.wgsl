@@ -1,8 +1,9 @@
 // What LoRA takes from dy, the gradient of a stack's output:
 // dxa[m, g*R + r] = scale * Σ_{n in group g} dy[m,n] * b[n,r]       workgroups below `down`
 // db[n,r]         = scale * Σ_m dy[m,n] * xa[m, g*R + r], g the group of n      the others
-// dy (M,N), b, db (N,R), xa, dxa (M,G*R). A thread owns 4 m's (dxa) or 4 n's (db), 4 r's of one group and
-// every SLICES-th term of their sums; the workgroup adds the slices.
+// dy (M,N), b, db (N,R), xa, dxa (M,G*R). A thread owns 4 m's (dxa) or 4 n's (db), 4 r's of one group and every
+// SLICES-th four terms of their sums; the workgroup adds the slices. Whole quads are loaded at once where N, R and the
+// groups' ends are multiples of 4.
 
 struct Uniforms {
     m: u32,
@@ -19,15 +20,38 @@ const THREADS = 128u; // of a workgroup
 const SLICES = 32u; // a power of two
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> xa: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<V>;
+@group(0) @binding(2) var<storage, read> b: array<V>;
+@group(0) @binding(3) var<storage, read> xa: array<V>;
 @group(0) @binding(4) var<storage, read_write> dxa: array<f32>;
 @group(0) @binding(5) var<storage, read_write> db: array<f32>;
 
 var<workgroup> partial: array<mat4x4f, 128>; // dxa: (THREADS / SLICES, SLICES), db: (SLICES, THREADS / SLICES)
 
-fn row(m: u32) -> u32 { return min(m, u.m - 1u) * u.n; }
+// Four places from `first` on, those past the last being the last again.
+fn places(first: u32, end: u32) -> vec4u {
+    return min(vec4u(first, first + 1u, first + 2u, first + 3u), vec4u(end - 1u));
+}
+
+fn four_dy(m: u32, ns: vec4u) -> vec4f {
+    let i = (ns + m * u.n) / LANES;
+    return four_of(dy[i.x], dy[i.y], dy[i.z], dy[i.w]);
+}
+
+fn four_b(n: u32, rs: vec4u) -> vec4f {
+    let i = (rs + n * u.rank) / LANES;
+    return four_of(b[i.x], b[i.y], b[i.z], b[i.w]);
+}
+
+fn four_xa(m: u32, rs: vec4u) -> vec4f {
+    let i = (rs + m * u.groups * u.rank) / LANES;
+    return four_of(xa[i.x], xa[i.y], xa[i.z], xa[i.w]);
+}
+
+// dy[ms, ns], a column for each m.
+fn block_dy(ms: vec4u, ns: vec4u) -> mat4x4f {
+    return mat4x4f(four_dy(ms.x, ns), four_dy(ms.y, ns), four_dy(ms.z, ns), four_dy(ms.w, ns));
+}
 
 fn store_dxa(m: u32, g: u32, r: u32, values: vec4f) {
     if m >= u.m { return; }
@@ -52,25 +76,33 @@ fn add_slices(t: u32, slice: u32, stride: u32, sum: mat4x4f) -> mat4x4f {
     return partial[t];
 }
 
+// 1 for each of four terms that is there, 0 past the last.
+fn is_there(first: u32, end: u32) -> vec4f {
+    return vec4f(vec4u(first, first + 1u, first + 2u, first + 3u) < vec4u(end));
+}
+
 fn down(group: u32, t: u32, r: u32, g: u32, first: u32, end: u32) {
     let slice = t % SLICES; // neighbouring threads read neighbouring columns of dy
     let m = (group * (THREADS / SLICES) + t / SLICES) * 4u;
-    let rows = vec4u(row(m), row(m + 1u), row(m + 2u), row(m + 3u));
-    let ranks = min(vec4u(r, r + 1u, r + 2u, r + 3u), vec4u(u.rank - 1u));
+    let ms = places(m, u.m);
+    let rs = places(r, u.rank);
     var sum = mat4x4f(); // column i is row m+i
-    for (var n = first + slice; n < end; n += SLICES) {
-        let at = ranks + n * u.rank;
-        let values = vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+    for (var n = first + slice * 4u; n < end; n += 4u * SLICES) {
+        let ns = places(n, end);
+        let there = is_there(n, end);
         sum += mat4x4f(
-            values * dy[rows.x + n],
-            values * dy[rows.y + n],
-            values * dy[rows.z + n],
-            values * dy[rows.w + n],
-        );
+            four_b(ns.x, rs) * there.x,
+            four_b(ns.y, rs) * there.y,
+            four_b(ns.z, rs) * there.z,
+            four_b(ns.w, rs) * there.w,
+        ) * block_dy(ms, ns);
     }
     sum = add_slices(t, slice, 1u, sum);
     if slice == 0u {
-        for (var i = 0u; i < 4u; i++) { store_dxa(m + i, g, r, sum[i]); }
+        store_dxa(m, g, r, sum[0]);
+        store_dxa(m + 1u, g, r, sum[1]);
+        store_dxa(m + 2u, g, r, sum[2]);
+        store_dxa(m + 3u, g, r, sum[3]);
     }
 }
 
@@ -78,18 +110,25 @@ fn up(group: u32, t: u32, r: u32, g: u32, first: u32, end: u32) {
     let across = THREADS / SLICES;
     let slice = t / across; // neighbouring threads read neighbouring columns of dy
     let n = first + (group * across + t % across) * 4u;
-    let columns = min(vec4u(n, n + 1u, n + 2u, n + 3u), vec4u(end - 1u));
-    let ranks = min(vec4u(r, r + 1u, r + 2u, r + 3u), vec4u(u.rank - 1u)) + g * u.rank;
+    let ns = places(n, end);
+    let rs = places(r, u.rank) + g * u.rank;
     var sum = mat4x4f(); // column i is row n+i of db
-    for (var m = slice; m < u.m; m += SLICES) {
-        let at = ranks + m * u.groups * u.rank;
-        let values = vec4f(xa[at.x], xa[at.y], xa[at.z], xa[at.w]);
-        let first_dy = columns + m * u.n;
-        sum += mat4x4f(values * dy[first_dy.x], values * dy[first_dy.y], values * dy[first_dy.z], values * dy[first_dy.w]);
+    for (var m = slice * 4u; m < u.m; m += 4u * SLICES) {
+        let ms = places(m, u.m);
+        let there = is_there(m, u.m);
+        sum += mat4x4f(
+            four_xa(ms.x, rs) * there.x,
+            four_xa(ms.y, rs) * there.y,
+            four_xa(ms.z, rs) * there.z,
+            four_xa(ms.w, rs) * there.w,
+        ) * transpose(block_dy(ms, ns));
     }
     sum = add_slices(t, slice, across, sum);
     if slice == 0u {
-        for (var i = 0u; i < 4u; i++) { store_db(n + i, end, r, sum[i]); }
+        store_db(n, end, r, sum[0]);
+        store_db(n + 1u, end, r, sum[1]);
+        store_db(n + 2u, end, r, sum[2]);
+        store_db(n + 3u, end, r, sum[3]);
     }
 }
 

@@ -120,8 +120,9 @@ impl Gpu {
             staged: Cell::default(),
             failure,
         };
-        if gpu.is_software() {
-            gpu.choose(|choices| choices.share = Share::Tiles);
+        match gpu.is_software() {
+            true => gpu.choose(|choices| choices.share = Share::Tiles),
+            false => super::exit::before_the_driver(),
         }
         Ok(gpu)
     }

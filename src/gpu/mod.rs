@@ -2,6 +2,7 @@
 
 mod choices;
 mod device;
+mod exit;
 mod memory;
 mod pipelines;
 mod plan;

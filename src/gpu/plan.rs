@@ -43,10 +43,15 @@ pub struct Plan {
 impl Plan {
     /// Encodes the plan into one compute pass and submits it. Nothing is waited for.
     pub fn submit(&self, gpu: &Gpu) {
-        if self.dispatches.is_empty() {
+        self.submit_times(gpu, 1);
+    }
+
+    /// [`Self::submit`] of the plan several times over, in one pass and one submit.
+    pub fn submit_times(&self, gpu: &Gpu, times: usize) {
+        if self.dispatches.is_empty() || times == 0 {
             return;
         }
-        encode(gpu, &self.dispatches);
+        encode(gpu, std::iter::repeat_n(&self.dispatches, times).flatten());
     }
 
     /// Times each dispatch by itself, small ones as a share of several in one submit. What a dispatch adds to or works

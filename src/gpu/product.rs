@@ -20,9 +20,9 @@ pub enum Variant {
     Register,
     /// 64x64 outputs per workgroup through workgroup memory: real GPUs. Needs aligned rows.
     Tiled,
-    /// 4x16 outputs per workgroup, K shared out to 16 threads each: small products on real GPUs.
+    /// 4x4 outputs per thread, K shared out to several: small and thin products on real GPUs.
     Sliced,
-    /// 4 outputs per thread, no barrier: odd shapes on software adapters.
+    /// 4x4 outputs per thread, no barrier: odd shapes on software adapters.
     Scalar,
 }
 

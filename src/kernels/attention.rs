@@ -3,15 +3,32 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Share, grid, kernel};
-use crate::gpu::{Gpu, PlanBuilder, Slice};
+use super::{Share, by_lanes, grid, kernel};
+use crate::gpu::{Kernel, PlanBuilder, Slice};
 
-kernel!(ATTENTION_FORWARD, "attention_forward", 3, 2, "attention", "index");
-kernel!(ATTENTION_BACKWARD_Q, "attention_backward_q", 4, 2, "attention", "index");
-kernel!(ATTENTION_BACKWARD_KV, "attention_backward_kv", 4, 1, "attention", "index");
+/// In blocks through workgroup memory, with words and with quads of a head.
+macro_rules! blocks {
+    ($words:ident, $quads:ident, $stem:literal, $inputs:literal, $outputs:literal) => {
+        kernel!($words, $stem, $inputs, $outputs, "attention", "words", "attention_blocks");
+        kernel!($quads, $stem, $inputs, $outputs, "attention", "quads", "attention_blocks");
+    };
+}
+
+blocks!(ATTENTION_FORWARD, ATTENTION_FORWARD_QUADS, "attention_forward", 3, 2);
+blocks!(ATTENTION_BACKWARD_Q, ATTENTION_BACKWARD_Q_QUADS, "attention_backward_q", 4, 2);
+blocks!(ATTENTION_BACKWARD_KV, ATTENTION_BACKWARD_KV_QUADS, "attention_backward_kv", 4, 1);
+kernel!(ATTENTION_ADD_HEADS, "attention_add_heads", 1, 1, "attention", "index");
+kernel!(ATTENTION_DECODE, "attention_decode", 3, 2, "attention", "rows", "words");
+kernel!(ATTENTION_DECODE_QUADS, "attention_decode", 3, 2, "attention", "rows", "quads");
+kernel!(ATTENTION_ROW, "attention_row", 3, 2, "attention", "index");
 kernel!(ATTENTION_TILES_FORWARD, "attention_tiles_forward", 3, 2, "attention", "index");
 kernel!(ATTENTION_TILES_BACKWARD_Q, "attention_tiles_backward_q", 4, 2, "attention", "index");
 kernel!(ATTENTION_TILES_BACKWARD_KV, "attention_tiles_backward_kv", 4, 1, "attention", "index");
+
+/// Queries or keys that a workgroup of `attention_blocks.wgsl` owns.
+const OWN: u32 = 32;
+/// Threads of a workgroup of `attention_decode.wgsl`.
+const KEYS: f64 = 128.0;
 
 /// Uniforms of the attention kernels. Query head h reads key and value head `h / (H/KV)`.
 ///
@@ -46,19 +63,37 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// The kernels with a thread for each row hold a head in private arrays.
-    fn overrides(&self, share: Share) -> Vec<(&'static str, f64)> {
-        match share {
-            Share::Threads => vec![("head_dim", f64::from(self.head_dim))],
-            Share::Tiles => Vec::new(),
-        }
+    /// The kernel in blocks for these heads, its overrides and workgroups.
+    fn blocks(&self, words: &'static Kernel, quads: &'static Kernel) -> Launch {
+        let is_wide = f64::from(u32::from(self.head_dim > 64));
+        let groups = self.batch * self.heads * self.time.div_ceil(OWN);
+        let kernel = by_lanes(&[self.head_dim], words, quads).0;
+        (kernel, vec![("WIDE", is_wide)], folded(groups))
+    }
+
+    /// The kernel in tiles of 8 by 8: 8 threads of one each make a workgroup.
+    fn tiles(&self, kernel: &'static Kernel, heads: u32) -> Launch {
+        let tiles = self.batch * heads * self.time.div_ceil(8);
+        (kernel, Vec::new(), folded(tiles.div_ceil(8)))
     }
 
     /// Tiles read four components of a head at once; one query a sequence is less than a tile.
-    fn share(self, gpu: &Gpu) -> Share {
-        match self.time > 1 && self.head_dim.is_multiple_of(4) {
-            true => gpu.choices().share,
-            false => Share::Threads,
+    fn has_tiles(&self, share: Share) -> bool {
+        share == Share::Tiles && self.time > 1 && self.head_dim.is_multiple_of(4)
+    }
+
+    fn forward_launch(&self, share: Share) -> Launch {
+        let head_dim = ("head_dim", f64::from(self.head_dim));
+        match share {
+            _ if self.has_tiles(share) => self.tiles(&ATTENTION_TILES_FORWARD, self.heads),
+            // Software pays for barriers: a thread a query.
+            Share::Tiles => (&ATTENTION_ROW, vec![head_dim], grid(self.batch * self.heads * self.time)),
+            Share::Threads if self.time == 1 => {
+                let kernel = by_lanes(&[self.head_dim], &ATTENTION_DECODE, &ATTENTION_DECODE_QUADS).0;
+                let overrides = vec![head_dim, ("THREADS", KEYS), ("SLICES", KEYS)];
+                (kernel, overrides, folded(self.batch * self.heads))
+            }
+            Share::Threads => self.blocks(&ATTENTION_FORWARD, &ATTENTION_FORWARD_QUADS),
         }
     }
 
@@ -79,13 +114,8 @@ impl Attention {
         out: &Slice,
         lse: &Slice,
     ) {
-        let share = self.share(plan.gpu);
-        let kernel = match share {
-            Share::Threads => &ATTENTION_FORWARD,
-            Share::Tiles => &ATTENTION_TILES_FORWARD,
-        };
-        let workgroups = workgroups(share, self.batch * self.heads, self.time);
-        plan.dispatch(kernel, &self.overrides(share), &self, &[q, kv, position], &[out, lse], workgroups);
+        let (kernel, overrides, workgroups) = self.forward_launch(share(plan));
+        plan.dispatch(kernel, &overrides, &self, &[q, kv, position], &[out, lse], workgroups);
         plan.count_flop(self.flop(2)); // q·k and p·v
     }
 
@@ -101,18 +131,16 @@ impl Attention {
         dqkv: &Slice,
         delta: &Slice,
     ) {
-        let share = self.share(plan.gpu);
-        let kernel = match share {
-            Share::Threads => &ATTENTION_BACKWARD_Q,
-            Share::Tiles => &ATTENTION_TILES_BACKWARD_Q,
+        let (kernel, overrides, workgroups) = match self.has_tiles(share(plan)) {
+            true => self.tiles(&ATTENTION_TILES_BACKWARD_Q, self.heads),
+            false => self.blocks(&ATTENTION_BACKWARD_Q, &ATTENTION_BACKWARD_Q_QUADS),
         };
-        let workgroups = workgroups(share, self.batch * self.heads, self.time);
-        let (inputs, outputs) = ([qkv, out, dout, lse], [dqkv, delta]);
-        plan.dispatch(kernel, &self.overrides(share), &self, &inputs, &outputs, workgroups);
+        plan.dispatch(kernel, &overrides, &self, &[qkv, out, dout, lse], &[dqkv, delta], workgroups);
         plan.count_flop(self.flop(3)); // q·k again, dout·v and ds·k
     }
 
-    /// The k and v columns of dqkv; qkv, dqkv (N,q_stride), dout (N,H*D), lse, delta (N,H).
+    /// The k and v columns of dqkv; qkv, dqkv (N,q_stride), dout (N,H*D), lse, delta (N,H). What lies in `spare`, of
+    /// at least N*2*H*D words, is lost where query heads share keys.
     pub fn backward_kv(
         self,
         plan: &mut PlanBuilder,
@@ -121,18 +149,24 @@ impl Attention {
         lse: &Slice,
         delta: &Slice,
         dqkv: &Slice,
+        spare: &Slice,
     ) {
-        let share = self.share(plan.gpu);
-        let kernel = match share {
-            Share::Threads => &ATTENTION_BACKWARD_KV,
-            Share::Tiles => &ATTENTION_TILES_BACKWARD_KV,
+        let has_tiles = self.has_tiles(share(plan));
+        let (kernel, overrides, workgroups) = match has_tiles {
+            true => self.tiles(&ATTENTION_TILES_BACKWARD_KV, self.kv_heads),
+            false => self.blocks(&ATTENTION_BACKWARD_KV, &ATTENTION_BACKWARD_KV_QUADS),
         };
-        let workgroups = workgroups(share, self.batch * self.kv_heads, self.time);
-        plan.dispatch(kernel, &self.overrides(share), &self, &[qkv, dout, lse, delta], &[dqkv], workgroups);
+        let by_head = !has_tiles && self.heads > self.kv_heads;
+        let out = if by_head { spare } else { dqkv };
+        plan.dispatch(kernel, &overrides, &self, &[qkv, dout, lse, delta], &[out], workgroups);
         plan.count_flop(self.flop(4)); // q·k and dout·v again, p·dout and ds·q
+        if by_head {
+            let words = self.batch * self.time * 2 * self.kv_heads * self.head_dim;
+            plan.dispatch(&ATTENTION_ADD_HEADS, &[], &self, &[spare], &[dqkv], grid(words));
+        }
     }
 
-    /// CPU twin of `attention_forward.wgsl` and `attention_tiles_forward.wgsl`: (out, lse).
+    /// CPU twin of the kernels of the forward pass: (out, lse).
     pub fn forward_cpu(self, q: &[f32], kv: &[f32], position: u32) -> (Vec<f32>, Vec<f32>) {
         let [heads, dim] = [self.heads, self.head_dim].map(|v| v as usize);
         let rows = (self.batch * self.time) as usize;
@@ -158,7 +192,7 @@ impl Attention {
         (out, lse)
     }
 
-    /// CPU twin of `attention_backward_q.wgsl` and `attention_tiles_backward_q.wgsl`: delta; writes the q columns of dqkv.
+    /// CPU twin of [`Self::backward_q`]: delta; writes the q columns of dqkv.
     pub fn backward_q_cpu(
         self,
         qkv: &[f32],
@@ -186,7 +220,7 @@ impl Attention {
         delta
     }
 
-    /// CPU twin of `attention_backward_kv.wgsl` and `attention_tiles_backward_kv.wgsl`: writes the k and v columns of dqkv.
+    /// CPU twin of [`Self::backward_kv`]: writes the k and v columns of dqkv.
     pub fn backward_kv_cpu(self, qkv: &[f32], dout: &[f32], lse: &[f32], delta: &[f32], dqkv: &mut [f32]) {
         let [time, heads, kv_heads, dim] =
             [self.time, self.heads, self.kv_heads, self.head_dim].map(|v| v as usize);
@@ -240,17 +274,17 @@ impl Attention {
     }
 }
 
-/// Workgroups for `rows` queries or keys of these sequences and heads: of 64 threads of one row each, or of 8
-/// threads of 8 rows each.
-fn workgroups(share: Share, sequences: u32, rows: u32) -> [u32; 3] {
-    match share {
-        Share::Threads => grid(sequences * rows),
-        Share::Tiles => {
-            let groups = (sequences * rows.div_ceil(8)).div_ceil(8);
-            let x = groups.min(32_768);
-            [x, groups.div_ceil(x.max(1)), 1]
-        }
-    }
+/// A kernel, its overrides and workgroups.
+type Launch = (&'static Kernel, Vec<(&'static str, f64)>, [u32; 3]);
+
+fn share(plan: &PlanBuilder) -> Share {
+    plan.gpu.choices().share
+}
+
+/// A grid of this many workgroups, in rows where one would be too long.
+fn folded(groups: u32) -> [u32; 3] {
+    let x = groups.clamp(1, 32_768);
+    [x, groups.div_ceil(x), 1]
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

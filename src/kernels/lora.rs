@@ -6,7 +6,8 @@ use super::{Layout, Matmul, Share, by_lanes, kernel};
 pub use crate::gpu::LoraGroups;
 use crate::gpu::{PlanBuilder, Slice};
 
-kernel!(LORA_BACKWARD_OUTPUT, "lora_backward_output", 3, 2);
+kernel!(LORA_BACKWARD_OUTPUT, "lora_backward_output", 3, 2, "words");
+kernel!(LORA_BACKWARD_OUTPUT_QUADS, "lora_backward_output", 3, 2, "quads");
 kernel!(LORA_TILES_BACKWARD_OUTPUT, "lora_tiles_backward_output", 3, 2, "words");
 kernel!(LORA_TILES_BACKWARD_OUTPUT_QUADS, "lora_tiles_backward_output", 3, 2, "quads");
 
@@ -89,10 +90,12 @@ impl LoraGroups {
         let widest = first.max(second - first).max(n - second);
         let is_in_quads = n.is_multiple_of(4) && self.ends_at_multiples_of(4);
         let (tiles, _) = by_lanes(&[rank], &LORA_TILES_BACKWARD_OUTPUT, &LORA_TILES_BACKWARD_OUTPUT_QUADS);
+        let (slices, _) =
+            by_lanes(&[rank, n, first, second], &LORA_BACKWARD_OUTPUT, &LORA_BACKWARD_OUTPUT_QUADS);
         // Rows and ranks of a workgroup; its threads divide the sums of the kernel without tiles among them.
         let (kernel, high, wide) = match plan.gpu.choices().share {
             Share::Tiles if is_in_quads => (tiles, 128, 8),
-            _ => (&LORA_BACKWARD_OUTPUT, 16, 4),
+            _ => (slices, 16, 4),
         };
         let down = m.div_ceil(high);
         let workgroups = [down + widest.div_ceil(high), rank.div_ceil(wide), groups];

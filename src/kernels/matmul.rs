@@ -9,7 +9,11 @@ pub use crate::gpu::{Layout, Matmul, Product, Variant};
 
 kernel!(MATMUL_REGISTER, "matmul_register", 4, 1, "index");
 kernel!(MATMUL_TILED, "matmul_tiled", 4, 1);
-kernel!(MATMUL_SKINNY, "matmul_skinny", 4, 1);
+kernel!(MATMUL_SKINNY, "matmul_skinny", 4, 1, "words");
+kernel!(MATMUL_SKINNY_QUADS, "matmul_skinny", 4, 1, "quads");
+
+/// Threads that keep a large GPU busy: a quarter of what an H100 runs at once.
+const OCCUPYING: u32 = 1 << 16;
 
 /// Uniforms of the matmul kernels.
 #[repr(C)]
@@ -47,15 +51,15 @@ impl Matmul {
     }
 
     /// The variant for this adapter and shape: what a trial found ([`crate::gpu::Choices`]), or a rule. Below 16 large
-    /// tiles most of a GPU would have nothing to do; software adapters have no use for workgroup memory (5 to 10
-    /// times slower there).
+    /// tiles most of a GPU would have nothing to do, and of tiles that reach far past the edge most of the work is
+    /// for nothing; software adapters have no use for workgroup memory (5 to 10 times slower there).
     pub fn variant(self, gpu: &Gpu) -> Variant {
         let large_tiles = self.m.div_ceil(64) * self.n.div_ceil(64);
         let found = || gpu.choices().variants.get(&self.kind()).copied();
         let wanted = match self.force.or_else(found) {
             Some(variant) => variant,
             None if gpu.choices().share == Share::Tiles => Variant::Register,
-            None if large_tiles >= 16 => Variant::Tiled,
+            None if large_tiles >= 16 && self.m.min(self.n) > 32 => Variant::Tiled,
             None => Variant::Sliced,
         };
         match wanted {
@@ -69,6 +73,14 @@ impl Matmul {
     /// A thread for each sum, or several where one would take more rounds than llvmpipe grants it.
     fn scalar(self) -> Variant {
         if self.k > ROUNDS { Variant::Sliced } else { Variant::Scalar }
+    }
+
+    /// How many threads share the sums of each of `blocks` blocks: enough to occupy a large GPU, each with four k's or
+    /// more, and as many as read whole lines of b where its rows run along k.
+    fn slices(self, blocks: u32) -> u32 {
+        let fewest = if self.layout == Layout::Nt { 8 } else { 4 };
+        let most = self.k.div_ceil(4).next_power_of_two().clamp(fewest, 64);
+        OCCUPYING.div_ceil(blocks).next_power_of_two().clamp(fewest, most)
     }
 
     /// Whether the rows of a and b are whole vec4s.
@@ -100,9 +112,16 @@ impl Matmul {
             }
             Variant::Tiled => (&MATMUL_TILED, tiles(self.n.div_ceil(64), self.m.div_ceil(64))),
             Variant::Sliced | Variant::Scalar => {
-                let (threads, slices) = if variant == Variant::Sliced { (256, 16) } else { (THREADS, 1) };
+                let blocks = self.m.div_ceil(4) * self.n.div_ceil(4);
+                let (threads, slices) = match variant {
+                    Variant::Sliced => (256, self.slices(blocks)),
+                    _ => (THREADS, 1),
+                };
                 overrides.extend([("THREADS", f64::from(threads)), ("SLICES", f64::from(slices))]);
-                (&MATMUL_SKINNY, tiles(self.n.div_ceil(threads / slices), self.m.div_ceil(4)))
+                let kernel = if self.aligned() { &MATMUL_SKINNY_QUADS } else { &MATMUL_SKINNY };
+                let workgroups = blocks.div_ceil(threads / slices);
+                let x = workgroups.clamp(1, 32_768);
+                (kernel, [x, workgroups.div_ceil(x), 1])
             }
         };
         let [end_0, end_1] = lora.map_or([u32::MAX; 2], LoraGroups::ends);

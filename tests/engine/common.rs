@@ -74,6 +74,19 @@ pub fn gpu() -> Backend {
     pollster::block_on(gpu_in_browser())
 }
 
+/// The GPU with the kernels of hardware and with those of software, and the CPU engine.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn back_ends() -> [Backend; 3] {
+    let [threads, tiles] = Share::ALL.map(|share| {
+        let gpu = gpu();
+        if let Backend::Gpu(gpu) = &gpu {
+            gpu.choose(|choices| choices.share = share);
+        }
+        gpu
+    });
+    [threads, tiles, Backend::Cpu]
+}
+
 pub async fn gpu_in_browser() -> Backend {
     Backend::Gpu(Rc::new(Gpu::new().await.expect("a WebGPU adapter")))
 }

@@ -1,6 +1,6 @@
 //! Frozen weights as f16.
 
-use crate::common::{batch, configs, dora, gpu, load, load_as, lora, weights};
+use crate::common::{back_ends, batch, configs, dora, gpu, load, load_as, lora, weights};
 use driftscope::engine::{Backend, Tuning};
 use driftscope::model::weights::{Precision, round_matrices};
 use driftscope::record::Target;
@@ -34,7 +34,7 @@ fn f16_equals_rounded_f32() {
 /// Rounding moves a weight by at most a part in 2048, so logits of up to about 5 by some 1e-3; and they do move.
 #[test]
 fn f16_is_close_to_f32() {
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         for (name, config) in configs() {
             let tokens: Vec<u32> = (0..13).map(|i| (i * 7 + 3) % config.vocab_size as u32).collect();
             let want = block_on(load(&backend, &config).logits(&tokens)).unwrap();
@@ -76,7 +76,7 @@ fn shift_from_an_f16_base_is_exactly_zero_before_the_first_step() {
 #[test]
 fn weights_beyond_f16_are_refused_by_name() {
     let (_, config) = configs().remove(0);
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         let mut large = weights(&config, 7);
         large.get_mut("model.layers.1.mlp.up_proj.weight").unwrap().data[5] = -7e4;
         let error = backend.load_as(&config, large.clone(), Precision::F16).err().unwrap().to_string();

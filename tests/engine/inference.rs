@@ -1,4 +1,4 @@
-use crate::common::{batch, configs, dora, gpu, load, lora};
+use crate::common::{back_ends, batch, configs, dora, gpu, load, lora};
 use driftscope::engine::{Backend, Tuning};
 use driftscope::kernels::SHIFT;
 use driftscope::record::Sampling;
@@ -8,11 +8,13 @@ use pollster::block_on;
 
 #[test]
 fn logits_equal_candle() {
-    let gpu = gpu();
-    for (name, config) in configs() {
+    let [threads, tiles, cpu] = back_ends();
+    for (gpu, (name, config)) in
+        [threads, tiles].iter().flat_map(|gpu| configs().into_iter().map(move |c| (gpu, c)))
+    {
         let tokens: Vec<u32> = (0..13).map(|i| (i * 7 + 3) % config.vocab_size as u32).collect();
-        let got = block_on(load(&gpu, &config).logits(&tokens)).unwrap();
-        let want = block_on(load(&Backend::Cpu, &config).logits(&tokens)).unwrap();
+        let got = block_on(load(gpu, &config).logits(&tokens)).unwrap();
+        let want = block_on(load(&cpu, &config).logits(&tokens)).unwrap();
         assert_eq!(got.len(), want.len());
         for (got, want) in got.iter().zip(&want) {
             assert!((got - want).abs() < 1e-4, "{name}: {got} {want}");
@@ -23,7 +25,7 @@ fn logits_equal_candle() {
 /// The cached decoder feeds one position at a time; it must choose what the uncached forward chooses.
 #[test]
 fn cached_decoding_equals_uncached() {
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         for (name, config) in configs() {
             let base = load(&backend, &config);
             for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
@@ -50,7 +52,7 @@ fn cached_decoding_equals_uncached() {
 
 #[test]
 fn shift_is_exactly_zero_before_the_first_step_and_grows() {
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         for (name, config) in configs() {
             let mut base = load(&backend, &config);
             for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
@@ -94,7 +96,7 @@ fn one_rounding_of_the_base_is_no_zero() {
 #[test]
 fn a_sequence_beyond_the_model_is_refused() {
     let (_, config) = configs().remove(0);
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         let error = block_on(load(&backend, &config).logits(&[1; 65])).unwrap_err();
         assert!(error.to_string().contains("64"), "{error}");
     }

@@ -1,4 +1,4 @@
-use crate::common::{batch, configs, gpu, load, lora};
+use crate::common::{back_ends, batch, configs, gpu, load, lora};
 use driftscope::engine::{Backend, Model, Tuning};
 use driftscope::kernels::Draw;
 use driftscope::model::config::LlamaConfig;
@@ -42,7 +42,7 @@ fn both_back_ends_draw_the_same_tokens() {
 /// The rule by itself: the logits of an uncached pass, and the draw for (seed, sequence, position).
 #[test]
 fn cached_draws_equal_uncached() {
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         for (name, config) in configs() {
             let base = load(&backend, &config);
             for (tuning, sampling) in [Tuning::Full, lora(2, &Target::ALL)].iter().zip(SAMPLINGS) {
@@ -72,7 +72,7 @@ fn cached_draws_equal_uncached() {
 #[test]
 fn the_seed_decides() {
     let (_, config) = configs().remove(0);
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         let mut model = load(&backend, &config);
         let prompts = prompts(&config);
         let mut of = |seed| generate(&mut model, &prompts, 1, Sampling { seed, ..SAMPLINGS[0] });
@@ -89,7 +89,7 @@ fn the_seed_decides() {
 #[test]
 fn a_small_temperature_is_greedy() {
     let (_, config) = configs().remove(0);
-    for backend in [gpu(), Backend::Cpu] {
+    for backend in back_ends() {
         let mut model = load(&backend, &config);
         let prompts = prompts(&config)[..20].to_vec();
         let cold = Sampling { temperature: 1e-3, top_p: 1.0, seed: 9 };

@@ -10,7 +10,7 @@ use driftscope::kernels::Attention;
 pub type Shape = (u32, u32, u32, u32, u32);
 
 /// D below, at and above a multiple of 4, up to the limit; T beyond one workgroup and off the tiles; grouped heads.
-const SHAPES: [Shape; 7] = [
+const SHAPES: [Shape; 11] = [
     (1, 1, 1, 1, 1),
     (2, 5, 3, 1, 7),
     (2, 5, 3, 1, 8),
@@ -18,6 +18,11 @@ const SHAPES: [Shape; 7] = [
     (3, 17, 6, 2, 5),
     (3, 17, 6, 2, 4),
     (1, 9, 2, 2, 128),
+    // Several blocks of own rows and of others, heads with and without a second half, whole and in part.
+    (1, 130, 2, 1, 128),
+    (2, 67, 2, 2, 64),
+    (1, 97, 3, 1, 65),
+    (1, 33, 2, 1, 36),
 ];
 
 /// Queries, keys and values in the same rows, as in training.
@@ -64,7 +69,10 @@ pub fn forward(gpu: &Gpu) {
 pub fn forward_from_cache(gpu: &Gpu) {
     shared(gpu, || {
         forward_from_cache_at(gpu, (3, 1, 4, 2, 5), 9, 6);
+        forward_from_cache_at(gpu, (2, 1, 6, 2, 48), 300, 289);
+        forward_from_cache_at(gpu, (1, 1, 2, 1, 128), 130, 128);
         forward_from_cache_at(gpu, (3, 3, 4, 2, 8), 9, 5);
+        forward_from_cache_at(gpu, (2, 3, 4, 2, 5), 90, 70);
     });
 }
 
@@ -96,10 +104,10 @@ pub fn backward_at(gpu: &Gpu, shape: Shape) {
     op.backward_kv_cpu(&qkv, &dout, &lse, &want_delta, &mut want);
 
     let [x, o, d, l] = [&qkv, &out, &dout, &lse].map(|v| upload(gpu, v));
-    let (dqkv, delta) = (dirty(gpu, qkv_len), dirty(gpu, lse_len));
+    let [dqkv, delta, spare] = [qkv_len, lse_len, 2 * out_len].map(|len| dirty(gpu, len));
     let got = run(gpu, &[&dqkv, &delta], |plan| {
         op.backward_q(plan, &x, &o, &d, &l, &dqkv, &delta);
-        op.backward_kv(plan, &x, &d, &l, &delta, &dqkv);
+        op.backward_kv(plan, &x, &d, &l, &delta, &dqkv, &spare);
     });
     assert_close("dqkv", &got[0], &want, 2e-5);
     assert_close("delta", &got[1], &want_delta, 1e-5);
@@ -160,9 +168,16 @@ fn backward_is_the_gradient() {
 /// Its kernels and their uniforms.
 pub fn cases() -> Vec<Case> {
     [
+        &k::ATTENTION_ADD_HEADS,
         &k::ATTENTION_BACKWARD_KV,
+        &k::ATTENTION_BACKWARD_KV_QUADS,
         &k::ATTENTION_BACKWARD_Q,
+        &k::ATTENTION_BACKWARD_Q_QUADS,
+        &k::ATTENTION_DECODE,
+        &k::ATTENTION_DECODE_QUADS,
         &k::ATTENTION_FORWARD,
+        &k::ATTENTION_FORWARD_QUADS,
+        &k::ATTENTION_ROW,
         &k::ATTENTION_TILES_BACKWARD_KV,
         &k::ATTENTION_TILES_BACKWARD_Q,
         &k::ATTENTION_TILES_FORWARD,
@@ -191,13 +206,28 @@ pub fn cases() -> Vec<Case> {
 #[rustfmt::skip]
 pub fn mistakes() -> Vec<Mistake> {
     mistakes![
-        ATTENTION_BACKWARD_KV "if i < j" => "if i <= j", backward;
-        ATTENTION_BACKWARD_KV "dv[c] += p *" => "dv[c] += ds *", backward;
-        ATTENTION_BACKWARD_Q "j <= i" => "j < i", backward;
-        ATTENTION_BACKWARD_Q "delta[at] = own" => "delta[at] = 0.5 * own", backward;
-        ATTENTION_FORWARD "j <= position[0] + i" => "j < position[0] + i", forward;
-        ATTENTION_FORWARD "position[0] + i" => "i", forward_from_cache;
-        ATTENTION_FORWARD "max_score + log(sum)" => "log(sum)", forward;
+        ATTENTION_ADD_HEADS "h < group" => "h < 1u", backward;
+        ATTENTION_BACKWARD_KV "queries >= vec4u(key)" => "queries > vec4u(key)", backward;
+        ATTENTION_BACKWARD_KV "lay_weights(x, y, ds)" => "lay_weights(x, y, p)", backward;
+        ATTENTION_BACKWARD_KV "let i = c * 4u;" => "let i = 0u;", backward;
+        ATTENTION_BACKWARD_KV_QUADS "& (queries < vec4u(u.time))" => "", backward;
+        ATTENTION_BACKWARD_KV_QUADS "step % each >= many" => "step % each > many", backward;
+        ATTENTION_BACKWARD_Q "keys <= vec4u(query)" => "keys < vec4u(query)", backward;
+        ATTENTION_BACKWARD_Q "x == 0u { delta[n * u.heads + h] = total; }" => "x == 0u { delta[n * u.heads + h] = 0.5 * total; }", backward;
+        ATTENTION_BACKWARD_Q_QUADS "key + other_row(t / 4u + 32u)" => "key + other_row(t / 4u)", backward;
+        ATTENTION_BACKWARD_Q_QUADS "four * 4u * BY_BLOCK + x" => "four * 3u * BY_BLOCK + x", backward;
+        ATTENTION_DECODE "seen = position[0] + 1u" => "seen = position[0]", forward_from_cache;
+        ATTENTION_DECODE "sum += weights[j]" => "sum += weights[0u]", forward_from_cache;
+        ATTENTION_DECODE_QUADS "total = total * keep + p" => "total = total + p", forward_from_cache;
+        ATTENTION_DECODE_QUADS "highest + log(total)" => "log(total)", forward_from_cache;
+        ATTENTION_FORWARD "last = position[0] + first" => "last = first", forward_from_cache;
+        ATTENTION_FORWARD "highest + log(total)" => "log(total)", forward;
+        ATTENTION_FORWARD_QUADS "far = scaled_columns(far, keep);" => "", forward;
+        ATTENTION_FORWARD_QUADS "total = total * keep" => "total = total", forward;
+        ATTENTION_FORWARD_QUADS "32u * BY_ROW] = next1" => "31u * BY_ROW] = next1", forward;
+        ATTENTION_ROW "j <= position[0] + i" => "j < position[0] + i", forward;
+        ATTENTION_ROW "position[0] + i" => "i", forward_from_cache;
+        ATTENTION_ROW "max_score + log(sum)" => "log(sum)", forward;
         ATTENTION_TILES_BACKWARD_KV "& (queries < vec4u(u.time))" => "", backward;
         ATTENTION_TILES_BACKWARD_KV "if tile > 0u" => "if i > j", backward;
         ATTENTION_TILES_BACKWARD_KV "y1 * near1" => "y0 * near1", backward;

@@ -108,6 +108,13 @@ pub fn sliced(gpu: &Gpu) {
     variant(gpu, Variant::Sliced);
 }
 
+/// Stacks whose rows are no whole quads.
+pub fn sliced_words(gpu: &Gpu) {
+    for op in [lora(3, STACKS[4]), lora(2, STACKS[3])] {
+        forward_at(gpu, op, Matmul::new(Layout::Nt, 19, rows(op), 21).force(Variant::Sliced));
+    }
+}
+
 pub fn tiled(gpu: &Gpu) {
     variant(gpu, Variant::Tiled);
 }
@@ -167,18 +174,24 @@ fn down_and_backward_a_equal_products() {
 
 /// Its kernels and their uniforms.
 pub fn cases() -> Vec<Case> {
-    [&k::LORA_BACKWARD_OUTPUT, &k::LORA_TILES_BACKWARD_OUTPUT, &k::LORA_TILES_BACKWARD_OUTPUT_QUADS]
-        .map(|kernel| case(kernel, layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down })))
-        .into()
+    [
+        &k::LORA_BACKWARD_OUTPUT,
+        &k::LORA_BACKWARD_OUTPUT_QUADS,
+        &k::LORA_TILES_BACKWARD_OUTPUT,
+        &k::LORA_TILES_BACKWARD_OUTPUT_QUADS,
+    ]
+    .map(|kernel| case(kernel, layout!(LoraUniforms { m, n, rank, groups, scale, end_0, end_1, down })))
+    .into()
 }
 
 #[rustfmt::skip]
 pub fn mistakes() -> Vec<Mistake> {
     mistakes![
-        LORA_BACKWARD_OUTPUT "m < u.m;" => "m < u.m - 1u;", gradients;
-        LORA_BACKWARD_OUTPUT "n < end;" => "n < end - 1u;", gradients;
-        LORA_BACKWARD_OUTPUT "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", gradients;
-        LORA_BACKWARD_OUTPUT "partial[t + half * stride]" => "partial[t + half]", gradients;
+        LORA_BACKWARD_OUTPUT "four_xa(ms.w, rs) * there.w" => "four_xa(ms.w, rs)", gradients;
+        LORA_BACKWARD_OUTPUT "n < end;" => "n < end - 4u;", gradients;
+        LORA_BACKWARD_OUTPUT_QUADS "dxa[at + e] = u.scale * values[e]" => "dxa[at + e] = values[e]", gradients;
+        LORA_BACKWARD_OUTPUT_QUADS "partial[t + half * stride]" => "partial[t + half]", gradients;
+        LORA_BACKWARD_OUTPUT_QUADS "four_b(ns.w, rs)" => "four_b(ns.z, rs)", gradients;
         LORA_TILES_BACKWARD_OUTPUT "(row + i) * u.groups + t.g" => "(row + i) * u.groups", gradients;
         LORA_TILES_BACKWARD_OUTPUT "four_terms(t, term, r + 4u)" => "four_terms(t, term, r)", gradients;
         LORA_TILES_BACKWARD_OUTPUT "block(t, row + 8u, term)" => "block(t, row + 4u, term)", gradients;

@@ -53,6 +53,8 @@ mod neftune;
 mod property;
 mod pull;
 mod read_back;
+#[cfg(target_os = "linux")]
+mod registers;
 mod rmsnorm;
 mod rope;
 mod select;

@@ -44,6 +44,15 @@ pub fn sliced(gpu: &Gpu) {
     variant(gpu, Variant::Sliced);
 }
 
+/// Rows that are no whole quads.
+pub fn odd(gpu: &Gpu) {
+    for layout in LAYOUTS {
+        for packed in [false, true] {
+            record_at(gpu, Matmul::new(layout, 7, 6, 67).force(Variant::Sliced).packed(packed));
+        }
+    }
+}
+
 pub fn tiled(gpu: &Gpu) {
     variant(gpu, Variant::Tiled);
 }
@@ -152,7 +161,7 @@ fn long_outputs_fold_the_grid() {
 
 /// Its kernels and their uniforms.
 pub fn cases() -> Vec<Case> {
-    [&k::MATMUL_REGISTER, &k::MATMUL_SKINNY, &k::MATMUL_TILED]
+    [&k::MATMUL_REGISTER, &k::MATMUL_SKINNY, &k::MATMUL_SKINNY_QUADS, &k::MATMUL_TILED]
         .map(|kernel| case(kernel, layout!(MatmulUniforms { m, n, k, scale, rank, groups, end_0, end_1 })))
         .into()
 }
@@ -168,10 +177,13 @@ pub fn mistakes() -> Vec<Mistake> {
         MATMUL_REGISTER "first = group(vec4u(n)).x * u.rank" => "first = 0u", crate::lora::register;
         MATMUL_REGISTER "own < vec4u(u.rank)" => "own <= vec4u(u.rank)", crate::lora::register;
         MATMUL_REGISTER "column(n + 15u), SPLIT" => "n, SPLIT", crate::lora::register;
-        MATMUL_SKINNY "column_a(m, k) *" => "1.001 * column_a(m, k) *", scalar;
-        MATMUL_SKINNY "i % 2u == 1u" => "i % 2u == 0u", scalar;
-        MATMUL_SKINNY "k += SLICES" => "k += SLICES + 1u", sliced;
-        MATMUL_SKINNY "group(n) * u.rank + r" => "r", crate::lora::sliced;
+        MATMUL_SKINNY "< vec4u(u.k);" => "<= vec4u(u.k);", odd;
+        MATMUL_SKINNY "i % 2u == 1u" => "i % 2u == 0u", odd;
+        MATMUL_SKINNY "r < vec4u(u.rank)" => "r <= vec4u(u.rank)", crate::lora::sliced_words;
+        MATMUL_SKINNY_QUADS "i % 2u == 1u" => "i % 2u == 0u", scalar;
+        MATMUL_SKINNY_QUADS "k = slice * 4u" => "k = slice * 8u", sliced;
+        MATMUL_SKINNY_QUADS "half * blocks" => "half", sliced;
+        MATMUL_SKINNY_QUADS "first = group(ns).x * u.rank" => "first = u.rank", crate::lora::sliced;
         MATMUL_TILED "block_a(y, 3u)" => "block_a(y, 2u)", tiled;
         MATMUL_TILED "x + i * 16u" => "x * 4u + i", tiled;
         MATMUL_TILED "unpack2x16float(two.y)" => "unpack2x16float(two.x)", tiled;

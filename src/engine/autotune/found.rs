@@ -8,7 +8,7 @@ use crate::gpu::Gpu;
 use crate::kernels::Variant;
 
 /// Changes when the kernels change so that old trials say nothing about them.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What was found on some adapters.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -77,9 +77,9 @@ mod tests {
         };
         let found = Found { adapters: [("a".into(), adapter)].into(), ..Found::default() };
         assert_eq!(Found::parse(&found.json()), found);
-        let older = found.json().replace("\"format\":2", "\"format\":1");
-        let text = "{\"format\":2,\"adapters\":{\"a\":{\"variants\":{\"b\":\"C\"}}}}";
-        for text in ["", "{", "[]", "{\"format\":2}", &older, text] {
+        let older = found.json().replace("\"format\":3", "\"format\":2");
+        let text = "{\"format\":3,\"adapters\":{\"a\":{\"variants\":{\"b\":\"C\"}}}}";
+        for text in ["", "{", "[]", "{\"format\":3}", &older, text] {
             assert_eq!(Found::parse(text), Found::default(), "{text}");
         }
     }

@@ -33,7 +33,7 @@ pub struct Layer<B = Slice> {
     pub mid: B,
     pub rstd2: B,
     pub normed2: B,
-    /// (N,2F).
+    /// (N,2F), and large enough to be attention's spare when the backward pass is done with it.
     pub gate_up: B,
     /// (N,F).
     pub hidden: B,
@@ -78,7 +78,7 @@ impl<B: Clone> Activations<B> {
                 mid: buffer("mid", c.hidden_size)?,
                 rstd2: buffer("rstd2", 1)?,
                 normed2: buffer("normed2", c.hidden_size)?,
-                gate_up: buffer("gate_up", 2 * c.intermediate_size)?,
+                gate_up: buffer("gate_up", 2 * c.intermediate_size.max(Stack::Output.inputs(c)))?,
                 hidden: buffer("hidden", c.intermediate_size)?,
             })
         };

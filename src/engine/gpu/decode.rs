@@ -7,10 +7,14 @@ use super::form::Shape;
 use super::net::{Cache, Net};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{Advance, Draw, IGNORED, Select};
+use crate::kernels::{Advance, Draw, IGNORED, Select, Share};
 
 /// Positions between two looks at whether every row has ended.
 const LOOK_EVERY: usize = 16;
+
+/// Positions of a submit, on hardware and on software. To encode and submit takes as long as a small model's position
+/// on hardware; on software a browser would stand still for all of them.
+const AT_ONCE: [usize; 2] = [LOOK_EVERY, 1];
 
 pub struct Decoder {
     rows: usize,
@@ -84,19 +88,24 @@ impl Decoder {
             let stop = new.iter().position(|t| ends.contains(t));
             (new[..stop.unwrap_or(new.len())].to_vec(), stop.is_some() || new.len() == max_new)
         };
+        let at_once = AT_ONCE[usize::from(gpu.choices().share == Share::Tiles)];
         let mut answers = vec![Vec::new(); prompts.len()];
+        let mut step = 0;
         self.begin.submit(gpu);
-        for step in 1..=steps {
-            self.plan.submit(gpu);
-            let look = step == steps || (step > longest && (step - longest).is_multiple_of(LOOK_EVERY));
-            if look {
-                let tokens = gpu.read::<u32>(&self.tokens).await?;
-                let now: Vec<_> = (0..prompts.len()).map(|row| answer(&tokens, row, step + 1)).collect();
-                let ended = now.iter().all(|(_, ended)| *ended);
-                answers = now.into_iter().map(|(tokens, _)| tokens).collect();
-                if ended {
-                    break;
-                }
+        while step < steps {
+            // The prompts without a look, then so far and no further.
+            let until = if step < longest { longest + LOOK_EVERY } else { step + LOOK_EVERY }.min(steps);
+            while step < until {
+                let times = at_once.min(until - step);
+                self.plan.submit_times(gpu, times);
+                step += times;
+            }
+            let tokens = gpu.read::<u32>(&self.tokens).await?;
+            let now: Vec<_> = (0..prompts.len()).map(|row| answer(&tokens, row, step + 1)).collect();
+            let ended = now.iter().all(|(_, ended)| *ended);
+            answers = now.into_iter().map(|(tokens, _)| tokens).collect();
+            if ended {
+                break;
             }
         }
         Ok(answers)
