@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 /// A path by the option that names it.
 pub type Named<'a> = (&'static str, &'a Path);
@@ -27,31 +27,20 @@ pub fn spare_inputs(outputs: &[Named], inputs: &[Named]) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a folder for an adapter that already is a model: whoever opened the model would get the adapter with it.
+/// Refuses a folder for an adapter that already is a model, and one for a model that holds an adapter: whoever opened the
+/// model would get the adapter with it.
 ///
 /// # Errors
-/// Naming the folder.
-pub fn for_adapter(folder: &Path) -> Result<()> {
-    if folder.join("config.json").exists() {
-        bail!(
-            "--save {} holds a model (config.json), with which transformers would load the adapter; use another folder",
-            folder.display()
-        );
-    }
-    Ok(())
-}
-
-/// Refuses a folder for a model that holds an adapter: transformers would put the adapter on the model.
-///
-/// # Errors
-/// Naming the folder.
-pub fn for_model(folder: &Path) -> Result<()> {
-    if folder.join("adapter_config.json").exists() {
-        bail!(
-            "--save {} holds an adapter (adapter_config.json), which transformers would put on the model; use another folder",
-            folder.display()
-        );
-    }
+/// Naming the folder, and the file in it.
+pub fn keep_apart(folder: &Path, is_adapter: bool) -> Result<()> {
+    let (file, what) = match is_adapter {
+        true => ("config.json", "a model (config.json), with which transformers would load the adapter"),
+        false => (
+            "adapter_config.json",
+            "an adapter (adapter_config.json), which transformers would put on the model",
+        ),
+    };
+    ensure!(!folder.join(file).exists(), "--save {} holds {what}; use another folder", folder.display());
     Ok(())
 }
 

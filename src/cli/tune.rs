@@ -121,7 +121,7 @@ pub fn run(args: Args) -> Result<()> {
 /// What decides how training goes, for a later --resume to be compared with.
 fn asked(args: &Args, settings: &Settings) -> Result<Map<String, Value>> {
     let Value::Object(mut asked) = serde_json::to_value(settings)? else { return Ok(Map::new()) };
-    let data = fs::read(&args.data).map(|bytes| bytes.len()).unwrap_or_default();
+    let data = fs::metadata(&args.data).map(|data| data.len()).unwrap_or_default();
     let adapter = args.adapter.as_ref().map(|path| path.display().to_string());
     for (name, value) in [
         ("model", args.model.display().to_string().into()),
@@ -178,10 +178,7 @@ fn check_outputs(args: &Args) -> Result<()> {
         written.iter().filter_map(|(option, path)| Some((*option, path.as_deref()?))).collect();
     outputs::spare_inputs(&written, &inputs)?;
     let Some(folder) = &args.save else { return Ok(()) };
-    match args.method {
-        Method::Lora => outputs::for_adapter(folder)?,
-        Method::Full => outputs::for_model(folder)?,
-    }
+    outputs::keep_apart(folder, args.method == Method::Lora)?;
     let trial = folder.join(".driftscope-trial");
     write_whole(&trial, b"trial").with_context(|| format!("--save {}", folder.display()))?;
     fs::remove_file(&trial).with_context(|| format!("--save {}", folder.display()))

@@ -87,6 +87,9 @@ pub type Top = Vec<(u32, f32)>;
 /// How many tokens a [`Top`] holds.
 pub const TOP_K: usize = 10;
 
+/// Most sequences that are decoded side by side.
+const DECODE_ROWS: usize = 64;
+
 /// Named tensors: shape and values, row-major.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
@@ -132,6 +135,10 @@ impl Backend {
             Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, Rc::new(weights))?))),
         }
     }
+}
+
+fn a_base() -> Error {
+    Error::Shape { op: "train_step", message: "a base does not train".into() }
 }
 
 fn not_of_this_arm(name: &str) -> Error {
@@ -253,7 +260,12 @@ impl Model {
         for prompt in prompts {
             self.check(prompt, prompt.len() + max_new)?;
         }
-        on!(self, m => m.generate(prompts, max_new, ends, sampling).await)
+        let mut out = Vec::with_capacity(prompts.len());
+        for rows in prompts.chunks(DECODE_ROWS) {
+            let draw = sampling.draw(out.len());
+            out.extend(on!(self, m => m.generate(rows, max_new, ends, draw).await)?);
+        }
+        Ok(out)
     }
 
     /// Compares this model's distribution with the base's at each target of the batch. (B,T).

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::config::LlamaConfig;
+use super::config_json::invalid;
 use super::layout::{AdapterLayout, MAGNITUDE};
 use super::peft_patterns;
 use super::weights::{self, Precision, Weights};
@@ -88,15 +89,6 @@ fn config(lora: &Lora, base: &str) -> String {
         "modules_to_save": null,
     });
     format!("{config:#}\n")
-}
-
-pub(super) fn invalid(file: &str, field: &str, message: &str, remedy: &str) -> Error {
-    Error::Format {
-        file: file.to_string(),
-        field: field.to_string(),
-        message: message.to_string(),
-        remedy: remedy.to_string(),
-    }
 }
 
 fn refuse_unsupported(json: &Value) -> Result<()> {

@@ -7,9 +7,10 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::config::LlamaConfig;
+use super::config_json::invalid;
 use super::layout::{AdapterLayout, LORA_A, LORA_B};
 use super::lora::Lora;
-use super::peft::{CONFIG_FILE, invalid};
+use super::peft::CONFIG_FILE;
 use super::weights::{Array, Weights};
 use crate::error::Result;
 

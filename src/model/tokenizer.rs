@@ -69,7 +69,7 @@ impl Tokenizer {
     /// # Errors
     /// Whatever is wrong with a file, by its name; no end token.
     pub fn read(files: &TokenizerFiles, ids: SpecialIds) -> Result<Self> {
-        let inner = tokenizer_file::read(files.tokenizer)?;
+        let (inner, start) = tokenizer_file::read(files.tokenizer)?;
         let json = |bytes: Option<&[u8]>, file: &str| -> Result<Value> {
             let Some(bytes) = bytes else { return Ok(Value::Null) };
             serde_json::from_slice(bytes).map_err(|error| Error::Tokenizer(format!("{file}: {error}")))
@@ -91,7 +91,7 @@ impl Tokenizer {
             pad: token("pad_token", ids.pad, ""),
         };
         let parts = Parts {
-            start: tokenizer_file::start(files.tokenizer),
+            start,
             template: files.chat_template.map(str::to_string).or_else(|| template(&config["chat_template"])),
             special,
             ends: [ids.eos, &token_ids(&generation["eos_token_id"])].concat(),

@@ -43,6 +43,8 @@ struct Outline<'a> {
     pre_tokenizer: Value,
     #[serde(default)]
     decoder: Value,
+    #[serde(default)]
+    post_processor: Value,
 }
 
 #[derive(Deserialize)]
@@ -79,31 +81,22 @@ enum Merge<'a> {
     Pair(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
 }
 
-/// A tokenizer from the bytes of tokenizer.json.
+/// A tokenizer from the bytes of tokenizer.json, and the tokens that its post-processor puts in front of a text.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for parts that Llama tokenizers do not have, otherwise what is wrong with the file.
-pub(super) fn read(bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
+pub(super) fn read(bytes: &[u8]) -> Result<(tokenizers::Tokenizer, Vec<u32>)> {
     let outline: Outline = serde_json::from_slice(bytes).map_err(damaged)?;
     check_model(&outline.model)?;
     check_parts("normalizer", &outline.normalizer, &NORMALIZERS)?;
     check_parts("pre_tokenizer", &outline.pre_tokenizer, &PRE_TOKENIZERS)?;
     check_parts("decoder", &outline.decoder, &DECODERS)?;
-    tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)
+    let tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)?;
+    Ok((tokenizer, start_of(&outline.post_processor)))
 }
 
-/// The tokens that tokenizer.json's post-processor puts in front of a text. Read from the file and not found out by
-/// encoding something: the crate panics on templates that name a token it has no id of.
-pub(super) fn start(bytes: &[u8]) -> Vec<u32> {
-    #[derive(Deserialize)]
-    struct Start {
-        #[serde(default)]
-        post_processor: Value,
-    }
-    let start: Option<Start> = serde_json::from_slice(bytes).ok();
-    start.map_or(Vec::new(), |start| start_of(&start.post_processor))
-}
-
+/// The tokens that a post-processor puts in front of a text. Read from the file and not found out by encoding something:
+/// the crate panics on templates that name a token it has no id of.
 fn start_of(processor: &Value) -> Vec<u32> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
@@ -279,7 +272,7 @@ mod tests {
 
     /// Reads, and where that succeeds encodes and decodes; must not panic.
     fn exercise(bytes: &[u8]) {
-        if let Ok(tokenizer) = read(bytes)
+        if let Ok((tokenizer, _)) = read(bytes)
             && let Ok(encoding) = tokenizer.encode("ab <|end|> b a1é\n  ab", false)
         {
             let _ = tokenizer.decode(encoding.get_ids(), false);
@@ -288,8 +281,8 @@ mod tests {
 
     #[test]
     fn good_files_are_read() {
-        assert_eq!(read(ATLAS).unwrap().get_vocab_size(true), 2048);
-        let tokenizer = read(small().to_string().as_bytes()).unwrap();
+        assert_eq!(read(ATLAS).unwrap().0.get_vocab_size(true), 2048);
+        let (tokenizer, _) = read(small().to_string().as_bytes()).unwrap();
         assert_eq!(tokenizer.encode("ab", false).unwrap().get_ids(), [4]);
     }
 
@@ -303,7 +296,7 @@ mod tests {
         ] {
             let parts = json!({"version": "1.0", "added_tokens": [], "model": model,
                 "pre_tokenizer": {"type": "WhitespaceSplit"}});
-            let tokenizer = read(parts.to_string().as_bytes()).unwrap();
+            let (tokenizer, _) = read(parts.to_string().as_bytes()).unwrap();
             assert_eq!(tokenizer.encode("ab b", false).unwrap().get_ids(), [1, 2], "{model}");
         }
     }

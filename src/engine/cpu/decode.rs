@@ -5,32 +5,14 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::llama as inference;
 
 use super::CpuModel;
-use crate::engine::Sampling;
 use crate::error::Result;
 use crate::kernels::Draw;
 use crate::model::config::LlamaConfig;
 
-/// Sequences that are decoded side by side.
-const DECODE_ROWS: usize = 64;
-
 impl CpuModel {
-    pub async fn generate(
-        &mut self,
-        prompts: &[Vec<u32>],
-        max_new: usize,
-        ends: &[u32],
-        sampling: Sampling,
-    ) -> Result<Vec<Vec<u32>>> {
-        let mut out = Vec::with_capacity(prompts.len());
-        for chunk in prompts.chunks(DECODE_ROWS) {
-            out.extend(self.generate_rows(chunk, max_new, ends, sampling.draw(out.len()))?);
-        }
-        Ok(out)
-    }
-
     /// Decodes rows side by side, all at the same position; prompts are fed token by token where their
     /// lengths differ.
-    fn generate_rows(
+    pub async fn generate(
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,

@@ -14,7 +14,7 @@ use candle_transformers::models::llama as inference;
 pub use self::merge::merge_adapter;
 use self::merge::{PREFIX, adapters_at, arrays, merge};
 use self::training::Training;
-use super::{Progress, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Progress, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning, a_base, not_of_this_arm};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::{CrossEntropy, Shift, TopK};
@@ -168,7 +168,7 @@ impl CpuModel {
             let full = format!("{prefix}{name}");
             let of = |tensors: &Tensors| {
                 let found = tensors.get(&full).filter(|(shape, _)| shape == var.dims());
-                found.map(|(_, data)| data.clone()).ok_or_else(|| super::not_of_this_arm(&full))
+                found.map(|(_, data)| data.clone()).ok_or_else(|| not_of_this_arm(&full))
             };
             var.set(&Tensor::from_vec(of(&progress.trained)?, var.shape(), &Device::Cpu)?)?;
             let moments = Moments { first: of(&progress.first)?, second: of(&progress.second)? };
@@ -212,8 +212,4 @@ impl CpuModel {
             None => 0,
         }
     }
-}
-
-fn a_base() -> Error {
-    Error::Shape { op: "train_step", message: "a base does not train".into() }
 }

@@ -25,18 +25,15 @@ pub use self::memory::{MemoryPlan, plan_memory};
 use self::to_base::Base;
 use self::train::Trainer;
 use self::weights::GpuWeights;
-use super::{Progress, Sampling, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning};
+use super::{Progress, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning, a_base};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{IGNORED, TopK};
+use crate::kernels::{Draw, IGNORED, TopK};
 use crate::model::config::LlamaConfig;
 use crate::model::lora::AdapterStart;
 use crate::model::weights::{Precision, Weights};
 use crate::train::Optimizer;
-
-/// Most sequences that are decoded side by side.
-const DECODE_ROWS: usize = 64;
 
 /// A Llama on the GPU: a base, or an arm that trains.
 pub struct GpuModel {
@@ -51,10 +48,8 @@ pub struct GpuModel {
 #[derive(Default)]
 struct Plans {
     forwards: HashMap<Shape, Forward>,
-    /// By batch shape and number of slots.
-    shifts: HashMap<(Shape, usize), ShiftPlan>,
-    /// Those of a base from itself.
-    own_shifts: HashMap<(Shape, usize), ShiftPlan>,
+    /// By batch shape, number of slots, and whether there is a base to be compared with.
+    shifts: HashMap<(Shape, usize, bool), ShiftPlan>,
     decoders: HashMap<Shape, Decoder>,
 }
 
@@ -190,34 +185,25 @@ impl GpuModel {
         let is_untrained = self.trainer.as_ref().is_none_or(|trainer| trainer.taken() == 0);
         let is_same = self.origin.as_ref().is_some_and(|origin| origin.buffer == base.weights.values.buffer);
         if is_untrained && is_same {
-            return base.shift_from_itself(batch).await;
+            // Its logits are the base's, known to be and not computed again by kernels that may round otherwise.
+            return base.compared(None, batch).await;
         }
-        let (shape, counted) = self.run_forward(batch).await?;
         base.run_forward(batch).await?;
-        let key = (shape, counted.rows.len());
+        self.compared(Some(base), batch).await
+    }
+
+    /// The shift from a base that has run its forward pass over the batch, or from this model itself.
+    async fn compared(&mut self, base: Option<&Self>, batch: &Batch) -> Result<Vec<TokenShift>> {
+        let (shape, counted) = self.run_forward(batch).await?;
+        let key = (shape, counted.rows.len(), base.is_some());
         if !self.plans.shifts.contains_key(&key) {
-            let (tuned, base) = (
-                (&self.weights.net(), &self.plans.forwards[&shape]),
-                (&base.weights.net(), &base.plans.forwards[&shape]),
-            );
-            let plan = ShiftPlan::new(&self.weights.gpu, tuned, Some(base), key.1).await?;
+            let (own, other) = (self.weights.net(), base.map(|base| base.weights.net()));
+            let base = other.as_ref().zip(base.map(|base| &base.plans.forwards[&shape]));
+            let tuned = (&own, &self.plans.forwards[&shape]);
+            let plan = ShiftPlan::new(&self.weights.gpu, tuned, base, key.1).await?;
             self.plans.shifts.insert(key, plan);
         }
         let words = self.plans.shifts[&key].run(&self.weights.gpu, &counted).await?;
-        Ok(words.iter().map(|words| TokenShift::from_words(words)).collect())
-    }
-
-    /// What an arm that was not trained yet is compared by: its logits are the base's, known to be and not computed
-    /// again by kernels that may round otherwise.
-    async fn shift_from_itself(&mut self, batch: &Batch) -> Result<Vec<TokenShift>> {
-        let (shape, counted) = self.run_forward(batch).await?;
-        let key = (shape, counted.rows.len());
-        if !self.plans.own_shifts.contains_key(&key) {
-            let own = (&self.weights.net(), &self.plans.forwards[&shape]);
-            let plan = ShiftPlan::new(&self.weights.gpu, own, None, key.1).await?;
-            self.plans.own_shifts.insert(key, plan);
-        }
-        let words = self.plans.own_shifts[&key].run(&self.weights.gpu, &counted).await?;
         Ok(words.iter().map(|words| TokenShift::from_words(words)).collect())
     }
 
@@ -258,29 +244,23 @@ impl GpuModel {
         Ok(pairs.map(|(i, l)| i.iter().zip(l).map(|(&i, &l)| (i, f32::from_bits(l))).collect()).collect())
     }
 
+    /// Continues at most as many prompts as are decoded side by side.
     pub async fn generate(
         &mut self,
         prompts: &[Vec<u32>],
         max_new: usize,
         ends: &[u32],
-        sampling: Sampling,
+        draw: Draw,
     ) -> Result<Vec<Vec<u32>>> {
-        let mut out = Vec::with_capacity(prompts.len());
-        for chunk in prompts.chunks(DECODE_ROWS) {
-            let draw = sampling.draw(out.len());
-            let longest = chunk.iter().map(Vec::len).max().unwrap_or(0) + max_new;
-            let time = longest.next_multiple_of(32);
-            // Few prompts get a narrow plan; powers of two keep the number of plans small.
-            let shape = Shape { rows: chunk.len().next_power_of_two(), time };
-            if !self.plans.decoders.contains_key(&shape) {
-                let decoder = Decoder::new(&self.weights.gpu, &self.weights.net(), shape.rows, time).await?;
-                self.plans.decoders.insert(shape, decoder);
-            }
-            out.extend(
-                self.plans.decoders[&shape].generate(&self.weights.gpu, chunk, max_new, ends, draw).await?,
-            );
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
+        let time = longest.next_multiple_of(32);
+        // Few prompts get a narrow plan; powers of two keep the number of plans small.
+        let shape = Shape { rows: prompts.len().next_power_of_two(), time };
+        if !self.plans.decoders.contains_key(&shape) {
+            let decoder = Decoder::new(&self.weights.gpu, &self.weights.net(), shape.rows, time).await?;
+            self.plans.decoders.insert(shape, decoder);
         }
-        Ok(out)
+        self.plans.decoders[&shape].generate(&self.weights.gpu, prompts, max_new, ends, draw).await
     }
 
     pub async fn tensors(&self) -> Result<Tensors> {
@@ -304,8 +284,4 @@ impl GpuModel {
         let trained = || self.weights.adapter.as_ref().map_or_else(all, |a| a.layout.parameters());
         self.trainer.as_ref().map_or(0, |_| trained())
     }
-}
-
-fn a_base() -> Error {
-    Error::Shape { op: "train_step", message: "a base does not train".into() }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::adapter::GpuAdapter;
 use super::net::Net;
 use crate::engine::cpu::merge_adapter;
-use crate::engine::{Storage, Tensors};
+use crate::engine::{Storage, Tensors, not_of_this_arm};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
 use crate::kernels::{UnpackF16, pack_f16, rope_table};
@@ -181,7 +181,7 @@ impl GpuWeights {
         for (name, place) in places {
             match tensors.get(name) {
                 Some((shape, data)) if *shape == place.shape => values[place.range()].copy_from_slice(data),
-                _ => return Err(super::super::not_of_this_arm(name)),
+                _ => return Err(not_of_this_arm(name)),
             }
         }
         self.gpu.write(arena, &values);
