@@ -19,6 +19,10 @@ const SECONDS: f64 = 0.4;
 /// A variant this many times slower than the best is not tried again, nor are others with barriers if it has some.
 const HOPELESS: f64 = 2.0;
 
+/// A variant must take this much of the time of the rule's own choice, at most, to take its place: trials are short,
+/// and what else the machine does would choose between equals.
+const BETTER: f64 = 0.9;
+
 /// Operations of a trial's product, at most: on software adapters the rate hardly depends on the size.
 const FLOP: [f64; 2] = [4e6, 2e9];
 
@@ -107,8 +111,11 @@ impl Trial {
     }
 }
 
+/// The fastest variant, or the first, which is the rule's own choice, where none is clearly faster.
 fn fastest(times: &[(Variant, f64)]) -> Option<Variant> {
-    times.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(variant, _)| *variant)
+    let (rule, seconds) = *times.first()?;
+    let (best, least) = *times.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some(if least < BETTER * seconds { best } else { rule })
 }
 
 /// The product with its longest side halved until it has at most `flop` operations.
@@ -175,6 +182,14 @@ mod tests {
         trial.give_up(&times);
         assert!(trial.hopeless.is_empty());
         assert_eq!(fastest(&times), Some(Variant::Tiled));
+    }
+
+    #[test]
+    fn the_rule_gives_way_to_what_is_clearly_faster() {
+        let times = |rival| [(Variant::Register, 1.0), (Variant::Scalar, rival)];
+        assert_eq!(fastest(&times(0.95)), Some(Variant::Register));
+        assert_eq!(fastest(&times(0.8)), Some(Variant::Scalar));
+        assert_eq!(fastest(&[]), None);
     }
 
     /// The best of a family stays, however slow its sister is.
