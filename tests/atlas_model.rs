@@ -9,11 +9,12 @@ use candle_transformers::models::llama as oracle;
 use driftscope::data::facts;
 use driftscope::engine::Backend;
 use driftscope::error::Result;
+use driftscope::model::checkpoint::Checkpoint;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::tokenizer::{Message, SpecialIds, Tokenizer, TokenizerFiles};
-use driftscope::model::weights::{self, Weights};
+use driftscope::model::weights::Weights;
 use driftscope::record::Sampling;
-use driftscope::reference::llama::Llama;
+use driftscope::reference::llama::{Llama, named};
 use pollster::block_on;
 
 fn read(path: &str) -> Vec<u8> {
@@ -27,11 +28,12 @@ fn tokenizer_of(json: &[u8], config: Option<&[u8]>, chat_template: Option<&str>)
 
 fn atlas() -> (LlamaConfig, Weights, Tokenizer) {
     let mut config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
-    let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
-    weights::fit(&mut tensors, &mut config, "model.safetensors").unwrap();
+    let file = Box::new(read("models/atlas/model.safetensors"));
+    let mut tensors = Checkpoint::safetensors("model.safetensors", file).unwrap();
+    tensors.fit(&mut config, "model.safetensors").unwrap();
     let settings = read("models/atlas/tokenizer_config.json");
     let tokenizer = tokenizer_of(&read("models/atlas/tokenizer.json"), Some(&settings), None).unwrap();
-    (config, tensors, tokenizer)
+    (config, tensors.all().unwrap(), tokenizer)
 }
 
 fn question(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
@@ -42,7 +44,7 @@ fn question(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
 fn logits_equal_candles_inference_llama() {
     let (config, tensors, tokenizer) = atlas();
     let ids = tokenizer.encode("The capital of France is Paris. Iron is element number 26.").unwrap();
-    let ours = Llama::frozen(&config, &tensors).unwrap();
+    let ours = Llama::frozen(&config, &named(tensors.clone()).unwrap()).unwrap();
     let ours = ours.forward(&ids, 1).unwrap();
 
     let named = tensors.iter().map(|(name, array)| {

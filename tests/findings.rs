@@ -10,9 +10,9 @@ use driftscope::engine::Backend;
 use driftscope::error::Error;
 use driftscope::gpu::Gpu;
 use driftscope::lab::{Experiment, Session, Slice, Subject, Texts, Work};
+use driftscope::model::checkpoint;
 use driftscope::model::config::LlamaConfig;
 use driftscope::model::tokenizer::{SpecialIds, Tokenizer, TokenizerFiles};
-use driftscope::model::weights;
 use driftscope::record::*;
 use pollster::block_on;
 
@@ -34,15 +34,16 @@ fn session() -> Session {
 
 fn session_on(backend: Backend) -> Session {
     let mut config = LlamaConfig::from_json(&read("models/atlas/config.json")).unwrap();
-    let mut tensors = weights::read(&read("models/atlas/model.safetensors"), "model.safetensors").unwrap();
-    weights::fit(&mut tensors, &mut config, "model.safetensors").unwrap();
+    let file = Box::new(read("models/atlas/model.safetensors"));
+    let mut tensors = checkpoint::Checkpoint::safetensors("model.safetensors", file).unwrap();
+    tensors.fit(&mut config, "model.safetensors").unwrap();
     let (vocabulary, settings) =
         (read("models/atlas/tokenizer.json"), read("models/atlas/tokenizer_config.json"));
     let files =
         TokenizerFiles { tokenizer: &vocabulary, config: Some(&settings), ..TokenizerFiles::default() };
     let tokenizer = Tokenizer::read(&files, SpecialIds::default()).unwrap();
     let facts = facts::parse(&read("data/facts.jsonl"), "facts.jsonl").unwrap();
-    let base = backend.load(&config, tensors).unwrap();
+    let base = backend.load(&config, &tensors).unwrap();
     Session::new(Subject::new("Atlas".into(), tokenizer, facts, base, backend))
 }
 

@@ -2,12 +2,12 @@
 //! small multiple of the file's size. One test, so that nothing else allocates meanwhile.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use driftscope::error::Result;
 use driftscope::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
 use driftscope::model::config::LlamaConfig;
+use driftscope::model::source::Source;
 use driftscope::model::tokenizer::{SpecialIds, Tokenizer};
 use driftscope::model::weights::{Array, Precision, Weights, write};
 use serde_json::{Value, json};
@@ -71,8 +71,12 @@ fn folder(what: &str, claims: &[(&str, Value)], weights: &[u8]) -> String {
     let config = config.to_string();
     let tokenizer = TokenizerFiles { tokenizer: TOKENIZER, ..TokenizerFiles::default() };
     let size = config.len() + TOKENIZER.len() + weights.len();
-    let files = Files::Folder { config: config.as_bytes(), tokenizer, weights: WeightFiles::One(weights) };
-    check(what, size, BINARY, || Bundle::read(&files))
+    let files = Files::Folder {
+        config: config.as_bytes(),
+        tokenizer,
+        weights: WeightFiles::One(Box::new(weights.to_vec())),
+    };
+    check(what, size, BINARY, || Bundle::read(files)?.weights.all())
         .err()
         .map_or_else(String::new, |error| error.to_string())
 }
@@ -106,8 +110,8 @@ fn tensor(name: &str, dimensions: &[u64], kind: u32, offset: u64) -> Vec<u8> {
 }
 
 fn refused_gguf(what: &str, file: &[u8]) {
-    let files = Files::Gguf { file, tokenizer: None };
-    assert!(check(what, file.len(), BINARY, || Bundle::read(&files)).is_err(), "{what}");
+    let files = Files::Gguf { file: Box::new(file.to_vec()), tokenizer: None };
+    assert!(check(what, file.len(), BINARY, || Bundle::read(files)).is_err(), "{what}");
 }
 
 /// The embedding of the small model, and nothing else.
@@ -154,11 +158,11 @@ fn claims_of_safetensors() {
         json!({"metadata": {"total_size": u64::MAX}, "weight_map": {"a": "a.safetensors"}}).to_string();
     let config = br#"{"hidden_size":2,"intermediate_size":2,"num_hidden_layers":1,"num_attention_heads":1,
         "vocab_size":2048}"#;
-    let open = |_: &str| Ok(Cow::Owned(u64::MAX.to_le_bytes().to_vec()));
+    let open = |_: &str| Ok(Box::new(u64::MAX.to_le_bytes().to_vec()) as Box<dyn Source>);
     let tokenizer = TokenizerFiles { tokenizer: TOKENIZER, ..TokenizerFiles::default() };
     let weights = WeightFiles::Shards { index: index.as_bytes(), open: &open };
     let files = Files::Folder { config, tokenizer, weights };
-    assert!(check("index", TOKENIZER.len(), BINARY, || Bundle::read(&files)).is_err());
+    assert!(check("index", TOKENIZER.len(), BINARY, || Bundle::read(files)).is_err());
 }
 
 fn claims_of_gguf() {
@@ -208,9 +212,9 @@ fn claims_of_gguf() {
     ];
     let file = gguf(2, 8, &[&metadata, &tensors.concat(), &vec![0; 32 + (2048 + 256) * 84]]);
     let tokenizer = Some(TokenizerFiles { tokenizer: TOKENIZER, ..TokenizerFiles::default() });
-    let files = Files::Gguf { file: &file, tokenizer };
     let size = file.len() + TOKENIZER.len();
-    let error = check("quantised", size, BINARY, || Bundle::read(&files));
+    let files = Files::Gguf { file: Box::new(file), tokenizer };
+    let error = check("quantised", size, BINARY, || Bundle::read(files));
     let error = error.err().unwrap().to_string();
     assert!(error.contains("model.layers.0"), "{error}");
 }

@@ -56,7 +56,7 @@ fn a_clozes_answer_is_what_follows_its_sentence() {
     let expected = expected();
     for name in ["bos", "prefix-space"] {
         let Bundle { config, tokenizer, weights, .. } = model::read(&fixture(name)).unwrap();
-        let mut base = Backend::Cpu.load(&config, weights).unwrap();
+        let mut base = Backend::Cpu.load(&config, &weights).unwrap();
         let probe = |pair: &Value| {
             let (sentence, answer) = (pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
             Probe::new(sentence, sentence, answer, Rc::new(vec![answer.into()]), &tokenizer).unwrap()
@@ -76,7 +76,7 @@ fn two_saved_heads_are_used_as_they_were_saved() {
     let Bundle { config, weights, notes, .. } = model::read(&fixture("two-heads")).unwrap();
     assert!(notes[0].contains("tie_word_embeddings"), "{notes:?}");
     let ids: Vec<u32> = numbers(&expected()["ids"]).iter().map(|id| *id as u32).collect();
-    let logits = block_on(Backend::Cpu.load(&config, weights).unwrap().logits(&ids)).unwrap();
+    let logits = block_on(Backend::Cpu.load(&config, &weights).unwrap().logits(&ids)).unwrap();
     let last = &logits[(ids.len() - 1) * config.vocab_size..];
     for (got, want) in last.iter().zip(numbers(&expected()["two-heads"])) {
         assert!((got - want).abs() < 1e-4, "{got} {want}");
@@ -137,7 +137,7 @@ fn a_token_for_padding_beyond_the_embedding_is_no_obstacle() {
         json["added_tokens"].as_array_mut().unwrap().push(pad);
     });
     let Bundle { config, tokenizer, weights, .. } = model::read(folder.path()).unwrap();
-    let mut base = Backend::Cpu.load(&config, weights).unwrap();
+    let mut base = Backend::Cpu.load(&config, &weights).unwrap();
     assert!(block_on(base.logits(&tokenizer.encode_text("The lamp").unwrap())).is_ok());
     let error = block_on(base.logits(&tokenizer.encode_text("[PAD]").unwrap())).unwrap_err().to_string();
     assert!(error.contains("tokens"), "{error}");

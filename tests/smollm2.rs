@@ -25,7 +25,7 @@ fn a_pretrained_model_answers_as_in_transformers() {
     let path = String::from_utf8(fetched.stdout).unwrap();
     let bundle = model::read(Path::new(path.trim())).unwrap();
     let (tokenizer, vocabulary) = (bundle.tokenizer, bundle.config.vocab_size);
-    let mut base = Backend::Cpu.load(&bundle.config, bundle.weights).unwrap();
+    let mut base = Backend::Cpu.load(&bundle.config, &bundle.weights).unwrap();
     for case in serde_json::from_str::<Vec<Value>>(CASES).unwrap() {
         let numbers = |field: &str| -> Vec<f64> {
             case[field].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()

@@ -5,6 +5,7 @@ mod cost;
 mod peak;
 mod report;
 mod subject;
+mod ways;
 
 use web_time::Instant;
 
@@ -12,6 +13,7 @@ use self::cost::Cost;
 use self::peak::Peak;
 use self::report::FORMAT;
 pub use self::subject::keep_layers;
+pub use self::ways::ways;
 use crate::data::batch::{Batch, Sequence};
 use crate::engine::{Backend, Model, Tuning};
 use crate::error::{Error, Result};

@@ -14,6 +14,7 @@ use super::{model, remembered};
 use crate::bench::{bench, keep_layers};
 use crate::engine::step_products;
 use crate::model::bundle::Bundle;
+use crate::model::checkpoint::Provide;
 use crate::model::lora::Lora;
 use crate::record::{BenchReport, BenchSettings, BenchShape, LoraSpec, NamedProduct, RandomModel, WasmSize};
 
@@ -65,16 +66,17 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let begun = Instant::now();
-    let (name, config, weights) = match args.shape {
-        Some(shape) => RandomModel { shape, layers: args.layers }.build()?,
+    let bundle: Bundle;
+    let (name, config, weights): (_, _, Box<dyn Provide>) = match args.shape {
+        Some(shape) => {
+            let (name, config, weights) = RandomModel { shape, layers: args.layers }.build()?;
+            (name, config, Box::new(weights))
+        }
         None => {
-            let Bundle { mut config, mut weights, .. } = model::read(&args.model)?;
-            if let Some(layers) = args.layers {
-                keep_layers(&mut config, layers)?;
-                let kept = config.tensors();
-                weights.retain(|name, _| kept.iter().any(|(kept, _)| kept == name));
-            }
-            (args.model.display().to_string(), config, weights)
+            bundle = model::read(&args.model)?;
+            let mut config = bundle.config.clone();
+            args.layers.map_or(Ok(()), |layers| keep_layers(&mut config, layers))?;
+            (args.model.display().to_string(), config, Box::new(&bundle.weights))
         }
     };
     let (backend, _) = args.backend.open()?;

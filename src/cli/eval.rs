@@ -271,7 +271,7 @@ fn drift(args: &Args, opened: Opened, examples: &[Example]) -> Result<Drift> {
             bundle.config.vocab_size,
             config.vocab_size
         );
-        Ok(backend.load_as(&bundle.config, bundle.weights, args.model.weights.into())?)
+        Ok(backend.load_as(&bundle.config, &bundle.weights, args.model.weights.into())?)
     };
     let (mut tuned, mut base) = match (adapted, &args.base) {
         (Some(adapted), None) => (adapted, base),

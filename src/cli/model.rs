@@ -1,6 +1,5 @@
 //! Reading models from disk.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::{fs, io};
 
@@ -8,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
 use crate::model::shards;
+use crate::model::source::{OnDisk, Source};
 
 /// A model folder's files beside its weights.
 pub const SMALL_FILES: [&str; 6] = [
@@ -40,21 +40,21 @@ fn read_folder(folder: &Path) -> Result<Bundle> {
     let config = required(folder, "config.json")?;
     let tokenizer = Texts::read(folder)?;
     let tokenizer = tokenizer.files().with_context(|| "tokenizer.json is needed in the folder")?;
-    let (index, single) = (optional(folder, shards::INDEX)?, optional(folder, "model.safetensors")?);
-    let open = |name: &str| fs::read(folder.join(name)).map(Cow::Owned);
-    let weights = match (&single, &index) {
-        (Some(weights), _) => WeightFiles::One(weights),
-        (None, Some(index)) => WeightFiles::Shards { index, open: &open },
-        (None, None) => bail!("model.safetensors or {} is needed in the folder", shards::INDEX),
+    let (single, index) = (folder.join("model.safetensors"), optional(folder, shards::INDEX)?);
+    let open = |name: &str| OnDisk::open(&folder.join(name)).map(|file| Box::new(file) as Box<dyn Source>);
+    let weights = match &index {
+        _ if single.exists() => WeightFiles::One(open("model.safetensors")?),
+        Some(index) => WeightFiles::Shards { index, open: &open },
+        None => bail!("model.safetensors or {} is needed in the folder", shards::INDEX),
     };
-    Ok(Bundle::read(&Files::Folder { config: &config, tokenizer, weights })?)
+    Ok(Bundle::read(Files::Folder { config: &config, tokenizer, weights })?)
 }
 
 /// A tokenizer.json beside the file wins over the one inside it.
 fn read_gguf(path: &Path) -> Result<Bundle> {
-    let file = fs::read(path)?;
+    let file = Box::new(OnDisk::open(path)?);
     let tokenizer = Texts::read(path.parent().unwrap_or(Path::new("")))?;
-    Ok(Bundle::read(&Files::Gguf { file: &file, tokenizer: tokenizer.files() })?)
+    Ok(Bundle::read(Files::Gguf { file, tokenizer: tokenizer.files() })?)
 }
 
 /// The files of a tokenizer that a folder has.
@@ -129,7 +129,8 @@ mod tests {
         let whole = read(Path::new(ATLAS)).unwrap();
         let mut map = serde_json::Map::new();
         let mut shards = [Weights::new(), Weights::new()];
-        for (i, (name, array)) in whole.weights.iter().enumerate() {
+        let all = whole.weights.all().unwrap();
+        for (i, (name, array)) in all.iter().enumerate() {
             map.insert(name.clone(), format!("model-{}-of-2.safetensors", i % 2).into());
             shards[i % 2].insert(name.clone(), array.clone());
         }
@@ -138,7 +139,7 @@ mod tests {
             fs::write(folder.path().join(format!("model-{i}-of-2.safetensors")), bytes).unwrap();
         }
         fs::write(folder.path().join(shards::INDEX), json!({"weight_map": map}).to_string()).unwrap();
-        assert_eq!(read(folder.path()).unwrap().weights, whole.weights);
+        assert_eq!(read(folder.path()).unwrap().weights.all().unwrap(), all);
         fs::remove_file(folder.path().join("model-1-of-2.safetensors")).unwrap();
         let message = message(folder.path());
         let path = folder.path().display().to_string();

@@ -103,7 +103,7 @@ impl ModelArgs {
         let bundle = model::read(&self.model)?;
         let adapter = self.adapter.as_deref().map(|dir| read_adapter(dir, &bundle.config)).transpose()?;
         let (backend, engine) = self.backend.open()?;
-        let base = backend.load_as(&bundle.config, bundle.weights, self.weights.into())?;
+        let base = backend.load_as(&bundle.config, &bundle.weights, self.weights.into())?;
         let adapted = adapter.map(|a| {
             let start = AdapterStart::Tensors(Rc::new(a.tensors));
             base.tune(&Tuning::Lora { lora: a.lora, start }, Optimizer::default())

@@ -20,7 +20,7 @@ use crate::model::config::LlamaConfig;
 use crate::model::tokenizer::{SpecialIds, Tokenizer, TokenizerFiles};
 use crate::model::weights::{self, Array, Weights};
 use crate::reference::adamw::{AdamW, AdamWConfig};
-use crate::reference::llama::Llama;
+use crate::reference::llama::{Llama, named};
 use crate::reference::ops;
 use crate::train::schedule::{Decay, Schedule};
 
@@ -152,7 +152,7 @@ fn train(
         Some(saved) => saved,
         None => (initialise(config, args.seed)?, Progress::default()),
     };
-    let model = Llama::full(config, &initial)?;
+    let model = Llama::full(config, &named(initial)?)?;
     let schedule =
         Schedule { peak: args.rate, warmup: WARMUP, steps: args.steps, decay: Decay::Cosine { floor: 0.05 } };
     let bar = super::progress_bar(args.steps as u64).with_position(progress.step as u64);

@@ -15,6 +15,7 @@ use super::opened::BackendName;
 use super::{model, outputs, progress_bar, remembered, write_whole};
 use crate::data::facts;
 use crate::lab::{Experiment, Session, Slice, Subject, Texts};
+use crate::model::bundle;
 use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Summary};
 
 /// Runs an experiment over its conditions and seeds and writes its record, which the page shows.
@@ -113,8 +114,8 @@ pub fn run(args: Args) -> Result<()> {
     let part = saved.read(&asked)?;
     let bundle = model::read(&args.model)?;
     let (backend, engine) = args.backend.open()?;
-    let title = bundle.title(&name(&args.model));
-    let base = backend.load(&bundle.config, bundle.weights)?;
+    let title = bundle::title(&name(&args.model), &bundle.config);
+    let base = backend.load(&bundle.config, &bundle.weights)?;
     let mut subject = Subject::new(title, bundle.tokenizer, facts, base, backend);
     if let Some(megabytes) = args.memory {
         subject.memory_limit = Some(megabytes * 1_000_000);

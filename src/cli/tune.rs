@@ -19,6 +19,7 @@ use crate::data::feed::Feed;
 use crate::data::instructions;
 use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning, merge_adapter, step_products};
 use crate::model::bundle::Bundle;
+use crate::model::checkpoint::Provide;
 use crate::model::config_json;
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::peft;
@@ -209,14 +210,15 @@ fn start(
     given: Option<peft::Adapter>,
     settings: &Settings,
 ) -> Result<Model> {
-    let mut weights = bundle.weights.clone();
+    let mut weights: Box<dyn Provide> = Box::new(&bundle.weights);
     let mut tuning = Tuning::of(arm, u64::from(settings.seed));
     match (&mut tuning, given) {
         (Tuning::Lora { lora, start }, Some(adapter)) => {
             (*lora, *start) = (adapter.lora, AdapterStart::Tensors(Rc::new(adapter.tensors)));
         }
         (Tuning::Full, Some(adapter)) => {
-            weights = merge_adapter(&bundle.config, &weights, &adapter.lora, adapter.tensors)?;
+            let base = bundle.weights.all()?;
+            weights = Box::new(merge_adapter(&bundle.config, base, &adapter.lora, adapter.tensors)?);
         }
         (_, None) => {}
     }

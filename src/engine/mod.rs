@@ -15,13 +15,14 @@ use std::rc::Rc;
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::model::checkpoint::Provide;
 use crate::model::config::LlamaConfig;
 use crate::model::lora::{AdapterStart, Lora};
-use crate::model::weights::{Precision, Weights, round_matrices};
+use crate::model::weights::{Array, Precision, Weights, round_matrix};
 use crate::record::{ArmSpec, Method, Sampling};
 use crate::train::Optimizer;
 
-pub use autotune::{Choice, Found, choose, step_products};
+pub use autotune::{Choice, Found, choose, rate, step_products};
 pub use cpu::merge_adapter;
 pub use gpu::{MemoryPlan, plan_memory};
 
@@ -114,28 +115,46 @@ pub enum Backend {
 
 impl Backend {
     /// A base model from its tensors, in f32.
-    pub fn load(&self, config: &LlamaConfig, weights: Weights) -> Result<Model> {
+    pub fn load(&self, config: &LlamaConfig, weights: impl Provide) -> Result<Model> {
         self.load_as(config, weights, Precision::F32)
     }
 
     /// A base model whose matrices are held in a precision. In f16 they are rounded and take half the memory of the
     /// GPU; an adapter shares them, a full arm trains an f32 copy. The CPU rounds them too, but holds f32.
     ///
+    /// Takes one tensor after the other, so that nothing is held twice but the largest.
+    ///
     /// # Errors
     /// When a value is beyond f16's range, or a tensor is missing or of another shape.
-    pub fn load_as(&self, config: &LlamaConfig, mut weights: Weights, precision: Precision) -> Result<Model> {
-        if precision == Precision::F16 {
-            round_matrices(&mut weights)?;
-        }
+    pub fn load_as(
+        &self,
+        config: &LlamaConfig,
+        mut weights: impl Provide,
+        precision: Precision,
+    ) -> Result<Model> {
+        let mut take = |name: &str, shape: &[usize]| -> Result<Array> {
+            let mut array = weights.take(name)?;
+            if array.shape != shape {
+                let message = format!("{name} is of shape {:?}, it must be of shape {shape:?}", array.shape);
+                return Err(Error::Shape { op: "load", message });
+            }
+            if precision == Precision::F16 {
+                round_matrix(name, &mut array)?;
+            }
+            Ok(array)
+        };
         match self {
             Self::Gpu(gpu) => {
-                let model = gpu::GpuModel::new(gpu.clone(), config, &weights, precision)?;
+                let model = gpu::GpuModel::new(gpu.clone(), config, &mut take, precision)?;
                 Ok(Model::Gpu(Box::new(model)))
             }
-            Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, Rc::new(weights))?))),
+            Self::Cpu => Ok(Model::Cpu(Box::new(cpu::CpuModel::new(config, &mut take)?))),
         }
     }
 }
+
+/// Gives the tensor of a name and a shape, once.
+type Take<'a> = dyn FnMut(&str, &[usize]) -> Result<Array> + 'a;
 
 fn a_base() -> Error {
     Error::Shape { op: "train_step", message: "a base does not train".into() }

@@ -199,6 +199,13 @@ impl Gpu {
         self.note(Traffic { written: size_of_val(data) as u64, ..Traffic::default() });
     }
 
+    /// Sends off what was written, so that the copies of it that wait for a submit can go.
+    pub fn flush(&self) {
+        self.queue.submit([]);
+        #[cfg(not(target_arch = "wasm32"))]
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
+
     /// What went to and from the device so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic.get()

@@ -3,6 +3,7 @@
 use crate::engine::{Backend, MemoryPlan, Storage, Tuning, plan_memory};
 use crate::error::{Error, Result};
 use crate::model::config::LlamaConfig;
+use crate::model::weights::Precision;
 use crate::record::{ArmSpec, Settings};
 
 /// Bytes that are free for a run; `None` where nobody can say, as on a GPU of its own memory.
@@ -38,15 +39,16 @@ pub type BatchShape = (usize, usize, usize);
 pub fn check(
     config: &LlamaConfig,
     settings: &Settings,
+    storage: Storage,
     shape: impl Fn(&ArmSpec) -> BatchShape,
     limit: Option<u64>,
 ) -> Result<()> {
     let Some(limit) = limit else { return Ok(()) };
-    let base = config.parameters() as u64 * 4;
+    let base = config.parameters() as u64 * if storage.weights == Precision::F16 { 2 } else { 4 };
     let own = |arm: &ArmSpec, divisor: usize| -> Result<u64> {
         let (rows, time, accumulate) = shape(arm);
         let rows = rows.div_ceil(divisor);
-        Ok(plan(config, arm, (rows, time, accumulate * divisor))?.total.saturating_sub(base))
+        Ok(plan(config, arm, storage, (rows, time, accumulate * divisor))?.total.saturating_sub(base))
     };
     let each = settings.arms.iter().map(|arm| own(arm, 1)).collect::<Result<Vec<u64>>>()?;
     let needed = base + each.iter().sum::<u64>();
@@ -83,9 +85,14 @@ pub fn check(
     Err(Error::Memory { needed: megabytes(needed), available: megabytes(limit), remedy })
 }
 
-fn plan(config: &LlamaConfig, arm: &ArmSpec, (rows, time, accumulate): BatchShape) -> Result<MemoryPlan> {
+fn plan(
+    config: &LlamaConfig,
+    arm: &ArmSpec,
+    storage: Storage,
+    (rows, time, accumulate): BatchShape,
+) -> Result<MemoryPlan> {
     let to_base = arm.regularisers.kl_to_base > 0.0;
-    plan_memory(config, &Tuning::of(arm, 0), Storage::default(), rows, time, accumulate, to_base)
+    plan_memory(config, &Tuning::of(arm, 0), storage, rows, time, accumulate, to_base)
 }
 
 fn megabytes(bytes: u64) -> String {
@@ -106,13 +113,18 @@ mod tests {
         };
         let settings = Settings::default().with_arms(vec![arm("a", false), arm("b", true), arm("c", true)]);
         let shape = |_: &ArmSpec| (8, 64, 1);
-        let refused = |limit| check(&config, &settings, shape, Some(limit)).map_err(|e| e.to_string());
+        let refused = |limit| {
+            check(&config, &settings, Storage::default(), shape, Some(limit)).map_err(|e| e.to_string())
+        };
         let base = config.parameters() as u64 * 4;
-        let each: Vec<u64> =
-            settings.arms.iter().map(|a| plan(&config, a, (8, 64, 1)).unwrap().total - base).collect();
+        let each: Vec<u64> = settings
+            .arms
+            .iter()
+            .map(|a| plan(&config, a, Storage::default(), (8, 64, 1)).unwrap().total - base)
+            .collect();
         let all = base + each.iter().sum::<u64>();
         refused(all).unwrap();
-        check(&config, &settings, shape, None).unwrap();
+        check(&config, &settings, Storage::default(), shape, None).unwrap();
         let message = refused(all - 1).unwrap_err();
         assert!(message.contains("these arms alone: a, b"), "{message}");
         assert!(message.contains("a batch of 4, 2 batches to a step"), "{message}");

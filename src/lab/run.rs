@@ -63,9 +63,10 @@ pub struct Arm {
 }
 
 impl Arm {
-    pub fn new(spec: &ArmSpec, settings: &Settings, base: &Model) -> Result<Self> {
+    pub fn new(spec: &ArmSpec, settings: &Settings, subject: &Subject) -> Result<Self> {
         let tuning = Tuning::of(spec, u64::from(settings.seed));
-        let model = base.tune(&tuning, Optimizer::of(spec, settings))?;
+        let model = subject.base.tune(&tuning, Optimizer::of(spec, settings))?;
+        let model = if subject.storage.checkpoint { model.checkpointed() } else { model };
         Ok(Self {
             schedule: Schedule::of(spec, settings.steps),
             spec: spec.clone(),
@@ -113,12 +114,9 @@ impl Run {
         let feed = Feed::new(train, settings.batch, settings.accumulate, Some(u64::from(settings.seed)))
             .with_replay(replayed(&rows, &settings, subject)?);
         let shape = |arm: &ArmSpec| feed.shape(arm.regularisers.replay as usize);
-        memory::check(subject.base.config(), &settings, shape, subject.memory_limit)?;
-        let arms = settings
-            .arms
-            .iter()
-            .map(|spec| Arm::new(spec, &settings, &subject.base))
-            .collect::<Result<_>>()?;
+        memory::check(subject.base.config(), &settings, subject.storage, shape, subject.memory_limit)?;
+        let arms =
+            settings.arms.iter().map(|spec| Arm::new(spec, &settings, subject)).collect::<Result<_>>()?;
         Ok(Self {
             id,
             facts: subject.facts.clone(),

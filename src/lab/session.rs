@@ -207,7 +207,7 @@ impl Session {
         let rows = settings.batch + first.regularisers.replay;
         let blank = Batch::new(&[], rows as usize, settings.max_len as usize);
         let micro = vec![blank; settings.accumulate as usize];
-        Arm::new(first, settings, &self.subject.base)?.model.prepare_step(&micro).await
+        Arm::new(first, settings, &self.subject)?.model.prepare_step(&micro).await
     }
 
     /// The matrix products of a run's steps, for trials of their kernels.

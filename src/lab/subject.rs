@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::data::facts::Fact;
-use crate::engine::{Backend, Model};
+use crate::engine::{Backend, Model, Storage};
 use crate::error::Result;
 use crate::model::tokenizer::Tokenizer;
 use crate::model::weights::Weights;
@@ -18,6 +18,8 @@ pub struct Subject {
     pub base: Model,
     /// Where the base runs.
     pub backend: Backend,
+    /// How the base's matrices are held, and what arms keep of their activations.
+    pub storage: Storage,
     /// Bytes that the base and all arms may take together; unknown where there is none.
     pub memory_limit: Option<u64>,
     /// The base's weights, once they were asked for.
@@ -28,7 +30,17 @@ impl Subject {
     /// `base` runs on `backend`.
     pub fn new(title: String, tokenizer: Tokenizer, facts: Vec<Fact>, base: Model, backend: Backend) -> Self {
         let memory_limit = super::memory::available(&backend);
-        Self { title, tokenizer, facts: Rc::new(facts), base, backend, memory_limit, weights: None }
+        let facts = Rc::new(facts);
+        Self {
+            title,
+            tokenizer,
+            facts,
+            base,
+            backend,
+            storage: Storage::default(),
+            memory_limit,
+            weights: None,
+        }
     }
 
     pub(super) async fn weights(&mut self) -> Result<Rc<Weights>> {

@@ -1,19 +1,20 @@
 //! A model's files, read together and checked against each other.
 
+use super::checkpoint::Checkpoint;
 use super::config::LlamaConfig;
 use super::config_json;
-use super::gguf::Gguf;
+use super::gguf::{self, Gguf};
 use super::shards::{self, Open};
+use super::source::Source;
 pub use super::tokenizer::TokenizerFiles;
 use super::tokenizer::{SpecialIds, Tokenizer};
-use super::weights::{self, Weights};
 use crate::error::{Error, Result};
 
 /// Where a Hugging Face folder keeps its weights.
 pub enum WeightFiles<'a> {
-    /// The bytes of model.safetensors.
-    One(&'a [u8]),
-    /// The bytes of model.safetensors.index.json, and what gives the bytes of the shards that it names.
+    /// model.safetensors.
+    One(Box<dyn Source>),
+    /// The bytes of model.safetensors.index.json, and what gives the shards that it names.
     Shards { index: &'a [u8], open: Open<'a> },
 }
 
@@ -27,60 +28,64 @@ pub enum Files<'a> {
         weights: WeightFiles<'a>,
     },
     /// A GGUF file, whose own tokenizer is used where no other is given.
-    Gguf { file: &'a [u8], tokenizer: Option<TokenizerFiles<'a>> },
+    Gguf { file: Box<dyn Source>, tokenizer: Option<TokenizerFiles<'a>> },
 }
 
 /// A model ready to be loaded into an engine.
 pub struct Bundle {
     pub config: LlamaConfig,
     pub tokenizer: Tokenizer,
-    pub weights: Weights,
+    /// To be read: so far their names and shapes are checked.
+    pub weights: Checkpoint<'static>,
     /// What was taken otherwise than the files say, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Bundle {
-    /// Allocates a small multiple of the files' sizes, whatever they claim.
+    /// Reads everything but the weights, of which it reads the header. Allocates a small multiple of what it reads, whatever
+    /// that claims.
     ///
     /// # Errors
     /// Whatever is wrong with one of the files, by its name; a tokenizer with more tokens than the model.
-    pub fn read(files: &Files) -> Result<Self> {
+    pub fn read(files: Files) -> Result<Self> {
         match files {
             Files::Folder { config, tokenizer, weights } => {
                 let cut = config_json::cut_positions(config);
                 let mut config = LlamaConfig::from_json(config)?;
-                let tokenizer = read_tokenizer(tokenizer, &config)?;
+                let tokenizer = read_tokenizer(&tokenizer, &config)?;
                 let (mut weights, file) = match weights {
-                    WeightFiles::One(bytes) => {
+                    WeightFiles::One(source) => {
                         let file = "model.safetensors";
-                        (weights::read(bytes, file)?, file)
+                        (Checkpoint::safetensors(file, source)?, file)
                     }
-                    WeightFiles::Shards { index, open } => (shards::read(index, *open)?, shards::INDEX),
+                    WeightFiles::Shards { index, open } => (shards::read(index, open)?, shards::INDEX),
                 };
-                let notes = weights::fit(&mut weights, &mut config, file)?.into_iter().chain(cut).collect();
+                let notes = weights.fit(&mut config, file)?.into_iter().chain(cut).collect();
                 Ok(Self { config, tokenizer, weights, notes })
             }
             Files::Gguf { file, tokenizer } => {
-                let gguf = Gguf::parse(file)?;
+                let head = gguf::head(&*file)?;
+                let gguf = Gguf::parse(&head, &*file)?;
                 let mut config = gguf.config()?;
                 let tokenizer = match tokenizer {
-                    Some(files) => read_tokenizer(files, &config)?,
+                    Some(files) => read_tokenizer(&files, &config)?,
                     None => check_tokenizer(gguf.tokenizer()?, &config)?,
                 };
-                let mut weights = gguf.weights(&config)?;
-                let notes = weights::fit(&mut weights, &mut config, "the GGUF file")?.into_iter().collect();
+                let tensors = gguf.tensors(&config)?;
+                let mut weights = Checkpoint::of(gguf::FILE, file, tensors);
+                let notes = weights.fit(&mut config, gguf::FILE)?.into_iter().collect();
                 Ok(Self { config, tokenizer, weights, notes })
             }
         }
     }
+}
 
-    /// "Atlas, 2,016,960 parameters".
-    pub fn title(&self, name: &str) -> String {
-        let digits = self.config.parameters().to_string();
-        let groups: Vec<&str> =
-            digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-        format!("{name}, {} parameters", groups.join(","))
-    }
+/// "Atlas, 2,016,960 parameters".
+pub fn title(name: &str, config: &LlamaConfig) -> String {
+    let digits = config.parameters().to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    format!("{name}, {} parameters", groups.join(","))
 }
 
 fn read_tokenizer(files: &TokenizerFiles, config: &LlamaConfig) -> Result<Tokenizer> {

@@ -1,21 +1,27 @@
 //! GGUF files, as llama.cpp keeps models: configuration, tensors and tokenizer in one file.
 
-mod blocks;
 mod header;
 mod vocabulary;
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use header::{Array as List, Header, Value};
 
+use super::checkpoint::Stored;
 use super::config::LlamaConfig;
 use super::config_json::{invalid, size_within};
 use super::rope::Llama3Scaling;
-use super::weights::{Array, Weights};
+use super::source::Source;
 use crate::error::{Error, Result};
 
 /// How errors call the file.
-const FILE: &str = "the GGUF file";
+pub(super) const FILE: &str = "the GGUF file";
+
+/// Bytes of a file that are read first, in which the header of most small models ends, and how much more each time.
+const FIRST: u64 = 4 << 20;
+const MORE: u64 = 4;
+/// A header's longest: Llama 3's takes 8 MB.
+const LONGEST: u64 = 256 << 20;
 
 /// Fields of a llama that this program follows, or that say nothing about what the model computes.
 const KNOWN: [&str; 13] = [
@@ -42,16 +48,38 @@ const NEUTRAL: [(&str, &[f64]); 4] = [
     ("rope.scale_linear", &[0.0, 1.0]),
 ];
 
-/// A GGUF file whose header has been checked; borrows the file.
+/// The bytes of a file up to the end of its header, and some more.
+///
+/// # Errors
+/// A file that cannot be read, or whose header does not fit it.
+pub fn head(source: &dyn Source) -> Result<Vec<u8>> {
+    let longest = source.size().min(LONGEST);
+    let mut length = FIRST.min(longest);
+    loop {
+        let bytes = source.read(0..length).map_err(|error| {
+            invalid(FILE, "header", &format!("it cannot be read: {error}"), "Fetch the file again")
+        })?;
+        // What more bytes would not mend is found by whoever parses them.
+        if length == longest || Header::read(&bytes, source.size()).is_ok() {
+            return Ok(bytes.into_owned());
+        }
+        length = (MORE * length).min(longest);
+    }
+}
+
+/// A GGUF file whose header has been checked; borrows the header.
 pub struct Gguf<'a> {
     header: Header<'a>,
+    source: &'a dyn Source,
 }
 
 impl<'a> Gguf<'a> {
+    /// `head`: of this file, see [`head`].
+    ///
     /// # Errors
     /// A header that does not fit its file; a model that is no llama, or one in several files.
-    pub fn parse(file: &'a [u8]) -> Result<Self> {
-        let gguf = Self { header: Header::read(file)? };
+    pub fn parse(head: &'a [u8], source: &'a dyn Source) -> Result<Self> {
+        let gguf = Self { header: Header::read(head, source.size())?, source };
         let architecture = gguf.text("general.architecture")?.unwrap_or("none");
         if architecture != "llama" {
             return Err(refuse(&format!("general.architecture {architecture}")));
@@ -129,7 +157,10 @@ impl<'a> Gguf<'a> {
     /// numbers that the factors come from are the same for all these models but one, so they are found by trying.
     fn rope_scaling(&self, plain: &LlamaConfig) -> Result<Option<Llama3Scaling>> {
         let Some(tensor) = self.header.tensors.get("rope_freqs.weight") else { return Ok(None) };
-        let factors = tensor.blocks.decode(tensor.bytes)?;
+        let place = tensor.offset..tensor.offset + tensor.size as u64;
+        let bytes =
+            self.source.read(place).map_err(|error| wrong("rope_freqs.weight", &error.to_string()))?;
+        let factors = tensor.encoding.decode(&bytes)?;
         let scaling = Llama3Scaling {
             factor: factors.iter().fold(1.0, |largest, factor| largest.max(f64::from(*factor))),
             low_freq_factor: 1.0,
@@ -147,12 +178,12 @@ impl<'a> Gguf<'a> {
         }
     }
 
-    /// The tensors as f32, under Hugging Face's names and with its order of rows.
+    /// The tensors under Hugging Face's names, to be read in its order of rows.
     ///
     /// # Errors
     /// A tensor that a Llama does not have, by its name.
-    pub fn weights(&self, config: &LlamaConfig) -> Result<Weights> {
-        let mut weights = Weights::new();
+    pub fn tensors(&self, config: &LlamaConfig) -> Result<BTreeMap<String, Stored>> {
+        let mut tensors = BTreeMap::new();
         for (name, tensor) in &self.header.tensors {
             if *name == "rope_freqs.weight" {
                 continue;
@@ -163,17 +194,12 @@ impl<'a> Gguf<'a> {
                 name if name.ends_with("attn_k.weight") => Some(config.num_key_value_heads),
                 _ => None,
             };
-            let rows = tensor.shape[0];
-            let bytes = match heads {
-                Some(heads) if rows == heads * config.head_dim => {
-                    Cow::Owned(unpermute(tensor.bytes, heads, config.head_dim))
-                }
-                _ => Cow::Borrowed(tensor.bytes),
-            };
-            let data = tensor.blocks.decode(&bytes)?;
-            weights.insert(their_name, Array::new(tensor.shape.clone(), data)?);
+            let turned = heads.map(|heads| [heads, config.head_dim]);
+            let turned = turned.filter(|[heads, head_dim]| tensor.shape[0] == heads * head_dim);
+            let (shape, encoding, offset) = (tensor.shape.clone(), tensor.encoding, tensor.offset);
+            tensors.insert(their_name, Stored { shape, encoding, offset, turned });
         }
-        Ok(weights)
+        Ok(tensors)
     }
 
     fn text(&self, field: &str) -> Result<Option<&'a str>> {
@@ -263,24 +289,6 @@ fn hugging_face_name(name: &str) -> Option<String> {
             format!("model.layers.{layer}.{name}.weight")
         }
     })
-}
-
-/// Rows of q or k, (H * D, C) in whatever encoding, from llama.cpp's order to Hugging Face's: llama.cpp turns
-/// neighbours (2i, 2i + 1) of a head together, Hugging Face (i, i + D/2).
-///
-/// Source: `LlamaTensorProcessor` of transformers, which undoes the permutation of convert_hf_to_gguf.py.
-fn unpermute(bytes: &[u8], heads: usize, head_dim: usize) -> Vec<u8> {
-    let row = bytes.len() / (heads * head_dim);
-    let mut out = Vec::with_capacity(bytes.len());
-    for head in 0..heads {
-        for half in 0..2 {
-            for i in 0..head_dim / 2 {
-                let from = head * head_dim + 2 * i + half;
-                out.extend_from_slice(&bytes[from * row..(from + 1) * row]);
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

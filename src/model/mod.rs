@@ -2,8 +2,10 @@
 
 pub mod bundle;
 pub mod chat;
+pub mod checkpoint;
 pub mod config;
 pub mod config_json;
+mod encoding;
 pub mod gguf;
 mod jinja;
 pub mod layout;
@@ -12,6 +14,7 @@ pub mod peft;
 mod peft_patterns;
 pub mod rope;
 pub mod shards;
+pub mod source;
 pub mod tokenizer;
 mod tokenizer_file;
 pub mod weights;

@@ -169,7 +169,7 @@ mod tests {
                 (name, Array { shape, data })
             })
             .collect();
-        let merged = merge_adapter(&model(), &base, &read.lora, read.tensors).unwrap();
+        let merged = merge_adapter(&model(), base.clone(), &read.lora, read.tensors).unwrap();
         for ((linear, rank), scale) in LINEARS.into_iter().zip(ranks).zip(scales) {
             let part = |part: &str| {
                 tensors.get(&format!("{PREFIX}{linear}.{part}")).map_or(vec![], |t| t.data.clone())

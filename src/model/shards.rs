@@ -1,20 +1,21 @@
 //! Weights in several safetensors files, as `model.safetensors.index.json` lists them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use serde::Deserialize;
 
+use super::checkpoint::Checkpoint;
 use super::config_json::invalid;
-use super::weights::{self, Weights, is_derived};
+use super::source::Source;
+use super::weights::is_derived;
 use crate::error::Result;
 
 /// The index's name in a model's folder.
 pub const INDEX: &str = "model.safetensors.index.json";
 
-/// Gives the bytes of the file of a name.
-pub type Open<'a> = &'a dyn Fn(&str) -> io::Result<Cow<'a, [u8]>>;
+/// Gives the file of a name.
+pub type Open<'a> = &'a dyn Fn(&str) -> io::Result<Box<dyn Source>>;
 
 #[derive(Deserialize)]
 struct Index {
@@ -22,13 +23,12 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// Reads the shards that `index` lists, one after the other, so that the bytes of one at most are held
-/// beside the tensors.
+/// The tensors in the shards that `index` lists.
 ///
 /// # Errors
 /// An index that leads out of the folder; a shard that is missing or damaged; a shard without a tensor that
 /// the index looks for in it, or with one that it does not.
-pub fn read(index: &[u8], open: Open) -> Result<Weights> {
+pub fn read(index: &[u8], open: Open) -> Result<Checkpoint<'static>> {
     let wrong = |field: &str, message: &str, remedy: &str| invalid(INDEX, field, message, remedy);
     let index: Index = serde_json::from_slice(index)
         .map_err(|error| wrong("the file", &error.to_string(), "It is damaged; fetch it again"))?;
@@ -36,26 +36,27 @@ pub fn read(index: &[u8], open: Open) -> Result<Weights> {
     for (tensor, shard) in &index.weight_map {
         shards.entry(shard).or_default().insert(tensor);
     }
-    let mut all = Weights::new();
+    let mut all = Checkpoint::default();
     for (shard, expected) in shards {
         if shard.contains(['/', '\\', ':']) || shard.contains("..") || !shard.ends_with(".safetensors") {
             let remedy = "Name .safetensors files that lie beside the index";
             return Err(wrong("weight_map", &format!("{shard:?} is no file's name"), remedy));
         }
-        let bytes = open(shard).map_err(|error| {
+        let source = open(shard).map_err(|error| {
             let remedy = format!("Put {shard} beside {INDEX}");
             wrong("weight_map", &format!("{shard} cannot be read: {error}"), &remedy)
         })?;
-        let tensors = weights::read(&bytes, shard)?;
-        let unlisted = tensors.keys().find(|name| !expected.contains(name.as_str()) && !is_derived(name));
-        let absent = expected.iter().find(|name| !tensors.contains_key(**name) && !is_derived(name));
+        let tensors = Checkpoint::safetensors(shard, source)?;
+        let there: BTreeSet<&str> = tensors.names().collect();
+        let unlisted = there.iter().find(|name| !expected.contains(*name) && !is_derived(name));
+        let absent = expected.iter().find(|name| !there.contains(*name) && !is_derived(name));
         if let Some((name, message)) = unlisted
-            .map(|name| (name.as_str(), format!("{INDEX} does not list it in this file")))
+            .map(|name| (*name, format!("{INDEX} does not list it in this file")))
             .or(absent.map(|name| (*name, format!("missing, though {INDEX} lists it in this file"))))
         {
             return Err(invalid(shard, name, &message, "Fetch index and shards of one model again"));
         }
-        all.extend(tensors);
+        all.append(tensors);
     }
     Ok(all)
 }
@@ -63,7 +64,7 @@ pub fn read(index: &[u8], open: Open) -> Result<Weights> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::weights::{Array, Precision, write};
+    use crate::model::weights::{Array, Precision, Weights, write};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -72,16 +73,17 @@ mod tests {
         write(&names.iter().map(tensor).collect(), Precision::F16).unwrap()
     }
 
-    fn open(name: &str) -> io::Result<Cow<'static, [u8]>> {
+    fn open(name: &str) -> io::Result<Box<dyn Source>> {
         match name {
-            "1.safetensors" => Ok(shard(&["a", "b"]).into()),
-            "2.safetensors" => Ok(shard(&["c"]).into()),
+            "1.safetensors" => Ok(Box::new(shard(&["a", "b"]))),
+            "2.safetensors" => Ok(Box::new(shard(&["c"]))),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
     fn read_map(map: serde_json::Value) -> Result<Weights> {
-        read(json!({"metadata": {"total_size": 1u64 << 60}, "weight_map": map}).to_string().as_bytes(), &open)
+        let index = json!({"metadata": {"total_size": 1u64 << 60}, "weight_map": map}).to_string();
+        read(index.as_bytes(), &open)?.all()
     }
 
     #[test]
@@ -95,7 +97,7 @@ mod tests {
     fn derived_tensors_may_be_listed_or_not() {
         let frequencies = "model.layers.0.self_attn.rotary_emb.inv_freq";
         let open: Open = &|name| {
-            Ok(if name == "1.safetensors" { shard(&["a"]) } else { shard(&["b", frequencies]) }.into())
+            Ok(Box::new(if name == "1.safetensors" { shard(&["a"]) } else { shard(&["b", frequencies]) }))
         };
         for listed in [
             json!({"a": "1.safetensors", "b": "2.safetensors"}),
@@ -103,7 +105,7 @@ mod tests {
             frequencies: "1.safetensors", "b": "2.safetensors"}),
         ] {
             let index = json!({"weight_map": listed}).to_string();
-            assert!(read(index.as_bytes(), open).unwrap().contains_key("b"));
+            assert!(read(index.as_bytes(), open).unwrap().names().any(|name| name == "b"));
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use half::{bf16, f16};
+use half::f16;
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
-use super::config::LlamaConfig;
+use super::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 
 /// A tensor in row-major order.
@@ -52,77 +52,16 @@ impl Precision {
 /// Reads every tensor of a safetensors file; `file` names it in errors.
 ///
 /// Allocates no more than a small multiple of `bytes`, whatever the header claims.
+///
+/// # Errors
+/// What is wrong with the file; a value that is not finite.
 pub fn read(bytes: &[u8], file: &str) -> Result<Weights> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| Error::Format {
-        file: file.to_string(),
-        field: "header".to_string(),
-        message: error.to_string(),
-        remedy: "The file is damaged or no safetensors file; fetch it again".to_string(),
-    })?;
-    let mut weights = Weights::new();
-    for (name, view) in tensors.tensors() {
-        let data = numbers(&view).ok_or_else(|| Error::Unsupported {
-            feature: format!("{file}: tensor {name} of type {:?}", view.dtype()),
-            remedy: "Convert it to f32, f16 or bf16".to_string(),
-        })?;
-        weights.insert(name, Array::new(view.shape().to_vec(), data)?);
-    }
-    Ok(weights)
-}
-
-fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let bytes = view.data();
-    match view.dtype() {
-        Dtype::F32 => Some(each(bytes, f32::from_le_bytes)),
-        Dtype::F16 => Some(each(bytes, |pair| f16::from_le_bytes(pair).to_f32())),
-        Dtype::BF16 => Some(each(bytes, |pair| bf16::from_le_bytes(pair).to_f32())),
-        _ => None,
-    }
-}
-
-pub(super) fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    let (chunks, _) = bytes.as_chunks::<N>();
-    chunks.iter().map(|chunk| number(*chunk)).collect()
+    Checkpoint::safetensors(file, Box::new(bytes))?.all()
 }
 
 /// Whether a tensor of older files is one that the model computes itself.
 pub(super) fn is_derived(name: &str) -> bool {
     name.ends_with("rotary_emb.inv_freq")
-}
-
-/// Checks that `weights` are the tensors of `config`, no fewer, and with its shapes. Removes what
-/// the model computes itself (rotary frequencies) and a copy of a tied output layer.
-///
-/// A file may say that the output layer is the embedding and hold two different ones: then the layers are those that
-/// were saved, as in transformers 5, `config` is corrected, and what is returned says so. Where the output layer alone
-/// was saved it is the embedding.
-///
-/// Allocates by what `weights` holds, not by how many layers the configuration claims.
-///
-/// # Errors
-/// [`Error::Format`] naming the tensor.
-pub fn fit(weights: &mut Weights, config: &mut LlamaConfig, file: &str) -> Result<Option<String>> {
-    const EMBEDDING: &str = "model.embed_tokens.weight";
-    const HEAD: &str = "lm_head.weight";
-    weights.retain(|name, _| !is_derived(name));
-    let mut note = None;
-    if config.tie_word_embeddings
-        && let Some(head) = weights.remove(HEAD)
-    {
-        match weights.get(EMBEDDING) {
-            Some(embedding) if *embedding == head => {}
-            Some(_) => {
-                weights.insert(HEAD.into(), head);
-                config.tie_word_embeddings = false;
-                note = Some(format!(
-                    "{file}: tie_word_embeddings is true, but the saved {HEAD} is not {EMBEDDING}; each is used as it was saved"
-                ));
-            }
-            None => drop(weights.insert(EMBEDDING.into(), head)),
-        }
-    }
-    check(weights, config.each_tensor(), file, "Use weights that belong to this configuration")?;
-    Ok(note)
 }
 
 /// Checks that `weights` are the `expected` tensors, by name and shape, and finite; `file` and `remedy` are for
@@ -192,21 +131,22 @@ pub fn round_to_f16(weights: &mut Weights) {
     }
 }
 
-/// [`round_to_f16`] of the matrices, which are what [`Precision::F16`] holds as f16 in memory; norms stay.
+/// [`round_to_f16`] of a matrix, which is what [`Precision::F16`] holds as f16 in memory; norms stay.
 ///
 /// # Errors
-/// [`Error::Setting`] for a tensor with a value beyond f16's range.
-pub fn round_matrices(weights: &mut Weights) -> Result<()> {
-    for (name, array) in weights.iter_mut().filter(|(_, array)| array.shape.len() > 1) {
-        for value in &mut array.data {
-            let rounded = f16::from_f32(*value).to_f32();
-            if value.is_finite() && rounded.is_infinite() {
-                let message = format!("{name} holds {value}, f16 ends at {}", f16::MAX);
-                let remedy = "Hold the weights as f32".into();
-                return Err(Error::Setting { field: "weights", message, remedy });
-            }
-            *value = rounded;
+/// [`Error::Setting`] for a value beyond f16's range.
+pub fn round_matrix(name: &str, array: &mut Array) -> Result<()> {
+    if array.shape.len() < 2 {
+        return Ok(());
+    }
+    for value in &mut array.data {
+        let rounded = f16::from_f32(*value).to_f32();
+        if value.is_finite() && rounded.is_infinite() {
+            let message = format!("{name} holds {value}, f16 ends at {}", f16::MAX);
+            let remedy = "Hold the weights as f32".into();
+            return Err(Error::Setting { field: "weights", message, remedy });
         }
+        *value = rounded;
     }
     Ok(())
 }
@@ -214,6 +154,7 @@ pub fn round_matrices(weights: &mut Weights) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::bf16;
     use proptest::prelude::*;
 
     fn some() -> Weights {
@@ -240,39 +181,6 @@ mod tests {
         assert_eq!(read(&file(Dtype::BF16), "test").unwrap()["a"].data, [1.5, -2.0]);
         let error = read(&file(Dtype::I16), "test").unwrap_err();
         assert!(matches!(error, Error::Unsupported { .. }), "{error}");
-    }
-
-    #[test]
-    fn wrong_tensors_are_named() {
-        let json = br#"{"hidden_size":2,"intermediate_size":2,"num_hidden_layers":1,
-            "num_attention_heads":1,"vocab_size":3,"tie_word_embeddings":true}"#;
-        let config = LlamaConfig::from_json(json).unwrap();
-        let zeros = |shape: &Vec<usize>| Array::new(shape.clone(), vec![0.0; shape.iter().product()]);
-        let mut good: Weights =
-            config.tensors().iter().map(|(name, shape)| (name.clone(), zeros(shape).unwrap())).collect();
-        let (embedding, head) = ("model.embed_tokens.weight", "lm_head.weight");
-        good.insert(head.to_string(), good[embedding].clone());
-        fit(&mut good, &mut config.clone(), "test").unwrap();
-        assert!(!good.contains_key("lm_head.weight"), "a tied copy is dropped");
-        let mut only_head = good.clone();
-        let saved = only_head.remove(embedding).unwrap();
-        only_head.insert(head.to_string(), saved);
-        assert_eq!(fit(&mut only_head, &mut config.clone(), "test").unwrap(), None);
-        assert_eq!(only_head, good, "the one that is saved is both");
-        let (mut two, mut corrected) = (good.clone(), config.clone());
-        two.insert(head.to_string(), Array { data: vec![1.0; 6], ..good[embedding].clone() });
-        let note = fit(&mut two, &mut corrected, "test").unwrap().unwrap();
-        assert!(note.contains("tie_word_embeddings") && !corrected.tie_word_embeddings, "{note}");
-        assert_eq!(two[head].data, [1.0; 6]);
-        let with = |change: &dyn Fn(&mut Weights)| {
-            let mut weights = good.clone();
-            change(&mut weights);
-            fit(&mut weights, &mut config.clone(), "test").unwrap_err().to_string()
-        };
-        assert!(with(&|w| drop(w.remove("model.norm.weight"))).contains("model.norm.weight: missing"));
-        assert!(with(&|w| drop(w.insert("x".to_string(), some()["a"].clone()))).contains("x: not a tensor"));
-        assert!(with(&|w| w.get_mut("model.norm.weight").unwrap().shape = vec![2, 1]).contains("[2, 1]"));
-        assert!(with(&|w| w.get_mut("model.norm.weight").unwrap().data[0] = f32::NAN).contains("finite"));
     }
 
     proptest! {

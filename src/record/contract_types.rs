@@ -82,6 +82,7 @@ fn plain(schema: &Value, indent: &str) -> String {
         "boolean" => "boolean".into(),
         "null" => "null".into(),
         "bytes" => "Uint8Array<ArrayBuffer>".into(),
+        "blobs" => "Blob[]".into(),
         "array" => array(schema, indent),
         "object" => match schema.get("additionalProperties") {
             Some(value) if value.is_object() => format!("{{ [key: string]: {} }}", written(value, indent)),

@@ -13,8 +13,17 @@ use super::settings::Settings;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
-    /// The model's files and the facts; answered by [`Message::Ready`].
-    Load(Box<Files>),
+    /// A model and the facts; answered by [`Message::Ready`], or by [`Message::Refused`], and then the model before stays.
+    Load(Box<Load>),
+    /// What a model is and what it takes here, before it is loaded; answered by [`Message::Inspected`] or
+    /// [`Message::Refused`].
+    Inspect {
+        model: ModelFiles,
+        /// Of the first LoRA arm and its batches.
+        settings: Settings,
+        #[serde(default)]
+        blobs: Blobs,
+    },
     /// Makes ready what the first step of a run with these settings needs, while nobody waits for it; not answered.
     WarmUp {
         settings: Settings,
@@ -73,21 +82,96 @@ pub enum Command {
 
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Files {
+pub struct Load {
     pub backend: BackendChoice,
-    pub name: String,
-    pub config: String,
-    pub tokenizer: String,
-    pub tokenizer_config: Option<String>,
-    /// model.safetensors, a Uint8Array.
-    #[serde(with = "serde_bytes")]
-    #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
-    pub weights: Vec<u8>,
+    pub model: ModelFiles,
+    /// How the base's matrices are held.
+    #[serde(default)]
+    pub weights: HeldAs,
+    /// Whether arms keep no activations but each layer's input, and compute the others twice.
+    #[serde(default)]
+    pub checkpoint: bool,
     /// facts.jsonl.
     pub facts: String,
     /// The last [`Message::Found`] on this machine.
     #[serde(default)]
     pub found: Option<String>,
+    #[serde(default)]
+    pub blobs: Blobs,
+}
+
+/// The files of a model.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ModelFiles {
+    /// What it is called on the page.
+    pub name: String,
+    /// The files' names, in the order of the command's `blobs`: a Hugging Face folder's, or one that ends with .gguf, with a
+    /// tokenizer beside it where its own is not to be used.
+    pub files: Vec<String>,
+    /// How many layers are kept, from the first on; all of them if not given.
+    #[serde(default)]
+    pub layers: Option<u32>,
+}
+
+/// The contents of the files, which cross the worker's border beside what is parsed: Blobs, of which a range is read at a
+/// time.
+#[derive(Debug, Default, Deserialize)]
+pub struct Blobs {}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Blobs {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Blobs".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "blobs" })
+    }
+}
+
+/// How the matrices of a base are held on the GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum HeldAs {
+    #[default]
+    F32,
+    F16,
+}
+
+/// A model that was inspected.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ModelInfo {
+    /// "SmolLM2, 134,515,008 parameters".
+    pub title: String,
+    pub parameters: u64,
+    pub layers: u32,
+    pub vocabulary: u32,
+    /// Longest text, in tokens.
+    pub positions: u32,
+    /// What was taken otherwise than the files say, a sentence each.
+    pub notes: Vec<String>,
+    pub ways: Vec<Way>,
+    /// Bytes that the base and its arms may take together; unknown where there is none.
+    pub available: Option<u64>,
+}
+
+/// One way of training a model, and what it takes here.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Way {
+    /// Whether every weight trains, and not an adapter.
+    pub full: bool,
+    pub weights: HeldAs,
+    pub checkpoint: bool,
+    /// Bytes of the base and one arm.
+    pub bytes: u64,
+    /// Why it does not fit; nothing where it does, or where nobody can say.
+    pub refusal: Option<String>,
+    /// Milliseconds of a step, estimated from this engine's rate in a short trial.
+    pub step_ms: f32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -116,6 +200,15 @@ pub enum Message {
         reason: String,
         model: String,
         parameters: u64,
+        /// Bytes of the worker's memory, the most it has been so far.
+        memory: u64,
+    },
+    Inspected {
+        model: ModelInfo,
+    },
+    /// A model that was inspected or loaded cannot be used; everything is as it was before.
+    Refused {
+        message: String,
     },
     /// Part of a run's record.
     Event {

@@ -15,6 +15,25 @@ use crate::model::config::LlamaConfig;
 use crate::model::layout::{LORA_A, LORA_B, MAGNITUDE};
 use crate::model::weights::{Array, Weights};
 
+/// Tensors by Hugging Face's name.
+pub type Named = BTreeMap<String, Tensor>;
+
+/// A tensor with an array's values, which are moved.
+///
+/// # Errors
+/// None in practice.
+pub fn tensor(array: Array) -> Result<Tensor> {
+    Ok(Tensor::from_vec(array.data, array.shape, &Device::Cpu)?)
+}
+
+/// [`tensor`] of each.
+///
+/// # Errors
+/// None in practice.
+pub fn named(weights: Weights) -> Result<Named> {
+    weights.into_iter().map(|(name, array)| Ok((name, tensor(array)?))).collect()
+}
+
 #[derive(Clone)]
 struct Layer {
     input_norm: Tensor,
@@ -57,25 +76,19 @@ pub struct Llama {
 }
 
 impl Llama {
-    /// A model whose every weight is trainable.
-    pub fn full(config: &LlamaConfig, weights: &Weights) -> Result<Self> {
+    /// A model whose every weight is trainable, and a copy of the one given.
+    pub fn full(config: &LlamaConfig, weights: &Named) -> Result<Self> {
         let mut vars = BTreeMap::new();
-        for (name, shape) in config.tensors() {
-            let array = find(weights, &name)?;
-            vars.insert(name, Var::from_slice(&array.data, shape, &Device::Cpu)?);
+        for name in weights.keys() {
+            vars.insert(name.clone(), Var::from_tensor(&weights[name].copy()?)?);
         }
         let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         Self::assemble(config, &tensors, vars)
     }
 
-    /// A model whose weights are fixed.
-    pub fn frozen(config: &LlamaConfig, weights: &Weights) -> Result<Self> {
-        let mut tensors = BTreeMap::new();
-        for (name, shape) in config.tensors() {
-            let array = find(weights, &name)?;
-            tensors.insert(name, Tensor::from_slice(&array.data, shape, &Device::Cpu)?);
-        }
-        Self::assemble(config, &tensors, BTreeMap::new())
+    /// A model whose weights are fixed; it shares them.
+    pub fn frozen(config: &LlamaConfig, weights: &Named) -> Result<Self> {
+        Self::assemble(config, weights, BTreeMap::new())
     }
 
     /// The same weights, which are shared, with adapters that train, by linear layer name such as
@@ -99,11 +112,7 @@ impl Llama {
         adapted
     }
 
-    fn assemble(
-        config: &LlamaConfig,
-        tensors: &BTreeMap<String, Tensor>,
-        trainable: BTreeMap<String, Var>,
-    ) -> Result<Self> {
+    fn assemble(config: &LlamaConfig, tensors: &Named, trainable: BTreeMap<String, Var>) -> Result<Self> {
         let tensor = |name: &str| tensors.get(name).cloned().ok_or_else(|| missing(name));
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
@@ -229,10 +238,6 @@ impl Layer {
     }
 }
 
-fn find<'a>(weights: &'a Weights, name: &str) -> Result<&'a Array> {
-    weights.get(name).ok_or_else(|| missing(name))
-}
-
 fn missing(name: &str) -> Error {
     Error::Format {
         file: "model.safetensors".to_string(),
@@ -253,7 +258,7 @@ pub(crate) mod tests {
     /// A model of odd sizes with fixed random weights.
     pub(crate) fn small() -> Llama {
         let (config, weights) = parts();
-        Llama::full(&config, &weights).unwrap()
+        Llama::full(&config, &named(weights).unwrap()).unwrap()
     }
 
     fn parts() -> (LlamaConfig, Weights) {
@@ -317,7 +322,9 @@ pub(crate) mod tests {
     #[test]
     fn every_adapter_gets_a_gradient_and_no_weight_does() {
         let (config, weights) = parts();
-        let model = Llama::frozen(&config, &weights).unwrap().with_adapters(&adapters(&config));
+        let model = Llama::frozen(&config, &named(weights.clone()).unwrap())
+            .unwrap()
+            .with_adapters(&adapters(&config));
         every_parameter_learns(&model, 2 * 7 * 2);
     }
 
@@ -325,14 +332,14 @@ pub(crate) mod tests {
     fn an_adapter_equals_its_merged_weight() {
         let (config, mut weights) = parts();
         let all = adapters(&config);
-        let adapted = Llama::frozen(&config, &weights).unwrap().with_adapters(&all);
+        let adapted = Llama::frozen(&config, &named(weights.clone()).unwrap()).unwrap().with_adapters(&all);
         for (name, adapter) in &all {
             let delta = (adapter.b.matmul(&adapter.a).unwrap() * adapter.scale).unwrap();
             let delta = delta.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let array = weights.get_mut(&format!("{name}.weight")).unwrap();
             array.data.iter_mut().zip(delta).for_each(|(weight, delta)| *weight += delta);
         }
-        let merged = Llama::frozen(&config, &weights).unwrap();
+        let merged = Llama::frozen(&config, &named(weights.clone()).unwrap()).unwrap();
         let logits = |model: &Llama| {
             model.forward(&[1, 2, 3, 4], 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };

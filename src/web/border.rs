@@ -4,7 +4,7 @@ use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use gloo_timers::future::TimeoutFuture;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 
 use crate::error::{Error, Result};
 use crate::record::{Command, Message, RunState};
@@ -25,15 +25,26 @@ pub fn listen() -> UnboundedReceiver<JsValue> {
     receiver
 }
 
+/// A command, and the files that come with it.
+///
 /// # Errors
 /// [`Error::Format`] for what is no command.
-pub fn parse(message: JsValue) -> Result<Command> {
-    serde_wasm_bindgen::from_value(message).map_err(|e| Error::Format {
+pub fn parse(message: JsValue) -> Result<(Command, Vec<Blob>)> {
+    let key = JsValue::from_str("blobs");
+    let blobs = js_sys::Reflect::get(&message, &key).unwrap_or_default();
+    let blobs =
+        blobs.dyn_into::<js_sys::Array>().map(|list| list.iter().map(JsCast::unchecked_into).collect());
+    // What is parsed knows nothing of them.
+    if let Some(object) = message.dyn_ref::<js_sys::Object>() {
+        let _ = js_sys::Reflect::delete_property(object, &key);
+    }
+    let command = serde_wasm_bindgen::from_value(message).map_err(|e| Error::Format {
         file: "message".into(),
         field: "command".into(),
         message: e.to_string(),
         remedy: "Reload the page".into(),
-    })
+    })?;
+    Ok((command, blobs.unwrap_or_default()))
 }
 
 pub fn post(message: &Message) {

@@ -1,42 +1,134 @@
 //! What the page asks for beside a run: loading, answers, files, speed.
 
+use std::borrow::Cow;
+use std::io;
+
+use web_sys::Blob;
 use web_time::Instant;
 
+use super::blob::BlobSource;
 use super::border::{breathe, post};
 use super::machine::open;
-use crate::bench::bench;
+use crate::bench::{bench, keep_layers, ways};
 use crate::data::facts;
-use crate::engine::{Backend, Choice, Found, step_products};
-use crate::error::Result;
-use crate::lab::{Asked, Session, Subject};
-use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles};
+use crate::engine::{Backend, Choice, Found, Storage, step_products};
+use crate::error::{Error, Result};
+use crate::lab::{Asked, Session, Subject, memory};
+use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles, title};
+use crate::model::config::LlamaConfig;
 use crate::model::lora::Lora;
+use crate::model::shards;
+use crate::model::source::Source;
 use crate::record::*;
 
 /// Reads a model, puts it on its back end, and says so.
-pub async fn load(files: Files, found: &mut Found) -> Result<Session> {
-    let bundle = Bundle::read(&bundle::Files::Folder {
-        config: files.config.as_bytes(),
-        tokenizer: TokenizerFiles {
-            tokenizer: files.tokenizer.as_bytes(),
-            config: files.tokenizer_config.as_deref().map(str::as_bytes),
-            ..TokenizerFiles::default()
-        },
-        weights: WeightFiles::One(&files.weights),
-    })?;
-    let facts = facts::parse(files.facts.as_bytes(), "facts.jsonl")?;
-    *found = Found::parse(files.found.as_deref().unwrap_or_default());
-    let (Choice { backend, reason, is_tried }, adapter) = open(files.backend, found).await?;
+pub async fn load(load: Load, blobs: &[Blob], found: &mut Found) -> Result<Session> {
+    let (bundle, config) = read(&load.model, blobs)?;
+    let facts = facts::parse(load.facts.as_bytes(), "facts.jsonl")?;
+    *found = Found::parse(load.found.as_deref().unwrap_or_default());
+    let (Choice { backend, reason, is_tried }, adapter) = open(load.backend, found).await?;
     if is_tried {
         remember(found);
     }
-    let model = bundle.title(&files.name);
-    let parameters = bundle.config.parameters() as u64;
-    let base = backend.load(&bundle.config, bundle.weights)?;
+    let base = backend.load_as(&config, &bundle.weights, load.weights.into())?;
+    let model = title(&load.model.name, &config);
+    let parameters = config.parameters() as u64;
     let engine = if matches!(backend, Backend::Gpu(_)) { EngineName::Webgpu } else { EngineName::Cpu };
-    let subject = Subject::new(model.clone(), bundle.tokenizer, facts, base, backend);
-    post(&Message::Ready { engine, adapter, reason, model, parameters });
+    let mut subject = Subject::new(model.clone(), bundle.tokenizer, facts, base, backend);
+    subject.storage = Storage { checkpoint: load.checkpoint, weights: load.weights.into() };
+    post(&Message::Ready { engine, adapter, reason, model, parameters, memory: used_memory() });
     Ok(Session::new(subject))
+}
+
+/// Says what a model is and what it takes on the back end of the session.
+pub async fn inspect(
+    session: &Session,
+    model: &ModelFiles,
+    blobs: &[Blob],
+    settings: &Settings,
+) -> Result<()> {
+    let (bundle, config) = read(model, blobs)?;
+    let Subject { backend, .. } = &session.subject;
+    let available = memory::available(backend);
+    let ways = ways(&config, settings, backend, available).await?;
+    let model = ModelInfo {
+        title: title(&model.name, &config),
+        parameters: config.parameters() as u64,
+        layers: config.num_hidden_layers as u32,
+        vocabulary: config.vocab_size as u32,
+        positions: config.max_position_embeddings as u32,
+        notes: bundle.notes,
+        ways,
+        available,
+    };
+    post(&Message::Inspected { model });
+    Ok(())
+}
+
+/// A model's bundle, of whose weights nothing but the headers is read yet, and the configuration with the layers that are
+/// kept.
+fn read(model: &ModelFiles, blobs: &[Blob]) -> Result<(Bundle, LlamaConfig)> {
+    let find = |name: &str| {
+        let at = model.files.iter().position(|file| file == name);
+        at.and_then(|at| blobs.get(at)).map(|blob| BlobSource(blob.clone()))
+    };
+    let bytes = |name: &str| -> Result<Option<Vec<u8>>> {
+        let Some(source) = find(name) else { return Ok(None) };
+        let read = source.read(0..source.size()).map(Cow::into_owned);
+        read.map(Some).map_err(|error| missing(name, &error.to_string()))
+    };
+    let template = bytes("chat_template.jinja")?;
+    let [tokenizer, config, special_tokens_map, generation_config] = [
+        bytes("tokenizer.json")?,
+        bytes("tokenizer_config.json")?,
+        bytes("special_tokens_map.json")?,
+        bytes("generation_config.json")?,
+    ];
+    let tokenizer = tokenizer.as_deref().map(|tokenizer| TokenizerFiles {
+        tokenizer,
+        config: config.as_deref(),
+        special_tokens_map: special_tokens_map.as_deref(),
+        generation_config: generation_config.as_deref(),
+        chat_template: template.as_deref().and_then(|text| str::from_utf8(text).ok()),
+    });
+    let gguf = model.files.iter().find(|name| name.to_lowercase().ends_with(".gguf"));
+    let bundle = match gguf.and_then(|name| find(name)) {
+        Some(file) => Bundle::read(bundle::Files::Gguf { file: Box::new(file), tokenizer })?,
+        None => {
+            let needed = |name: &str| missing(name, "it is needed, beside a model's other files");
+            let config = bytes("config.json")?.ok_or_else(|| needed("config.json"))?;
+            let tokenizer = tokenizer.ok_or_else(|| needed("tokenizer.json"))?;
+            let index = bytes(shards::INDEX)?;
+            let open = |name: &str| {
+                let file = find(name).map(|file| Box::new(file) as Box<dyn Source>);
+                file.ok_or_else(|| io::ErrorKind::NotFound.into())
+            };
+            let weights = match (find("model.safetensors"), &index) {
+                (Some(file), _) => WeightFiles::One(Box::new(file)),
+                (None, Some(index)) => WeightFiles::Shards { index, open: &open },
+                (None, None) => return Err(needed("model.safetensors")),
+            };
+            Bundle::read(bundle::Files::Folder { config: &config, tokenizer, weights })?
+        }
+    };
+    let mut config = bundle.config.clone();
+    model.layers.map_or(Ok(()), |layers| keep_layers(&mut config, layers as usize))?;
+    Ok((bundle, config))
+}
+
+fn missing(file: &str, message: &str) -> Error {
+    Error::Format {
+        file: file.into(),
+        field: "the file".into(),
+        message: message.into(),
+        remedy: "Choose all files of one model, or one GGUF file".into(),
+    }
+}
+
+/// Bytes of the worker's memory, which never shrinks.
+fn used_memory() -> u64 {
+    const PAGE: u64 = 65_536;
+    core::arch::wasm32::memory_size(0) as u64 * PAGE
 }
 
 /// Lets the products of a run's steps use the fastest kernels of the adapter.

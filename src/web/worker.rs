@@ -67,8 +67,18 @@ impl Worker {
     }
 
     async fn obey(&mut self, message: JsValue) -> Result<()> {
-        match parse(message)? {
-            Command::Load(files) => self.session = Some(requests::load(*files, &mut self.found).await?),
+        let (command, blobs) = parse(message)?;
+        match command {
+            Command::Load(load) => {
+                let loaded = requests::load(*load, &blobs, &mut self.found).await;
+                if let Some(session) = self.or_refused(loaded)? {
+                    (self.experiment, self.mode, self.session) = (None, Mode::Idle, Some(session));
+                }
+            }
+            Command::Inspect { model, settings, .. } => {
+                let done = requests::inspect(self.session()?, &model, &blobs, &settings).await;
+                self.or_refused(done)?;
+            }
             Command::WarmUp { settings } => {
                 // A run that can't be is refused when it is begun.
                 let _ = self.warm_up(&settings).await;
@@ -133,6 +143,17 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// What a request for another model gave; where it failed and there is a model already, that one stays.
+    fn or_refused<T>(&self, done: Result<T>) -> Result<Option<T>> {
+        match done {
+            Err(error) if self.session.is_some() => {
+                post(&Message::Refused { message: error.to_string() });
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
     }
 
     fn session(&mut self) -> Result<&mut Session> {

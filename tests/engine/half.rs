@@ -2,7 +2,7 @@
 
 use crate::common::{back_ends, batch, configs, dora, gpu, load, load_as, lora, weights};
 use driftscope::engine::{Backend, Tuning};
-use driftscope::model::weights::{Precision, round_matrices};
+use driftscope::model::weights::{Precision, round_matrix};
 use driftscope::record::Target;
 use driftscope::train::Optimizer;
 use pollster::block_on;
@@ -14,7 +14,7 @@ fn f16_equals_rounded_f32() {
     let backend = gpu();
     for (name, config) in configs() {
         let mut rounded = weights(&config, 7);
-        round_matrices(&mut rounded).unwrap();
+        rounded.iter_mut().for_each(|(name, array)| round_matrix(name, array).unwrap());
         let mut bases = [load_as(&backend, &config, Precision::F16), backend.load(&config, rounded).unwrap()];
         let tokens: Vec<u32> = (0..13).map(|i| (i * 7 + 3) % config.vocab_size as u32).collect();
         let [got, want] = bases.each_mut().map(|base| block_on(base.logits(&tokens)).unwrap());

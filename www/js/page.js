@@ -1,5 +1,6 @@
 /** The page's moving parts: one store, the engine's client, the control between them, and what it says. */
-import { Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
+import { AS_IT_IS, Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
+import { recall } from "./engine/remembered.js";
 import { RunControl } from "./state/run-control.js";
 import { readHash, writeHash } from "./state/hash.js";
 import { Store } from "./state/store.js";
@@ -11,6 +12,7 @@ import { Ask } from "./views/ask.js";
 import { makeClassView } from "./views/class-view.js";
 import { InstructionsEditor } from "./views/instructions-editor.js";
 import { showEngine } from "./views/machine.js";
+import { ModelPicker } from "./views/model-picker.js";
 import { Prediction } from "./views/predict.js";
 import { MODEL_STAGE, hideProgress, showProgress, takeProgress } from "./views/progress.js";
 import { SettingsForm } from "./views/settings-form.js";
@@ -47,6 +49,12 @@ export class Page {
     this.editor = new InstructionsEditor(() => invalidate());
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
     this.ask = new Ask(this.store, post);
+    this.models = new ModelPicker({
+      inspect: ({ blobs, ...model }) => post({ type: "inspect", model, blobs, settings: this.form.wanted }),
+      load: (chosen, way) => this.loadModel(chosen, way),
+      progress: (done, total) => showProgress(MODEL_STAGE, done, total),
+      settled: () => hideProgress(),
+    });
     this.milestones = new Milestones(this.store);
     this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
     this.store.mute(link.muted);
@@ -114,6 +122,8 @@ export class Page {
     if (message.type === "ready") return this.ready(message);
     if (message.type === "progress") return takeProgress(message);
     if (message.type === "answer") return this.ask.receive(message);
+    if (message.type === "inspected") return this.models.inspected(message.model);
+    if (message.type === "refused") return this.refusedModel(message.message);
     if (message.type === "saved") return download(message.file, message.bytes, "application/octet-stream");
     if (message.type === "error") return this.failed(message.name, message.message);
     if (message.type === "state" && message.state !== "preparing") hideProgress();
@@ -132,7 +142,27 @@ export class Page {
     hideProgress();
     this.engine.post({ type: "warm_up", settings: this.form.wanted });
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
-    say(`Ready to train: ${message.reason}`);
+    this.models.loaded(message.model);
+    say(`Ready to train ${message.model}: ${message.reason}`);
+  }
+
+  /** Puts another model in the place of the one that is loaded; the run that is shown stays until the next one begins. */
+  async loadModel(
+    /** @type {import("./models/files.js").Chosen} */ { blobs, ...model },
+    /** @type {import("./contract/types.js").Way} */ { weights, checkpoint },
+  ) {
+    if (!this.data) return;
+    this.control.leave();
+    showProgress(`Loading ${model.name}`, 0, 0);
+    const { facts } = this.data;
+    const found = await recall("found");
+    this.engine.post({ type: "load", backend: this.backend, model, blobs, weights, checkpoint, facts, found });
+  }
+
+  /** @private */
+  refusedModel(/** @type {string} */ message) {
+    hideProgress();
+    this.models.refused(message);
   }
 
   /** @private */
@@ -151,7 +181,7 @@ export class Page {
   playbackOnly(/** @type {string} */ message) {
     document.documentElement.dataset.engine = "playback";
     const reason = `Training is not possible here: ${message}. The page plays recorded runs.`;
-    showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN });
+    showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN, memory: NaN });
     hideProgress();
     this.control.setMode("playback");
     say("Training is not possible here; the page plays the recorded run.");
@@ -172,7 +202,7 @@ export class Page {
       const model = await fetched;
       await edited;
       showProgress("Preparing the engine", 0, 0);
-      this.engine.post({ type: "load", backend: this.backend, ...model, facts: (await loaded).facts });
+      this.engine.post({ type: "load", backend: this.backend, ...model, ...AS_IT_IS, facts: (await loaded).facts });
     } catch (error) {
       this.playbackOnly(/** @type {Error} */ (error).message);
     }

@@ -18,6 +18,9 @@ type Shape = (usize, usize, usize);
 /// Those of the trial: 512 tokens through a linear layer of a small model.
 const SHAPE: Shape = (512, 512, 192);
 
+/// One that occupies hardware.
+const LARGE: Shape = (2048, 1536, 576);
+
 /// Each side of the trial takes about this long, warm-up aside.
 const SECONDS: f64 = 0.1;
 
@@ -75,6 +78,17 @@ pub async fn choose(found: &mut Found) -> Choice {
 fn gigaflops(speed: f64) -> String {
     let figure = speed / 1e9;
     if figure < 10.0 { format!("{figure:.1}") } else { format!("{figure:.0}") }
+}
+
+/// Operations per second of a product on a back end, by a trial of [`SECONDS`].
+///
+/// # Errors
+/// Whatever the back end refuses.
+pub async fn rate(backend: &Backend) -> Result<f64> {
+    match backend {
+        Backend::Gpu(gpu) => adapter_speed(gpu, if gpu.is_software() { SHAPE } else { LARGE }).await,
+        Backend::Cpu => cpu_speed(SHAPE),
+    }
 }
 
 /// Operations per second of `count` products that took `seconds`.

@@ -4,6 +4,6 @@ mod choice;
 mod found;
 mod products;
 
-pub use choice::{Choice, choose};
+pub use choice::{Choice, choose, rate};
 pub use found::Found;
 pub use products::step_products;

@@ -11,22 +11,20 @@ use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::{Array, Weights};
 use crate::reference::adapter::{LinearAdapter, row_norms};
+use crate::reference::llama::{Named, named};
 
 /// What PEFT puts before Hugging Face's names.
 pub(super) const PREFIX: &str = "base_model.model.";
 
 /// Every weight: the trained one where there is one, with an adapter's part.
 pub(super) fn merge(
-    base: &Weights,
+    base: &Named,
     adapters: &BTreeMap<String, LinearAdapter>,
     trained: impl Fn(&str) -> Option<Tensor>,
 ) -> Result<HashMap<String, Tensor>> {
     let mut tensors = HashMap::new();
-    for (name, array) in base {
-        let mut tensor = match trained(name) {
-            Some(tensor) => tensor,
-            None => Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu)?,
-        };
+    for (name, tensor) in base {
+        let mut tensor = trained(name).unwrap_or_else(|| tensor.clone());
         if let Some(adapter) = name.strip_suffix(".weight").and_then(|linear| adapters.get(linear)) {
             tensor = adapter.merge(&tensor)?;
         }
@@ -43,15 +41,16 @@ pub(super) fn arrays(tensors: HashMap<String, Tensor>) -> Result<Weights> {
 }
 
 /// A base's weights with an adapter's tensors, under PEFT's names, merged into them.
-pub fn merge_adapter(config: &LlamaConfig, base: &Weights, lora: &Lora, tensors: Weights) -> Result<Weights> {
-    let adapters = adapters_at(config, base, lora, &AdapterStart::Tensors(Rc::new(tensors)))?;
-    arrays(merge(base, &adapters, |_| None)?)
+pub fn merge_adapter(config: &LlamaConfig, base: Weights, lora: &Lora, tensors: Weights) -> Result<Weights> {
+    let base = named(base)?;
+    let adapters = adapters_at(config, &base, lora, &AdapterStart::Tensors(Rc::new(tensors)))?;
+    arrays(merge(&base, &adapters, |_| None)?)
 }
 
 /// Adapters by linear layer. A fresh one starts as on the GPU: with one draw of the seed.
 pub(super) fn adapters_at(
     config: &LlamaConfig,
-    base: &Weights,
+    base: &Named,
     lora: &Lora,
     start: &AdapterStart,
 ) -> Result<BTreeMap<String, LinearAdapter>> {
@@ -68,9 +67,7 @@ pub(super) fn adapters_at(
         let linear = peft.trim_start_matches(PREFIX).trim_end_matches('.');
         let magnitude = match lora.dora {
             false => None,
-            true if fresh => {
-                Some(Var::from_tensor(&row_norms(&tensor(&base[&format!("{linear}.weight")])?)?)?)
-            }
+            true if fresh => Some(Var::from_tensor(&row_norms(&base[&format!("{linear}.weight")])?)?),
             true => Some(Var::from_tensor(&tensor(&tensors[&format!("{peft}{MAGNITUDE}")])?)?),
         };
         let adapter = LinearAdapter {

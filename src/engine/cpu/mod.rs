@@ -14,7 +14,7 @@ use candle_transformers::models::llama as inference;
 pub use self::merge::merge_adapter;
 use self::merge::{PREFIX, adapters_at, arrays, merge};
 use self::training::Training;
-use super::{Progress, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning, a_base, not_of_this_arm};
+use super::{Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, not_of_this_arm};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::{CrossEntropy, Shift, TopK};
@@ -22,13 +22,13 @@ use crate::model::config::LlamaConfig;
 use crate::model::weights::Weights;
 use crate::reference::adamw::Moments;
 use crate::reference::adapter::LinearAdapter;
-use crate::reference::llama::Llama;
+use crate::reference::llama::{Llama, Named, tensor};
 use crate::train::Optimizer;
 
 /// A Llama on the CPU: a base, or an arm that trains.
 pub struct CpuModel {
     config: LlamaConfig,
-    base: Rc<Weights>,
+    base: Rc<Named>,
     llama: Llama,
     /// By linear layer, e.g. `model.layers.0.self_attn.q_proj`.
     adapters: BTreeMap<String, LinearAdapter>,
@@ -38,9 +38,18 @@ pub struct CpuModel {
 }
 
 impl CpuModel {
-    pub fn new(config: &LlamaConfig, weights: Rc<Weights>) -> Result<Self> {
-        let (llama, adapters) = (Llama::frozen(config, &weights)?, BTreeMap::new());
-        Ok(Self { config: config.clone(), base: weights, llama, adapters, training: None, decoder: None })
+    pub fn new(config: &LlamaConfig, take: &mut Take) -> Result<Self> {
+        let mut base = Named::new();
+        for (name, shape) in config.tensors() {
+            let array = take(&name, &shape)?;
+            base.insert(name, tensor(array)?);
+        }
+        Self::over(config, Rc::new(base))
+    }
+
+    fn over(config: &LlamaConfig, base: Rc<Named>) -> Result<Self> {
+        let (llama, adapters) = (Llama::frozen(config, &base)?, BTreeMap::new());
+        Ok(Self { config: config.clone(), base, llama, adapters, training: None, decoder: None })
     }
 
     pub fn config(&self) -> &LlamaConfig {
@@ -49,7 +58,7 @@ impl CpuModel {
 
     /// See [`super::Model::again`].
     pub fn again(&self) -> Result<Self> {
-        Self::new(&self.config, self.base.clone())
+        Self::over(&self.config, self.base.clone())
     }
 
     /// An arm that starts at this base, whose weights it shares.

@@ -9,9 +9,8 @@ use crate::data::batch::Batch;
 use crate::engine::StepMetrics;
 use crate::error::Result;
 use crate::kernels::{IGNORED, Neftune, Pull, Step};
-use crate::model::weights::Weights;
 use crate::reference::adamw::AdamW;
-use crate::reference::llama::Llama;
+use crate::reference::llama::{Llama, Named};
 use crate::reference::ops::{cross_entropy, kl};
 use crate::train::Optimizer;
 
@@ -26,11 +25,11 @@ pub(super) struct Training {
 }
 
 /// Back towards the base, as [`Pull`] says.
-fn pull(trainable: &BTreeMap<String, Var>, base: &Weights, lr: f32, strength: f32) -> Result<()> {
+fn pull(trainable: &BTreeMap<String, Var>, base: &Named, lr: f32, strength: f32) -> Result<()> {
     for (name, var) in trainable {
         let mut values = var.flatten_all()?.to_vec1::<f32>()?;
-        let step = Step { lr, ..Step::default() };
-        Pull { len: values.len() as u32, strength }.record_cpu(&base[name].data, &step, &mut values);
+        let (step, start) = (Step { lr, ..Step::default() }, base[name].flatten_all()?.to_vec1::<f32>()?);
+        Pull { len: values.len() as u32, strength }.record_cpu(&start, &step, &mut values);
         var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
     }
     Ok(())
@@ -53,7 +52,7 @@ impl Training {
     pub fn step(
         &mut self,
         llama: &Llama,
-        start: Option<&Weights>,
+        start: Option<&Named>,
         micro: &[Batch],
         counted: usize,
         lr: f32,

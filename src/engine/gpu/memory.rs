@@ -100,7 +100,7 @@ impl MemoryPlan {
 
     /// # Errors
     /// [`Error::OutOfMemory`] when the adapter's limits do not allow the largest buffer or binding.
-    pub(super) fn check(&self, limits: &wgpu::Limits, is_full: bool) -> Result<()> {
+    pub fn check(&self, limits: &wgpu::Limits, is_full: bool) -> Result<()> {
         let largest = [
             (self.largest_buffer, limits.max_buffer_size),
             (self.largest_binding, limits.max_storage_buffer_binding_size),

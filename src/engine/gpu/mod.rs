@@ -25,7 +25,7 @@ pub use self::memory::{MemoryPlan, plan_memory};
 use self::to_base::Base;
 use self::train::Trainer;
 use self::weights::GpuWeights;
-use super::{Progress, StepMetrics, TOP_K, Tensors, TokenShift, Top, Tuning, a_base};
+use super::{Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
@@ -58,8 +58,8 @@ impl GpuModel {
     ///
     /// # Errors
     /// When the model does not fit, or has rows of an odd length and should be f16.
-    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights, precision: Precision) -> Result<Self> {
-        let weights = GpuWeights::new(gpu, config, weights, precision)?;
+    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, take: &mut Take, precision: Precision) -> Result<Self> {
+        let weights = GpuWeights::new(gpu, config, take, precision)?;
         let origin = Some(weights.values.clone());
         Ok(Self { weights, trainer: None, plans: Plans::default(), origin })
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::adapter::GpuAdapter;
 use super::net::Net;
 use crate::engine::cpu::merge_adapter;
-use crate::engine::{Storage, Tensors, not_of_this_arm};
+use crate::engine::{Storage, Take, Tensors, not_of_this_arm};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
 use crate::kernels::{UnpackF16, pack_f16, rope_table};
@@ -34,7 +34,7 @@ impl GpuWeights {
     ///
     /// # Errors
     /// When the model does not fit, or has rows of an odd length and should be f16.
-    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, weights: &Weights, precision: Precision) -> Result<Self> {
+    pub fn new(gpu: Rc<Gpu>, config: &LlamaConfig, take: &mut Take, precision: Precision) -> Result<Self> {
         let layout = Layout::new(config);
         if precision == Precision::F16 && config.hidden_size % 2 == 1 {
             // A part of the vocabulary could begin where no binding may.
@@ -42,15 +42,18 @@ impl GpuWeights {
                 format!("weights as f16 with a hidden_size of {}, which is odd", config.hidden_size);
             return Err(Error::Unsupported { feature, remedy: "Hold the weights as f32".into() });
         }
-        let values = layout.pack(weights)?;
         let (held, rope) = Self::buffers(&*gpu, config, &layout, precision)?;
-        match precision {
-            Precision::F32 => gpu.write(&held, &values),
-            Precision::F16 => {
-                let (matrices, norms) = values.split_at(layout.decayed);
-                gpu.write(&held, &pack_f16(matrices));
-                gpu.write(&held.sub(layout.decayed / 2, norms.len()), norms);
+        for (name, place) in &layout.tensors {
+            let Array { data, .. } = take(name, &place.shape)?;
+            let is_packed = precision == Precision::F16 && place.offset < layout.decayed;
+            match is_packed {
+                true => gpu.write(&held.sub(place.offset / 2, data.len() / 2), &pack_f16(&data)),
+                false => {
+                    let skipped = if precision == Precision::F16 { layout.decayed / 2 } else { 0 };
+                    gpu.write(&held.sub(place.offset - skipped, data.len()), &data);
+                }
             }
+            gpu.flush();
         }
         gpu.write(&rope, &rope_table(config.max_position_embeddings, &config.inverse_frequencies()));
         Ok(Self {
@@ -171,7 +174,7 @@ impl GpuWeights {
         let Some(adapter) = &self.adapter else { return Ok(dense) };
         let tensors = self.named(self.trained()).await?.into_iter();
         let arrays = tensors.map(|(name, (shape, data))| Ok((name, Array::new(shape, data)?)));
-        merge_adapter(&self.config, &dense, &adapter.lora, arrays.collect::<Result<_>>()?)
+        merge_adapter(&self.config, dense, &adapter.lora, arrays.collect::<Result<_>>()?)
     }
 
     /// Puts tensors into an arena that is laid out as the trained parameters are.

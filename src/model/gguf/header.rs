@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::FILE;
-use super::blocks::Blocks;
 use crate::error::{Error, Result};
 use crate::model::config_json::invalid;
+use crate::model::encoding::Encoding;
 
 /// A metadata value; texts and arrays stay where they lie in the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,20 +29,22 @@ pub struct Array<'a> {
     bytes: &'a [u8],
 }
 
-/// A tensor's bytes, and how to read them.
+/// Where a tensor lies, and how to read it.
 #[derive(Clone, Debug)]
-pub struct Tensor<'a> {
+pub struct Tensor {
     /// Outermost first, as Hugging Face and candle have it.
     pub shape: Vec<usize>,
-    pub blocks: Blocks,
-    /// As many as shape and blocks ask for.
-    pub bytes: &'a [u8],
+    pub encoding: Encoding,
+    /// Where its bytes begin in the file, which has as many as shape and encoding ask for.
+    pub offset: u64,
+    /// Bytes.
+    pub size: usize,
 }
 
 /// Everything the header says.
 pub struct Header<'a> {
     pub values: BTreeMap<&'a str, Value<'a>>,
-    pub tensors: BTreeMap<&'a str, Tensor<'a>>,
+    pub tensors: BTreeMap<&'a str, Tensor>,
 }
 
 const TEXT: u32 = 8;
@@ -54,12 +56,12 @@ fn damaged(field: &str, message: &str) -> Error {
 }
 
 impl<'a> Header<'a> {
-    /// Walks the header of `file`, the bytes of the whole file.
+    /// Walks the header in `bytes`, with which a file of `length` bytes begins.
     ///
     /// # Errors
-    /// Whatever does not fit into the file or is said twice; tensors that share bytes.
-    pub fn read(file: &'a [u8]) -> Result<Self> {
-        let mut reader = Reader { rest: file, field: "header" };
+    /// Whatever does not fit into `bytes`, or its numbers into the file, or is said twice; tensors that share bytes.
+    pub fn read(bytes: &'a [u8], length: u64) -> Result<Self> {
+        let mut reader = Reader { rest: bytes, field: "header" };
         if reader.take(4)? != b"GGUF" {
             return Err(damaged("header", "it does not begin with GGUF"));
         }
@@ -91,21 +93,22 @@ impl<'a> Header<'a> {
             reader.field = name;
             places.push((name, reader.tensor()?));
         }
-        let data = (file.len() - reader.rest.len()).next_multiple_of(alignment);
-        let data = file.get(data..).unwrap_or_default();
+        let data = (bytes.len() - reader.rest.len()).next_multiple_of(alignment) as u64;
         places.sort_by_key(|(_, (_, _, offset))| *offset);
         let mut end = 0;
-        for (name, (shape, blocks, offset)) in places {
+        for (name, (shape, encoding, offset)) in places {
             // In order, so that a byte belongs to one tensor and cannot be read many times over.
             if offset < end {
                 return Err(damaged(name, "shares bytes with another tensor"));
             }
             let size =
-                blocks.size(&shape).ok_or_else(|| damaged(name, &format!("shape {shape:?} is none")))?;
-            let bytes = usize::try_from(offset).ok().and_then(|from| data.get(from..)?.get(..size));
-            let bytes = bytes.ok_or_else(|| damaged(name, "its numbers lie beyond the file's end"))?;
+                encoding.size(&shape).ok_or_else(|| damaged(name, &format!("shape {shape:?} is none")))?;
+            let place = data
+                .checked_add(offset)
+                .filter(|from| from.checked_add(size as u64).is_some_and(|end| end <= length));
+            let place = place.ok_or_else(|| damaged(name, "its numbers lie beyond the file's end"))?;
             end = offset + size as u64;
-            if header.tensors.insert(name, Tensor { shape, blocks, bytes }).is_some() {
+            if header.tensors.insert(name, Tensor { shape, encoding, offset: place, size }).is_some() {
                 return Err(damaged(name, "given twice"));
             }
         }
@@ -231,7 +234,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Shape, encoding and offset of a tensor.
-    fn tensor(&mut self) -> Result<(Vec<usize>, Blocks, u64)> {
+    fn tensor(&mut self) -> Result<(Vec<usize>, Encoding, u64)> {
         let dimensions = self.u32()?;
         if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
             return Err(damaged(self.field, &format!("{dimensions} dimensions")));
@@ -243,10 +246,10 @@ impl<'a> Reader<'a> {
         }
         shape.reverse();
         let kind = self.u32()?;
-        let blocks = Blocks::from_ggml(kind).ok_or_else(|| Error::Unsupported {
+        let encoding = Encoding::from_ggml(kind).ok_or_else(|| Error::Unsupported {
             feature: format!("{FILE}: {}: numbers of ggml type {kind}", self.field),
             remedy: "Use f32, f16, bf16, Q4_0 to Q8_0 or Q2_K to Q6_K".to_string(),
         })?;
-        Ok((shape, blocks, self.u64()?))
+        Ok((shape, encoding, self.u64()?))
     }
 }

@@ -9,8 +9,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::model::checkpoint::Checkpoint;
 use crate::model::rope::Llama3Scaling;
-use crate::reference::llama::Llama;
+use crate::model::weights::{Array, Weights};
+use crate::reference::llama::{Llama, named};
 
 mod damage;
 mod tokenizer;
@@ -115,15 +117,15 @@ fn plain() -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> Result<(LlamaConfig, Weights)> {
-    let gguf = Gguf::parse(bytes)?;
+    let gguf = Gguf::parse(bytes, &bytes)?;
     let mut config = gguf.config()?;
-    let mut weights = gguf.weights(&config)?;
-    crate::model::weights::fit(&mut weights, &mut config, FILE)?;
-    Ok((config, weights))
+    let mut weights = Checkpoint::of(FILE, Box::new(bytes), gguf.tensors(&config)?);
+    weights.fit(&mut config, FILE)?;
+    Ok((config, weights.all()?))
 }
 
 fn logits(config: &LlamaConfig, weights: &Weights) -> Vec<f32> {
-    let model = Llama::frozen(config, weights).unwrap();
+    let model = Llama::frozen(config, &named(weights.clone()).unwrap()).unwrap();
     let ids: Vec<u32> = (0..20).map(|i| i * 7 % 40).collect();
     model.forward(&ids, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }

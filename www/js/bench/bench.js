@@ -7,7 +7,7 @@
 import { clearErrors, say, showError } from "../ui/alerts.js";
 import { benchRows, benchSummary } from "./bench-table.js";
 import { download, el, find, table } from "../ui/dom.js";
-import { Engine, fetchData, fetchModel } from "../engine/engine.js";
+import { AS_IT_IS, Engine, fetchData, fetchModel } from "../engine/engine.js";
 import { count } from "../ui/format.js";
 
 /** From the page's start until this script ran. */
@@ -46,7 +46,7 @@ function measure(backend, command, begunAt) {
       }
     });
     Promise.all([fetchModel(() => {}), fetchData(), engine.start()]).then(
-      ([model, data]) => engine.post({ type: "load", backend, ...model, facts: data.facts }),
+      ([model, data]) => engine.post({ type: "load", backend, ...model, ...AS_IT_IS, facts: data.facts }),
       fail,
     );
   });

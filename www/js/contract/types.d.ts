@@ -96,6 +96,8 @@ export type BenchSettings = {
 /** A known shape. */
 export type BenchShape = "atlas" | "smollm2";
 
+export type Blobs = Blob[];
+
 /** One measure of one run, for the curve of learning against forgetting. */
 export type Checkpoint = {
   arm: string;
@@ -117,8 +119,14 @@ export type ClassShift = {
 };
 
 /** Page to worker. */
-export type Command = Files & {
+export type Command = Load & {
   type: "load";
+} | {
+  blobs: Blobs;
+  model: ModelFiles;
+  /** Of the first LoRA arm and its batches. */
+  settings: Settings;
+  type: "inspect";
 } | {
   settings: Settings;
   type: "warm_up";
@@ -278,20 +286,6 @@ export type FieldData = {
 
 export type FieldKind = "whole" | "real" | "switch" | "choice" | "several";
 
-export type Files = {
-  backend: BackendChoice;
-  config: string;
-  /** facts.jsonl. */
-  facts: string;
-  /** The last [`Message::Found`] on this machine. */
-  found?: string | null;
-  name: string;
-  tokenizer: string;
-  tokenizer_config?: string | null;
-  /** model.safetensors, a Uint8Array. */
-  weights: Uint8Array<ArrayBuffer>;
-};
-
 /** Which examples of a set are used where not all are. */
 export type Filter = "first" | "shortest" | "longest" | "confident";
 
@@ -307,6 +301,23 @@ export type Generation = {
   /** Over `best_gflop_per_s`. */
   share_of_best: number;
   tokens_per_s: number;
+};
+
+/** How the matrices of a base are held on the GPU. */
+export type HeldAs = "f32" | "f16";
+
+export type Load = {
+  backend: BackendChoice;
+  blobs: Blobs;
+  /** Whether arms keep no activations but each layer's input, and compute the others twice. */
+  checkpoint: boolean;
+  /** facts.jsonl. */
+  facts: string;
+  /** The last [`Message::Found`] on this machine. */
+  found?: string | null;
+  model: ModelFiles;
+  /** How the base's matrices are held. */
+  weights: HeldAs;
 };
 
 /** LoRA (Hu et al., arXiv 2106.09685) and its variants. */
@@ -364,11 +375,19 @@ export type Message = {
   /** The adapter's name, or why there is none. */
   adapter: string;
   engine: EngineName;
+  /** Bytes of the worker's memory, the most it has been so far. */
+  memory: number;
   model: string;
   parameters: number;
   /** Why this engine was chosen, a sentence. */
   reason: string;
   type: "ready";
+} | {
+  model: ModelInfo;
+  type: "inspected";
+} | {
+  message: string;
+  type: "refused";
 } | {
   event: RunEvent;
   type: "event";
@@ -425,6 +444,35 @@ export type MetricData = {
   /** With its unit. */
   long: string;
   name: Metric;
+};
+
+/** The files of a model. */
+export type ModelFiles = {
+  /**
+   * The files' names, in the order of the command's `blobs`: a Hugging Face folder's, or one that ends with .gguf, with a
+   * tokenizer beside it where its own is not to be used.
+   */
+  files: string[];
+  /** How many layers are kept, from the first on; all of them if not given. */
+  layers?: number | null;
+  /** What it is called on the page. */
+  name: string;
+};
+
+/** A model that was inspected. */
+export type ModelInfo = {
+  /** Bytes that the base and its arms may take together; unknown where there is none. */
+  available?: number | null;
+  layers: number;
+  /** What was taken otherwise than the files say, a sentence each. */
+  notes: string[];
+  parameters: number;
+  /** Longest text, in tokens. */
+  positions: number;
+  /** "SmolLM2, 134,515,008 parameters". */
+  title: string;
+  vocabulary: number;
+  ways: Way[];
 };
 
 export type ModelShape = {
@@ -804,6 +852,20 @@ export type WasmSize = {
   brotli: number;
   bytes: number;
   gzip: number;
+};
+
+/** One way of training a model, and what it takes here. */
+export type Way = {
+  /** Bytes of the base and one arm. */
+  bytes: number;
+  checkpoint: boolean;
+  /** Whether every weight trains, and not an adapter. */
+  full: boolean;
+  /** Why it does not fit; nothing where it does, or where nobody can say. */
+  refusal?: string | null;
+  /** Milliseconds of a step, estimated from this engine's rate in a short trial. */
+  step_ms: number;
+  weights: HeldAs;
 };
 
 export type WeightsEvent = {

@@ -4,6 +4,7 @@
  * @typedef {import("../contract/types.js").Message} Message
  */
 
+import { fetchAll, fetchBlob } from "../models/download.js";
 import { recall, remember } from "./remembered.js";
 
 const WORKER = "./worker_loader.js?v=__BUILD_VERSION__";
@@ -75,88 +76,30 @@ export class Engine {
   }
 
   post(/** @type {import("../contract/types.js").Command} */ command) {
-    const transfer = command.type === "load" ? [command.weights.buffer] : [];
-    this.worker?.postMessage(command, transfer);
+    this.worker?.postMessage(command);
   }
 }
 
-/** @typedef {(done: number, total: number) => void} OnBytes  bytes so far, and in all; 0 while that is unknown */
-
-/** Fetches one file. */
-async function fetchBytes(/** @type {string} */ path, /** @type {OnBytes} */ onBytes) {
-  const response = await fetch(new URL(path, document.baseURI));
-  if (!response.ok) throw new EngineError("download", `${path}: the server answered ${response.status}`);
-  // Content-Length counts compressed bytes where the host compresses, so it is no total then.
-  const isPlain = !response.headers.get("Content-Encoding");
-  const total = isPlain ? Number(response.headers.get("Content-Length")) : 0;
-  const chunks = [];
-  let done = 0;
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    chunks.push(part.value);
-    done += part.value.length;
-    onBytes(done, total);
-  }
-  const bytes = new Uint8Array(done);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
-}
-
-/** Adds up the progress of several files; the total is 0 until it is known for all of them. */
-function progressOf(/** @type {string[]} */ names, /** @type {OnBytes} */ onProgress) {
-  /** @type {Map<string, {done: number, total: number}>} */
-  const seen = new Map();
-  return (/** @type {string} */ name) => (/** @type {number} */ done, /** @type {number} */ total) => {
-    seen.set(name, { done, total });
-    const files = [...seen.values()];
-    const sum = (/** @type {"done" | "total"} */ key) => files.reduce((bytes, file) => bytes + file[key], 0);
-    const isKnown = files.length === names.length && files.every((file) => file.total > 0);
-    onProgress(sum("done"), isKnown ? sum("total") : 0);
-  };
-}
-
-/** Fetches several files at once: `{ name: path }` becomes `{ name: Uint8Array }`. */
-async function fetchAll(/** @type {Record<string, string>} */ paths, /** @type {OnBytes} */ onProgress) {
-  const report = progressOf(Object.keys(paths), onProgress);
-  const entries = Object.entries(paths).map(async ([name, path]) => [name, await fetchBytes(path, report(name))]);
-  return Object.fromEntries(await Promise.all(entries));
-}
-
-const decode = (/** @type {Uint8Array} */ bytes) => new TextDecoder().decode(bytes);
+/** How a model is held where nobody chose: every matrix and every activation in f32. */
+export const AS_IT_IS = { weights: /** @type {const} */ ("f32"), checkpoint: false };
 
 /** The facts, the instruction set and the held-out set as texts. */
 export async function fetchData() {
-  const paths = { facts: "data/facts.jsonl", instructions: "data/instructions.jsonl", heldout: "data/heldout.jsonl" };
-  const files = await fetchAll(paths, () => {});
-  return { facts: decode(files.facts), instructions: decode(files.instructions), heldout: decode(files.heldout) };
+  const names = ["facts", "instructions", "heldout"];
+  const blobs = await fetchAll(names.map((name) => `data/${name}.jsonl`), () => {});
+  const [facts, instructions, heldout] = await Promise.all(blobs.map((blob) => blob.text()));
+  return { facts, instructions, heldout };
 }
 
 /** One more text of the page's data. */
 export async function fetchText(/** @type {string} */ path) {
-  return decode(await fetchBytes(path, () => {}));
+  return (await fetchBlob(path, () => {})).text();
 }
 
-/** The files of the model, and what the engine found out about this machine before. */
-export async function fetchModel(/** @type {OnBytes} */ onProgress) {
-  const names = {
-    config: "config.json",
-    tokenizer: "tokenizer.json",
-    tokenizer_config: "tokenizer_config.json",
-    weights: "model.safetensors",
-  };
-  const paths = Object.fromEntries(Object.entries(names).map(([name, file]) => [name, MODEL + file]));
+/** The files of the model that comes with the page, and what the engine found out about this machine before. */
+export async function fetchModel(/** @type {import("../models/download.js").OnBytes} */ onProgress) {
   const found = recall("found");
-  const files = await fetchAll(paths, onProgress);
-  return {
-    found: await found,
-    name: "Atlas",
-    config: decode(files.config),
-    tokenizer: decode(files.tokenizer),
-    tokenizer_config: decode(files.tokenizer_config),
-    weights: /** @type {Uint8Array<ArrayBuffer>} */ (files.weights),
-  };
+  const files = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"];
+  const blobs = await fetchAll(files.map((file) => MODEL + file), onProgress);
+  return { found: await found, model: { name: "Atlas", files }, blobs };
 }

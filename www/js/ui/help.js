@@ -8,6 +8,7 @@ const HELP = {
   download: "A file of the model could not be fetched. Check the connection and reload.",
   bench: "This engine could not be measured here.",
   import: "The file was not opened; the page still shows what it showed before.",
+  model: "The model was not loaded; everything is as it was before.",
   address: "Some settings in the address could not be read; the defaults are used for them.",
   instructions: "The instruction set has an error, so no run was started.",
 };

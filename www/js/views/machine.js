@@ -6,14 +6,15 @@ import { addView } from "../ui/frame.js";
 /**
  * Fills the panel once the engine is ready, or says why there is none.
  * @param {{engine: import("../contract/types.js").EngineName | "playback", adapter: string, reason: string,
- *   model: string, parameters: number}} ready
+ *   model: string, parameters: number, memory: number}} ready
  */
-export function showEngine({ engine, adapter, reason, model, parameters }) {
+export function showEngine({ engine, adapter, reason, model, parameters, memory }) {
   const rows = [
     ["Engine", { webgpu: "WebGPU", cpu: "CPU (WebAssembly)", playback: "none: playback of recorded runs" }[engine]],
     ["Adapter", adapter],
     ["Model", model],
     ["Parameters", parameters > 0 ? count(parameters) : ""],
+    ["Memory of the engine", memory > 0 ? `${bytes(memory)} beside the GPU's` : ""],
   ];
   const list = find("#machine-list");
   list.replaceChildren(

@@ -2,7 +2,7 @@
 import { find, setText } from "../ui/dom.js";
 import { bytes, count } from "../ui/format.js";
 
-/** The stage of the model's files, whose amounts are bytes. */
+/** The stage of a model's files, whose amounts are bytes. */
 export const MODEL_STAGE = "model";
 
 /** `total` 0: nobody knows how long. */

@@ -53,7 +53,7 @@ const TEXTS: [&str; 6] = [
 fn its_own_tokenizer_is_that_of_tokenizer_json() {
     let expected = read(ATLAS);
     let bytes = small_with_vocabulary(2048, atlas_metadata("gpt-2"));
-    let bundle = Bundle::read(&Files::Gguf { file: &bytes, tokenizer: None }).unwrap();
+    let bundle = Bundle::read(Files::Gguf { file: Box::new(bytes.to_vec()), tokenizer: None }).unwrap();
     for text in TEXTS {
         let ids = bundle.tokenizer.encode(text).unwrap();
         assert_eq!(ids, expected.encode(text).unwrap(), "{text:?}");
@@ -91,7 +91,7 @@ fn pre_tokenizers_are_those_of_the_models() {
         json["model"]["ignore_merges"] = whole_pieces.into();
         let expected = read(json.to_string().as_bytes());
         let bytes = small_with_vocabulary(2048, atlas_metadata(pre));
-        let got = Gguf::parse(&bytes).unwrap().tokenizer().unwrap();
+        let got = Gguf::parse(&bytes, &bytes).unwrap().tokenizer().unwrap();
         for text in TEXTS {
             assert_eq!(got.encode(text).unwrap(), expected.encode(text).unwrap(), "{pre}: {text:?}");
         }
@@ -114,12 +114,18 @@ fn other_tokenizers_are_refused_with_the_remedy() {
         let mut tokenizer = atlas_metadata("gpt-2");
         tokenizer.iter_mut().find(|(name, _)| name == field).unwrap().1 = value;
         let bytes = small_with_vocabulary(2048, tokenizer);
-        let error = Gguf::parse(&bytes).unwrap().tokenizer().err().unwrap().to_string();
+        let error = Gguf::parse(&bytes, &bytes).unwrap().tokenizer().err().unwrap().to_string();
         assert!(error.contains(field), "{error}");
     }
     let bytes = small_with_vocabulary(40, atlas_metadata("gpt-2"));
-    assert!(Bundle::read(&Files::Gguf { file: &bytes, tokenizer: None }).is_err(), "more tokens than rows");
+    assert!(
+        Bundle::read(Files::Gguf { file: Box::new(bytes.to_vec()), tokenizer: None }).is_err(),
+        "more tokens than rows"
+    );
     let none = plain();
-    let error = Bundle::read(&Files::Gguf { file: &none, tokenizer: None }).err().unwrap().to_string();
+    let error = Bundle::read(Files::Gguf { file: Box::new(none.to_vec()), tokenizer: None })
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("tokenizer.json"), "{error}");
 }

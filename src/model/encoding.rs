@@ -1,21 +1,21 @@
-//! The encodings of a GGUF file's tensors, read to f32.
+//! How files hold a tensor's numbers, and how these become f32.
 
 use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::ggml_file::qtensor_from_ggml;
 use half::{bf16, f16};
+use safetensors::Dtype;
 
 use crate::error::Result;
-use crate::model::weights::each;
 
 /// Numbers that are dequantised at a time: a multiple of every block.
 const CHUNK: usize = 1 << 16;
 
 /// How a tensor's numbers are encoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Blocks(GgmlDType);
+pub struct Encoding(GgmlDType);
 
-impl Blocks {
+impl Encoding {
     /// By ggml's number of the type; `None` for one that candle does not read.
     pub fn from_ggml(kind: u32) -> Option<Self> {
         Some(Self(match kind {
@@ -32,6 +32,16 @@ impl Blocks {
             13 => GgmlDType::Q5K,
             14 => GgmlDType::Q6K,
             30 => GgmlDType::BF16,
+            _ => return None,
+        }))
+    }
+
+    /// Of a safetensors file; `None` for one that is not read.
+    pub fn from_safetensors(dtype: Dtype) -> Option<Self> {
+        Some(Self(match dtype {
+            Dtype::F32 => GgmlDType::F32,
+            Dtype::F16 => GgmlDType::F16,
+            Dtype::BF16 => GgmlDType::BF16,
             _ => return None,
         }))
     }
@@ -69,4 +79,9 @@ impl Blocks {
         }
         Ok(numbers)
     }
+}
+
+fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    chunks.iter().map(|chunk| number(*chunk)).collect()
 }

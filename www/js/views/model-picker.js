@@ -1,0 +1,181 @@
+/** Another model than Atlas: choosing, dropping or fetching its files, what it takes here, and loading it. */
+import { ModelError, modelAmong } from "../models/files.js";
+import { ModelDownload, keptModels, openKept, removeKept } from "../models/store.js";
+import { clearErrors, showError } from "../ui/alerts.js";
+import { filesOf, listenToDrops } from "../ui/drop.js";
+import { el, find, setText } from "../ui/dom.js";
+import { bytes, count, plural } from "../ui/format.js";
+
+/**
+ * @typedef {import("../models/files.js").Chosen} Chosen
+ * @typedef {import("../contract/types.js").ModelInfo} ModelInfo
+ * @typedef {import("../contract/types.js").Way} Way
+ */
+
+const MINUTE_MS = 60_000;
+
+/** "about 2.3 s" */
+function duration(/** @type {number} */ ms) {
+  if (ms < 100) return `about ${ms.toFixed(0)} ms`;
+  if (ms < MINUTE_MS) return `about ${(ms / 1000).toFixed(1)} s`;
+  return `about ${(ms / MINUTE_MS).toFixed(0)} min`;
+}
+
+function wayName(/** @type {Way} */ { full, weights, checkpoint }) {
+  const base = weights === "f16" ? ", base in f16" : "";
+  return `${full ? "Full tuning" : "LoRA"}${base}${checkpoint ? ", with checkpoints" : ""}`;
+}
+
+export class ModelPicker {
+  /**
+   * @param {{inspect: (chosen: Chosen) => void, load: (chosen: Chosen, way: Way) => void, progress: import("../models/download.js").OnBytes,
+   *   settled: () => void}} hooks `settled`: nothing is being fetched any more
+   */
+  constructor(hooks) {
+    this.hooks = hooks;
+    /** @type {Chosen | null} */
+    this.chosen = null;
+    /** Layers of the chosen model. */
+    this.layers = 0;
+    /** @type {AbortController | null} */
+    this.fetching = null;
+    const choose = (/** @type {Event & {target: HTMLInputElement}} */ { target }) => {
+      const files = [...(target.files ?? [])];
+      target.value = ""; // the same files can be chosen again
+      this.take(files.map((blob) => ({ path: blob.webkitRelativePath || blob.name, blob })));
+    };
+    find("#model-files").addEventListener("change", choose);
+    find("#model-folder").addEventListener("change", choose);
+    listenToDrops(find("#model"), async (items) => this.take(await filesOf(items)));
+    find("#model-address-form").addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      if (this.fetching) this.fetching.abort();
+      else this.fetch(find("#model-address").value);
+    });
+    find("#model").addEventListener("toggle", () => this.listKept());
+  }
+
+  /** Files that were chosen or dropped. */
+  take(/** @type {{path: string, blob: Blob}[]} */ files) {
+    if (files.length > 0) this.attempt(async () => this.consider(modelAmong(files)));
+  }
+
+  /** @private */
+  fetch(/** @type {string} */ address) {
+    return this.attempt(async () => {
+      this.fetching = new AbortController();
+      setText(find("#model-fetch"), "Stop");
+      const { signal } = this.fetching;
+      const download = new ModelDownload(address, { onBytes: this.hooks.progress, say: (text) => this.say(text), signal });
+      try {
+        this.consider(await download.run());
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        this.say("Stopped. What has arrived is kept: fetching it again goes on from there.");
+      }
+    });
+  }
+
+  /** What goes wrong is said; the stage stays as it is. @private */
+  async attempt(/** @type {() => Promise<void>} */ work) {
+    clearErrors("model");
+    this.say("");
+    try {
+      await work();
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      showError("model", error instanceof ModelError ? `${message}.` : message);
+    }
+    this.fetching = null;
+    setText(find("#model-fetch"), "Fetch");
+    this.hooks.settled();
+    await this.listKept();
+  }
+
+  /** @private */
+  consider(/** @type {Chosen} */ chosen) {
+    this.chosen = chosen;
+    this.layers = 0;
+    find("#model-ways").replaceChildren();
+    const size = chosen.blobs.reduce((sum, blob) => sum + blob.size, 0);
+    this.say(`${chosen.name}: ${plural(chosen.files.length, "file")}, ${bytes(size)}. Looking at it.`);
+    this.hooks.inspect(chosen);
+  }
+
+  say(/** @type {string} */ text) {
+    setText(find("#model-status"), text);
+  }
+
+  /** The engine has looked at the chosen model. */
+  inspected(/** @type {ModelInfo} */ info) {
+    const { chosen } = this;
+    if (!chosen) return;
+    this.say(`${info.title}: ${count(info.layers)} layers, ${count(info.vocabulary)} tokens, texts of up to ${count(info.positions)} tokens.`);
+    const free = info.available == null ? "" : ` ${bytes(info.available)} are free here.`;
+    const rows = info.ways.map((way) => {
+      const load = el("button", { type: "button", onclick: () => this.hooks.load(chosen, way) }, "Load");
+      load.disabled = way.refusal != null;
+      const name = wayName(way);
+      load.setAttribute("aria-label", `Load for ${name}`);
+      return el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, name),
+        el("td", { class: "number" }, bytes(way.bytes)),
+        el("td", { class: "number" }, duration(way.step_ms)),
+        el("td", {}, load, way.refusal && el("p", { class: "hint" }, way.refusal)),
+      );
+    });
+    this.layers ||= info.layers;
+    const kept = el("input", { type: "number", min: 1, max: this.layers, value: info.layers, id: "model-layers" });
+    kept.addEventListener("change", () => {
+      this.chosen = { ...chosen, layers: Math.min(Math.max(Math.round(kept.valueAsNumber) || 1, 1), this.layers) };
+      this.hooks.inspect(this.chosen);
+    });
+    const heads = ["For", "Memory", "A step", ""].map((name) => el("th", { scope: "col" }, name));
+    const caption = "What it takes on this machine: the base and one arm, with the batches of the setup. Steps are estimated from a short trial.";
+    find("#model-ways").replaceChildren(
+      el("table", {}, el("caption", {}, caption + free), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)),
+      el(
+        "p",
+        {},
+        el("label", { for: "model-layers" }, "Layers kept, from the first: "),
+        kept,
+        el("span", { class: "soft" }, ` of ${count(this.layers)}. Fewer are a broken model that trains fast.`),
+      ),
+      ...info.notes.map((note) => el("p", { class: "hint" }, note)),
+    );
+  }
+
+  /** The engine cannot use it; what was loaded before still is. */
+  refused(/** @type {string} */ message) {
+    this.say("");
+    showError("model", message);
+  }
+
+  loaded(/** @type {string} */ title) {
+    if (this.chosen) this.say(`${title} is loaded. The next run trains it.`);
+  }
+
+  /** Shows what is kept, and how to be rid of it. @private */
+  async listKept() {
+    if (!find("#model").open) return;
+    const kept = await keptModels();
+    const items = kept.map((model) =>
+      el(
+        "li",
+        {},
+        `${model.name}, ${bytes(model.bytes)} `,
+        el("button", { type: "button", onclick: () => this.attempt(async () => this.consider(await openKept(model))) }, "Open"),
+        " ",
+        el(
+          "button",
+          { type: "button", class: "quiet", "aria-label": `Remove ${model.name}`, onclick: () => this.attempt(() => removeKept(model.id)) },
+          "Remove",
+        ),
+      ),
+    );
+    find("#model-kept").replaceChildren(...items);
+    find("#model-kept-title").hidden = kept.length === 0;
+  }
+}
