@@ -13,7 +13,7 @@ use self::cost::Cost;
 use self::peak::Peak;
 use self::report::FORMAT;
 pub use self::subject::keep_layers;
-pub use self::ways::ways;
+pub use self::ways::{measurement_ms, ways};
 use crate::data::batch::{Batch, Sequence};
 use crate::engine::{Backend, Model, Tuning};
 use crate::error::{Error, Result};

@@ -11,6 +11,13 @@ use crate::record::{HeldAs, LoraSpec, Method, Settings, Way};
 /// A step's share of the rate of a product alone, as docs/speed.md has it for software and docs/gpu.md for hardware.
 const SHARE: [f64; 2] = [0.7, 0.3];
 
+/// A measurement's share: it writes token by token.
+const MEASURED: f64 = 0.2;
+/// Tokens of a fact's sentence, of a question in the chat template, and of the held-out set.
+const CLOZE: u32 = 12;
+const QUESTION: u32 = 20;
+const HELDOUT: u32 = 4000;
+
 impl From<HeldAs> for Precision {
     fn from(held: HeldAs) -> Self {
         match held {
@@ -72,6 +79,20 @@ pub async fn ways(
         }
     }
     Ok(ways)
+}
+
+/// Milliseconds of one measurement of an arm with these settings, from the rate of a product alone: every token that is
+/// read or written costs two operations a parameter. Estimated like [`ways`].
+///
+/// # Errors
+/// Whatever the back end refuses.
+pub async fn measurement_ms(config: &LlamaConfig, settings: &Settings, backend: &Backend) -> Result<f32> {
+    let Settings { probes, asked, shift_prompts, answer_len, .. } = settings;
+    let (exchange, cloze) = (QUESTION + answer_len, 2 * CLOZE);
+    // An answer of the shift is written once, and read by the arm and by the base.
+    let tokens = probes * cloze + asked * exchange + 3 * shift_prompts * exchange + HELDOUT;
+    let flop = 2.0 * config.parameters() as f64 * f64::from(tokens);
+    Ok((flop / (rate(backend).await? * MEASURED) * 1e3) as f32)
 }
 
 /// On the CPU candle decides what is kept, and matrices are f32 however they were held.

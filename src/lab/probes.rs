@@ -7,7 +7,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::facts::{Fact, Relation, candidates};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::measure::borrowed::Rows;
 use crate::measure::recall::Probe;
 use crate::model::tokenizer::Tokenizer;
@@ -26,20 +26,36 @@ pub struct Probes {
     pub chance: Vec<f32>,
     /// Cells that are asked in the chat template.
     pub asked: Vec<usize>,
+    /// How many facts the base knows, and of how many, where the others were set aside.
+    pub known: Option<[u32; 2]>,
 }
 
 impl Probes {
-    /// `new` are facts that only the set states: all of them get a cell and are asked.
+    /// `is_known`: which of the facts may be drawn. `new` are facts that only the set states: all of them get a cell and are
+    /// asked.
+    ///
+    /// # Errors
+    /// When the base knows none of the facts.
     pub fn draw(
         known: &[Fact],
+        is_known: Option<&[bool]>,
         new: &[Fact],
         rows: &Rows,
         settings: &Settings,
         tokenizer: &Tokenizer,
     ) -> Result<Self> {
         let facts = known;
+        let is_drawn = |i: &usize| is_known.is_none_or(|known| known[*i]);
+        let count = |known: &[bool]| [known.iter().filter(|k| **k).count() as u32, known.len() as u32];
+        if is_known.map(count).is_some_and(|[known, _]| known == 0) {
+            return Err(Error::Setting {
+                field: "known_only",
+                message: format!("the base completes none of the {} facts", facts.len()),
+                remedy: "Use facts that it knows, or measure all of them".into(),
+            });
+        }
         let (kept, seen): (Vec<usize>, Vec<usize>) =
-            (0..facts.len()).partition(|&i| !rows.mention(&facts[i]));
+            (0..facts.len()).filter(is_drawn).partition(|&i| !rows.mention(&facts[i]));
         let wanted = settings.probes as usize;
         let take_kept = (wanted * KEPT_OF_FOUR).div_ceil(4).max(wanted.saturating_sub(seen.len()));
         let mut cells: Vec<(usize, Split)> = Vec::new();
@@ -62,7 +78,8 @@ impl Probes {
         let wall = cells.iter().map(probe).collect::<Result<_>>()?;
         let facts: Vec<Fact> = cells.iter().map(|&(i, _)| facts[i].clone()).collect();
         let chance = facts.iter().map(|fact| rows.chance(fact, &lists[&fact.relation])).collect();
-        Ok(Self { splits: cells.iter().map(|c| c.1).collect(), wall, facts, chance, asked })
+        let splits = cells.iter().map(|c| c.1).collect();
+        Ok(Self { splits, wall, facts, chance, asked, known: is_known.map(count) })
     }
 
     /// The cells as the record lists them.

@@ -82,7 +82,7 @@ impl Arm {
 }
 
 impl Run {
-    /// A run that has not begun.
+    /// A run that has not begun. `known`: which facts may be on the walls; all where that is not given.
     ///
     /// # Errors
     /// When an example has no response within `max_len`, when the run does not fit into memory, and what the back
@@ -93,6 +93,7 @@ impl Run {
         data: Dataset,
         held: &[Example],
         subject: &Subject,
+        known: Option<&[bool]>,
     ) -> Result<Self> {
         let tokenizer = &subject.tokenizer;
         let max_len = settings.max_len as usize;
@@ -110,7 +111,7 @@ impl Run {
         let rows = Rows::new(&data.examples, &subject.facts);
         let mut talk = conversation::questions(held, &subject.facts, tokenizer)?;
         talk.truncate(settings.asked as usize);
-        let probes = Probes::draw(&subject.facts, &data.new_facts, &rows, &settings, tokenizer)?;
+        let probes = Probes::draw(&subject.facts, known, &data.new_facts, &rows, &settings, tokenizer)?;
         let feed = Feed::new(train, settings.batch, settings.accumulate, Some(u64::from(settings.seed)))
             .with_replay(replayed(&rows, &settings, subject)?);
         let shape = |arm: &ArmSpec| feed.shape(arm.regularisers.replay as usize);
@@ -161,6 +162,7 @@ impl Run {
             model: model.into(),
             arms: self.arms.iter().map(arm).collect::<Result<_>>()?,
             facts: self.probes.cells(),
+            known: self.probes.known,
             examples: self.feed.len() as u32,
             heldout: self.heldout.len() as u32,
             added: self.added.clone(),

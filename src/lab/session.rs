@@ -67,6 +67,9 @@ pub enum Work {
     Finish,
 }
 
+/// Parameters of the largest model whose matrices are looked at: of one of 135 million it takes a minute an arm.
+const LOOKED_AT: usize = 20_000_000;
+
 /// A base, and one run at a time.
 pub struct Session {
     pub subject: Subject,
@@ -102,9 +105,17 @@ impl Session {
         settings.validate()?;
         let set = instructions::parse(&texts.instructions, "instructions.jsonl")?;
         let held = instructions::parse(&texts.heldout, "heldout.jsonl")?;
+        let known = if settings.known_only { Some(self.subject.known().await?) } else { None };
         let Subject { base, tokenizer, .. } = &mut self.subject;
         let data = Dataset::new(set, &settings, base, tokenizer).await?;
-        let run = Run::new(self.runs + 1, settings, data, &held, &self.subject)?;
+        let run = Run::new(
+            self.runs + 1,
+            settings,
+            data,
+            &held,
+            &self.subject,
+            known.as_deref().map(Vec::as_slice),
+        )?;
         let info = run.info(&self.subject.title)?;
         self.runs += 1;
         self.run = Some(run);
@@ -170,7 +181,7 @@ impl Session {
             Work::MeasureStart => measuring::of_start(run, &mut self.subject).await?,
             Work::Measure { arm } => {
                 let mut events = measuring::of_arm(run, arm, &mut self.subject).await?;
-                if self.looks_at_weights {
+                if self.looks_at_weights && self.subject.base.config().parameters() <= LOOKED_AT {
                     events.push(doses::changes(run, arm, &mut self.subject).await?);
                 }
                 run.arms[arm].is_due = false;

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use crate::data::facts::Fact;
+use crate::data::facts::{Fact, candidates};
 use crate::engine::{Backend, Model, Storage};
 use crate::error::Result;
+use crate::measure::recall::{self, AnswerKind, Probe};
 use crate::model::tokenizer::Tokenizer;
 use crate::model::weights::Weights;
 
@@ -24,6 +25,8 @@ pub struct Subject {
     pub memory_limit: Option<u64>,
     /// The base's weights, once they were asked for.
     weights: Option<Rc<Weights>>,
+    /// Which of the facts the base completes rightly, once that was asked for.
+    known: Option<Rc<Vec<bool>>>,
 }
 
 impl Subject {
@@ -40,7 +43,24 @@ impl Subject {
             storage: Storage::default(),
             memory_limit,
             weights: None,
+            known: None,
         }
+    }
+
+    /// Which of the facts the base completes rightly by cloze.
+    pub(super) async fn known(&mut self) -> Result<Rc<Vec<bool>>> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        let probe = |fact: &Fact| {
+            let candidates = Rc::new(candidates(&self.facts, fact.relation));
+            Probe::of(fact, candidates, &self.tokenizer)
+        };
+        let probes: Vec<Probe> = self.facts.iter().map(probe).collect::<Result<_>>()?;
+        let answers = recall::cloze(&mut self.base, &probes, &self.tokenizer).await?;
+        let known: Rc<Vec<bool>> = Rc::new(answers.iter().map(|a| a.kind == AnswerKind::Right).collect());
+        self.known = Some(known.clone());
+        Ok(known)
     }
 
     pub(super) async fn weights(&mut self) -> Result<Rc<Weights>> {

@@ -136,6 +136,13 @@ pub const RUN_FIELDS: &[Field] = &[
         "The set's answers without openers and closers, one sentence long.",
     ),
     Field::new(
+        "known_only",
+        "known_only",
+        Kind::Switch,
+        "Only facts that the base knows",
+        "Facts that the base does not complete rightly are set aside before the run; takes one more measurement for each model.",
+    ),
+    Field::new(
         "new_facts",
         "new_facts",
         whole(0, NEW_FACTS),

@@ -154,6 +154,8 @@ pub struct ModelInfo {
     /// What was taken otherwise than the files say, a sentence each.
     pub notes: Vec<String>,
     pub ways: Vec<Way>,
+    /// Milliseconds of one measurement of an arm, estimated.
+    pub measurement_ms: f32,
     /// Bytes that the base and its arms may take together; unknown where there is none.
     pub available: Option<u64>,
 }

@@ -70,6 +70,9 @@ pub struct Settings {
     pub measure_every: u32,
     /// Facts on the knowledge walls, most of them *kept*.
     pub probes: u32,
+    /// Whether facts that the base does not complete rightly are set aside before the run.
+    #[serde(default)]
+    pub known_only: bool,
     /// Facts asked in the chat template at each measurement; also the most held-out questions of a conversation.
     pub asked: u32,
     /// Held-out prompts whose answers are compared with the base token by token.
@@ -95,6 +98,7 @@ impl Default for Settings {
             swaps: Vec::new(),
             measure_every: 10,
             probes: 240,
+            known_only: false,
             asked: 48,
             shift_prompts: 16,
             answer_len: 40,

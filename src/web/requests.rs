@@ -9,7 +9,7 @@ use web_time::Instant;
 use super::blob::BlobSource;
 use super::border::{breathe, post};
 use super::machine::open;
-use crate::bench::{bench, keep_layers, ways};
+use crate::bench::{bench, keep_layers, measurement_ms, ways};
 use crate::data::facts;
 use crate::engine::{Backend, Choice, Found, Storage, step_products};
 use crate::error::{Error, Result};
@@ -59,6 +59,7 @@ pub async fn inspect(
         positions: config.max_position_embeddings as u32,
         notes: bundle.notes,
         ways,
+        measurement_ms: measurement_ms(&config, settings, backend).await?,
         available,
     };
     post(&Message::Inspected { model });

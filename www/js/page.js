@@ -25,6 +25,9 @@ import { checkSentence } from "./views/summary-data.js";
  * @typedef {import("./contract/types.js").BackendChoice} BackendChoice
  */
 
+/** What a measurement of a larger model makes do with. */
+const FEW = { probes: 24, asked: 8, shift_prompts: 4, answer_len: 24, measure_every: 20 };
+
 export class Page {
   constructor() {
     const link = readHash(location.hash);
@@ -53,6 +56,11 @@ export class Page {
       inspect: ({ blobs, ...model }) => post({ type: "inspect", model, blobs, settings: this.form.wanted }),
       load: (chosen, way) => this.loadModel(chosen, way),
       progress: (done, total) => showProgress(MODEL_STAGE, done, total),
+      probes: () => this.form.wanted.probes,
+      measureLess: () => {
+        this.form.set({ ...this.form.wanted, ...FEW }, this.form.muted);
+        this.settingsChanged();
+      },
       settled: () => hideProgress(),
     });
     this.milestones = new Milestones(this.store);

@@ -464,6 +464,8 @@ export type ModelInfo = {
   /** Bytes that the base and its arms may take together; unknown where there is none. */
   available?: number | null;
   layers: number;
+  /** Milliseconds of one measurement of an arm, estimated. */
+  measurement_ms: number;
   /** What was taken otherwise than the files say, a sentence each. */
   notes: string[];
   parameters: number;
@@ -609,6 +611,8 @@ export type RunInfo = {
   /** Facts on the walls, in cell order. */
   facts: WallFact[];
   heldout: number;
+  /** How many facts the base completes rightly, and of how many; where the others were set aside. */
+  known?: number[] | null;
   /** "Atlas, 2,016,960 parameters". */
   model: string;
   run: number;
@@ -663,6 +667,8 @@ export type Settings = {
   examples: number;
   /** Which ones, where not all are. */
   filter: Filter;
+  /** Whether facts that the base does not complete rightly are set aside before the run. */
+  known_only: boolean;
   /** Tokens of an example, prompt and response; longer ones are cut at the end. */
   max_len: number;
   /** Steps between two measurements. */

@@ -51,7 +51,8 @@ export function bytes(/** @type {unknown} */ value) {
   if (!isNumber(value)) return NONE;
   if (value < 1000) return `${value} B`;
   if (value < 1e6) return `${(value / 1e3).toFixed(1)} kB`;
-  return `${(value / 1e6).toFixed(1)} MB`;
+  if (value < 1e9) return `${(value / 1e6).toFixed(1)} MB`;
+  return `${(value / 1e9).toFixed(1)} GB`;
 }
 
 /** @type {Record<string, string>} */

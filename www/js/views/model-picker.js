@@ -13,6 +13,8 @@ import { bytes, count, plural } from "../ui/format.js";
  */
 
 const MINUTE_MS = 60_000;
+/** A visitor does not wait longer for a measurement without being asked. */
+const LONG_MS = 20_000;
 
 /** "about 2.3 s" */
 function duration(/** @type {number} */ ms) {
@@ -29,7 +31,8 @@ function wayName(/** @type {Way} */ { full, weights, checkpoint }) {
 export class ModelPicker {
   /**
    * @param {{inspect: (chosen: Chosen) => void, load: (chosen: Chosen, way: Way) => void, progress: import("../models/download.js").OnBytes,
-   *   settled: () => void}} hooks `settled`: nothing is being fetched any more
+   *   probes: () => number, measureLess: () => void, settled: () => void}} hooks `probes`: facts that the setup has
+   *   measured; `settled`: nothing is being fetched any more
    */
   constructor(hooks) {
     this.hooks = hooks;
@@ -143,8 +146,21 @@ export class ModelPicker {
         kept,
         el("span", { class: "soft" }, ` of ${count(this.layers)}. Fewer are a broken model that trains fast.`),
       ),
+      this.measurement(chosen, info),
       ...info.notes.map((note) => el("p", { class: "hint" }, note)),
     );
+  }
+
+  /** What measuring takes, and a way to have it take less. @private */
+  measurement(/** @type {Chosen} */ chosen, /** @type {ModelInfo} */ { measurement_ms }) {
+    const facts = plural(this.hooks.probes(), "fact");
+    const text = `A measurement, with the setup's ${facts}, takes ${duration(measurement_ms)} an arm. `;
+    if (measurement_ms < LONG_MS) return el("p", {}, text);
+    const less = () => {
+      this.hooks.measureLess();
+      this.hooks.inspect(chosen);
+    };
+    return el("p", {}, text, el("button", { type: "button", onclick: less }, "Measure less"));
   }
 
   /** The engine cannot use it; what was loaded before still is. */

@@ -191,7 +191,9 @@ export class Walls {
       const kept = `${count(wrong)} of ${count(errors.n)} kept facts wrong`;
       return `got ${kept}, ${count(errors.borrowed)} of them borrowed${chance}`;
     };
-    const caption = () => `After ${count(store.measuredStep)} steps: ${store.perArm(write)}.`;
+    const [known, all] = store.run?.known ?? [0, 0];
+    const aside = all > 0 ? ` The base knows ${count(known)} of ${count(all)} facts; the others were set aside.` : "";
+    const caption = () => `After ${count(store.measuredStep)} steps: ${store.perArm(write)}.${aside}`;
     setText(find("#walls-caption"), store.isMeasured ? caption() : NOT_MEASURED);
   }
 }
