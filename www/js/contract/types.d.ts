@@ -142,6 +142,10 @@ export type Command = Files & {
   sampling: Sampling;
   type: "ask";
 } | {
+  id: number;
+  rows: string;
+  type: "count_tokens";
+} | {
   arm: string;
   type: "save";
 } | {
@@ -395,6 +399,10 @@ export type Message = {
   tokens: ShiftToken[];
   type: "answer";
 } | {
+  counts: RowTokens[];
+  id: number;
+  type: "tokens";
+} | {
   arm: string;
   bytes: Uint8Array<ArrayBuffer>;
   file: string;
@@ -524,6 +532,16 @@ export type Regularisers = {
   replay: number;
   /** AdamW's decoupled weight decay, on all but norms. */
   weight_decay: number;
+};
+
+/** How long a row is, before it is cut to a run's `max_len`. */
+export type RowTokens = {
+  /** Tokens before the answer. */
+  prompt: number;
+  /** Why no run can use the row; both counts are 0 then. */
+  refused?: string | null;
+  /** Tokens of the answer and its end. */
+  response: number;
 };
 
 export type RunEvent = RunInfo & {
