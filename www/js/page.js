@@ -44,7 +44,8 @@ export class Page {
     });
     this.form = new SettingsForm(link.settings, link.muted, () => this.settingsChanged());
     this.classView = makeClassView(link.hidden, () => this.settingsChanged());
-    this.editor = new InstructionsEditor(() => invalidate());
+    this.editor = new InstructionsEditor({ changed: () => invalidate(), fetchText, post });
+    this.editor.setMaxLen(link.settings.max_len);
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
     this.ask = new Ask(this.store, post);
     this.milestones = new Milestones(this.store);
@@ -67,7 +68,7 @@ export class Page {
   }
 
   refused() {
-    showError("instructions", this.editor.error || "the data is not loaded yet");
+    showError("instructions", this.editor.error || "The data is not loaded yet.");
   }
 
   /** What the address holds: the settings, the arms that are muted, the engine and the hidden parts. */
@@ -79,6 +80,7 @@ export class Page {
   settingsChanged() {
     history.replaceState(null, "", this.hash() || location.pathname + location.search);
     this.store.mute(this.form.muted);
+    this.editor.setMaxLen(this.form.settings.max_len);
     invalidate();
   }
 
@@ -113,6 +115,7 @@ export class Page {
   receive(/** @type {Message} */ message) {
     if (message.type === "ready") return this.ready(message);
     if (message.type === "progress") return takeProgress(message);
+    if (message.type === "tokens") return this.editor.counts.receive(message);
     if (message.type === "answer") return this.ask.receive(message);
     if (message.type === "saved") return download(message.file, message.bytes, "application/octet-stream");
     if (message.type === "error") return this.failed(message.name, message.message);
@@ -130,6 +133,7 @@ export class Page {
     document.documentElement.dataset.engine = message.engine;
     showEngine(message);
     hideProgress();
+    this.editor.startCounting();
     this.engine.post({ type: "warm_up", settings: this.form.wanted });
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     say(`Ready to train: ${message.reason}`);
