@@ -103,6 +103,10 @@ test("a set that ships is chosen and trained on @plain", async ({ page, site }) 
   await act(page, "Undo").click();
   await expect(set).toHaveValue("new-facts");
   await expect(page.locator("#instructions-restart")).toBeVisible();
+  expect(new URL(page.url()).hash).toContain("&set=new-facts");
+  await page.reload();
+  await waitForEngine(page);
+  await expect(page.locator("#instructions-count")).toHaveText("New facts, 180 rows");
 });
 
 test("what holds no row leaves the set as it was, and a set without one is refused @plain", async ({ page, site, errors }) => {

@@ -2,6 +2,7 @@
 import { Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
 import { RunControl } from "./state/run-control.js";
 import { readHash, writeHash } from "./state/hash.js";
+import { SHIPPED_SETS } from "./state/shipped-sets.js";
 import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
 import { download } from "./ui/dom.js";
@@ -44,7 +45,9 @@ export class Page {
     });
     this.form = new SettingsForm(link.settings, link.muted, () => this.settingsChanged());
     this.classView = makeClassView(link.hidden, () => this.settingsChanged());
-    this.editor = new InstructionsEditor({ changed: () => invalidate(), fetchText, post });
+    this.editor = new InstructionsEditor({ changed: () => this.instructionsChanged(), fetchText, post });
+    /** The set of those that ship that is edited, "" for another. */
+    this.set = link.set;
     this.editor.setMaxLen(link.settings.max_len);
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
     this.ask = new Ask(this.store, post);
@@ -71,10 +74,10 @@ export class Page {
     showError("instructions", this.editor.error || "The data is not loaded yet.");
   }
 
-  /** What the address holds: the settings, the arms that are muted, the engine and the hidden parts. */
+  /** What the address holds: the settings, the arms that are muted, the engine, the set and the hidden parts. */
   hash() {
     const { settings, muted } = this.form;
-    return writeHash(settings, { muted, backend: this.backend, hidden: this.classView.hidden() });
+    return writeHash(settings, { muted, backend: this.backend, hidden: this.classView.hidden(), set: this.set });
   }
 
   settingsChanged() {
@@ -84,10 +87,21 @@ export class Page {
     invalidate();
   }
 
+  /** Another instruction set, or other rows. */
+  instructionsChanged() {
+    const { set } = this.editor;
+    const isOther = set !== (this.set || SHIPPED_SETS[0].id);
+    this.set = set;
+    if (isOther) this.settingsChanged();
+    else invalidate();
+  }
+
   /** The address has changed. */
   readAddress() {
-    const { settings, muted, hidden, ignored } = readHash(location.hash);
+    const { settings, muted, hidden, set, ignored } = readHash(location.hash);
     this.classView.hide(hidden);
+    const wanted = set || (this.set && SHIPPED_SETS[0].id); // rows of one's own stay
+    if (wanted !== this.set) this.editor.choose(wanted);
     this.form.set(settings, muted);
     this.reportIgnored(ignored);
   }
@@ -163,9 +177,9 @@ export class Page {
 
   async startEngine() {
     const loaded = fetchData();
-    const edited = loaded.then((data) => {
+    const edited = loaded.then(async (data) => {
       this.data = data;
-      this.editor.load(data.instructions);
+      await this.editor.load(data.instructions, this.set);
     });
     edited.catch(() => {}); // awaited below, after the worker
     try {

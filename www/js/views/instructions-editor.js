@@ -53,12 +53,19 @@ export class InstructionsEditor {
     );
   }
 
-  /** The set that the page comes with. */
-  load(/** @type {string} */ text) {
+  /** The set that the page begins with: the one that a link names, otherwise the original, whose text is there. */
+  async load(/** @type {string} */ original, /** @type {string} */ wanted) {
     const [{ id, name }] = SHIPPED_SETS;
-    const { rows, ...found } = read(text);
+    const { rows, ...found } = read(original);
     this.edits.start(rows, { id, name, read: found });
-    this.changed();
+    if (wanted === "" || wanted === id) this.changed();
+    else await this.choose(wanted);
+  }
+
+  /** Which of the sets that ship is edited, "" for another. */
+  get set() {
+    const id = this.edits.source?.id ?? "own";
+    return id === "own" ? "" : id;
   }
 
   /** The set as the engine reads it. */
@@ -98,7 +105,7 @@ export class InstructionsEditor {
     }
   }
 
-  /** @private */
+  /** One of the sets that ship. */
   async choose(/** @type {string} */ id) {
     const set = SHIPPED_SETS.find((candidate) => candidate.id === id);
     if (!set) return;
@@ -157,6 +164,7 @@ export class InstructionsEditor {
   refuse(/** @type {string} */ message) {
     this.refusal = message;
     this.draw();
+    if (!find("#instructions").open) say(message);
   }
 
   /** @private */

@@ -23,7 +23,7 @@ export class InstructionsTable {
   /**
    * @param {import("../state/dataset-edits.js").Edits} edits
    * @param {import("../state/token-counts.js").TokenCounts} counts
-   * @param {() => void} changed called after an edit
+   * @param {() => void} changed called after an edit; draws
    */
   constructor(edits, counts, changed) {
     this.edits = edits;
@@ -170,9 +170,8 @@ export class InstructionsTable {
   /** Ends editing; the keyboard goes on at the row's button. @private */
   close(/** @type {number} */ index) {
     this.editing = null;
-    this.draw();
     this.changed();
-    this.focus(index, "Edit");
+    this.body.querySelector(`[data-row="${index}"] [data-act=Edit]`)?.focus();
   }
 
   /** @private */
@@ -180,15 +179,9 @@ export class InstructionsTable {
     const lines = findAll("[data-act=Delete]", this.body);
     const place = lines.findIndex((button) => button.closest("tr").dataset.row === String(index));
     this.edits.remove(index);
-    this.draw();
     this.changed();
     const left = findAll("[data-act=Delete]", this.body);
     (left[Math.min(place, left.length - 1)] ?? find("#instructions-add")).focus();
     say(`Row ${count(index + 1)} is deleted. Undo brings it back.`);
-  }
-
-  /** @private */
-  focus(/** @type {number} */ index, /** @type {string} */ word) {
-    this.body.querySelector(`[data-row="${index}"] [data-act=${word}]`)?.focus();
   }
 }
