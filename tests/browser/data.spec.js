@@ -56,6 +56,12 @@ test("a CSV is opened, edited, undone and trained on @plain", async ({ page, sit
   await act(page, "Redo").click();
   await expect(rows(page).nth(0)).toContainText("It is 6.");
 
+  await act(page, "Undo all").click();
+  await expect(rows(page).nth(0)).toContainText('It is "5".');
+  await expect(act(page, "Redo")).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(rows(page).nth(0)).toContainText("It is 6.");
+
   await act(page, "Delete row 1").click();
   await expect(rows(page)).toHaveCount(2);
   await expect(act(page, "Delete row 1")).toBeFocused();

@@ -53,6 +53,12 @@ test("a set is edited until it is as it was opened", () => {
   assert.equal(edits.isEdited, false);
   edits.open([row("b")], source("own"));
   assert.equal(edits.isEdited, false);
+  edits.add(row("c"));
+  edits.remove(0);
+  edits.undoAll();
+  assert.deepEqual([names(edits), edits.isEdited], ["b", false]);
+  edits.redo();
+  assert.equal(names(edits), "bc");
 });
 
 test("typing is one change", () => {

@@ -9,8 +9,6 @@
  *   label: string}} Change
  */
 
-const MOST_CHANGES = 500;
-
 export class Edits {
   constructor() {
     /** @type {readonly Row[]} another list after each change */
@@ -71,6 +69,11 @@ export class Edits {
     return change;
   }
 
+  /** Takes back all changes since the set was opened; each can be made again. */
+  undoAll() {
+    while (this.isEdited) this.undo();
+  }
+
   /** Makes the change again that was last taken back, and returns it. */
   redo() {
     const change = this.undone.pop();
@@ -95,7 +98,6 @@ export class Edits {
   apply(/** @type {Change} */ change) {
     this.swap(change.at, change.removed.length, change.added, change.to);
     this.done.push(change);
-    if (this.done.length > MOST_CHANGES) this.done.shift();
     this.undone = [];
   }
 

@@ -12,7 +12,14 @@ import { drawReport, tokenSentence, why } from "./instructions-report.js";
 import { InstructionsTable } from "./instructions-table.js";
 import { InstructionsText } from "./instructions-text.js";
 
-/** @typedef {import("../state/dataset.js").Reading} Reading */
+/** What is fetched, or why it can't be had. @template T */
+async function arrived(/** @type {Promise<T>} */ wanted, /** @type {string} */ name) {
+  try {
+    return await wanted;
+  } catch (error) {
+    throw new FileError(`${name} did not come (${/** @type {Error} */ (error).message})`);
+  }
+}
 
 export class InstructionsEditor {
   /**
@@ -29,6 +36,8 @@ export class InstructionsEditor {
     this.csv = null;
     /** What is read is the newest that was asked for. */
     this.wanted = 0;
+    /** Sets that are on their way. */
+    this.reading = 0;
     /** @type {{rows: unknown, text: string}} */
     this.written = { rows: null, text: "" };
     this.maxLen = Infinity;
@@ -47,6 +56,7 @@ export class InstructionsEditor {
     find("#instructions").addEventListener("toggle", () => this.draw());
     find("#instructions-undo").addEventListener("click", () => this.undo());
     find("#instructions-redo").addEventListener("click", () => this.redo());
+    find("#instructions-restore").addEventListener("click", () => this.undoAll());
     find("#instructions").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.listen(event));
     find("#instructions-save").addEventListener("click", () =>
       download("instructions.jsonl", this.text, "application/jsonl"),
@@ -75,8 +85,13 @@ export class InstructionsEditor {
     return this.written.text;
   }
 
-  /** Why no run can be made with the set, "" when one can. */
+  /** Why no run can be made now, "" when one can. */
   get error() {
+    return this.reading > 0 ? "The set is still being read." : this.problem;
+  }
+
+  /** What is wrong with the set. @private */
+  get problem() {
     const { rows, source } = this.edits;
     if (rows.length > 0 || !source) return "";
     const [bad] = source.read.bad;
@@ -96,75 +111,79 @@ export class InstructionsEditor {
   }
 
   /** @private */
-  async open(/** @type {File} */ file) {
-    try {
-      await this.bring(await textOf(file), file.name);
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      this.refuse(`${error.message}. The set stays as it was.`);
-    }
+  open(/** @type {File} */ file) {
+    return this.attempt(async () => this.bring(await textOf(file), file.name));
   }
 
   /** One of the sets that ship. */
-  async choose(/** @type {string} */ id) {
-    const set = SHIPPED_SETS.find((candidate) => candidate.id === id);
-    if (!set) return;
-    const wanted = ++this.wanted;
-    try {
-      const { rows, ...found } = read(await this.fetchText(set.file));
-      if (wanted !== this.wanted) return;
-      this.edits.open(rows, { id, name: set.name, read: found });
-      this.opened();
-    } catch (error) {
-      this.refuse(`${set.name} did not come: ${/** @type {Error} */ (error).message}. The set stays as it was.`);
-    }
+  choose(/** @type {string} */ id) {
+    return this.attempt(async () => {
+      const set = SHIPPED_SETS.find((candidate) => candidate.id === id);
+      if (!set) return;
+      const wanted = ++this.wanted;
+      const { rows, ...found } = read(await arrived(this.fetchText(set.file), set.name));
+      if (wanted === this.wanted) this.opened(rows, { id, name: set.name, read: found });
+    });
   }
 
   /** Rows that someone brings. @private */
-  async bring(/** @type {string} */ text, /** @type {string} */ name) {
-    const wanted = ++this.wanted;
-    const reading = await this.readAny(text, name);
-    if (wanted !== this.wanted) return;
-    if (reading.rows.length === 0) {
-      const [bad] = reading.bad;
-      return this.refuse(`${name}: no row of it can be used${bad ? ` (${why(bad)})` : ""}. The set stays as it was.`);
+  bring(/** @type {string} */ text, /** @type {string} */ name) {
+    return this.attempt(async () => {
+      const wanted = ++this.wanted;
+      if (this.needsCsv(text, name)) this.csv = await arrived(loadCsv(), "The reader of CSV");
+      if (wanted !== this.wanted) return;
+      const { rows, ...found } = read(text, name, this.csv);
+      const [bad] = found.bad;
+      if (rows.length === 0) throw new FileError(`${name}: no row of it can be used${bad ? ` (${why(bad)})` : ""}`);
+      this.opened(rows, { id: "own", name, read: found });
+    });
+  }
+
+  /** Does `work`, and says why where it fails; until then no run begins. @private */
+  async attempt(/** @type {() => Promise<void>} */ work) {
+    this.reading += 1;
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      this.refusal = `${error.message}. The set stays as it was.`;
+      this.draw();
+      if (!find("#instructions").open) say(this.refusal);
+    } finally {
+      this.reading -= 1;
     }
-    const { rows, ...found } = reading;
-    this.edits.open(rows, { id: "own", name, read: found });
-    this.opened();
   }
 
   /** @private */
-  opened() {
+  opened(/** @type {import("../state/dataset.js").Row[]} */ rows, /** @type {import("../state/dataset-edits.js").Source} */ source) {
+    this.edits.open(rows, source);
     this.table.page = 0;
     find("#instructions-filter").value = "";
     find("#instructions-cut").checked = false;
     this.changed();
   }
 
-  /** @private @returns {Promise<Reading>} */
-  async readAny(/** @type {string} */ text, name = "") {
-    if (!this.csv && ["csv", "tsv"].includes(containerOf(text, name))) this.csv = await loadCsv();
-    return read(text, name, this.csv);
+  /** @private */
+  needsCsv(/** @type {string} */ text, name = "") {
+    return this.csv === null && ["csv", "tsv"].includes(containerOf(text, name));
   }
 
   /** What has been typed as text; the text stays as it is, also where rows of it can't be used. @private */
-  async type(/** @type {string} */ text) {
+  type(/** @type {string} */ text) {
     const wanted = ++this.wanted;
-    const isReadable = this.csv !== null || !["csv", "tsv"].includes(containerOf(text));
-    const { rows, ...found } = isReadable ? read(text, "", this.csv) : await this.readAny(text);
-    if (wanted !== this.wanted) return;
-    const { id = "own", name = "The text" } = this.edits.source ?? {};
-    this.edits.type(rows, { id, name, read: found });
-    this.typing.agree();
-    this.changed();
-  }
-
-  /** @private */
-  refuse(/** @type {string} */ message) {
-    this.refusal = message;
-    this.draw();
-    if (!find("#instructions").open) say(message);
+    const take = () => {
+      if (wanted !== this.wanted) return;
+      const { rows, ...found } = read(text, "", this.csv);
+      const { id = "own", name = "The text" } = this.edits.source ?? {};
+      this.edits.type(rows, { id, name, read: found });
+      this.typing.agree();
+      this.changed();
+    };
+    if (!this.needsCsv(text)) return take(); // at once: a run may be about to start
+    this.attempt(async () => {
+      this.csv = await arrived(loadCsv(), "The reader of CSV");
+      take();
+    });
   }
 
   /** @private */
@@ -183,6 +202,14 @@ export class InstructionsEditor {
     this.changed();
     say(`Done again: ${change.label}.`);
     this.keepFocus("redo", "undo");
+  }
+
+  /** @private */
+  undoAll() {
+    this.edits.undoAll();
+    this.changed();
+    say("The set is as it was opened. Redo brings the changes back, one by one.");
+    this.keepFocus("restore", "redo");
   }
 
   /** A button that has nothing more to do leaves the keyboard to its counterpart. @private */
@@ -212,9 +239,9 @@ export class InstructionsEditor {
   /** @private */
   draw() {
     const { source, rows, labels, isEdited } = this.edits;
-    const { error } = this;
-    setText(find("#instructions-count"), error ? "no row to train on" : `${source?.name ?? ""}, ${plural(rows.length, "row")}${isEdited ? ", edited" : ""}`);
-    setText(find("#instructions-error"), this.refusal || error);
+    const { problem } = this;
+    setText(find("#instructions-count"), problem ? "no row to train on" : `${source?.name ?? ""}, ${plural(rows.length, "row")}${isEdited ? ", edited" : ""}`);
+    setText(find("#instructions-error"), this.refusal || problem);
     if (!find("#instructions").open) return;
     const own = find("#instructions-set option[value=own]");
     own.hidden = source?.id !== "own";
@@ -225,6 +252,7 @@ export class InstructionsEditor {
       const button = find(`#instructions-${name}`);
       update(button, { disabled: label === "", title: label });
     }
+    update(find("#instructions-restore"), { disabled: !isEdited });
     this.table.draw();
     this.typing.draw();
     this.drawTokens();

@@ -93,7 +93,7 @@ export class InstructionsTable {
       const mark = !tokens ? "" : this.mark(tokens);
       const isUnusable = tokens !== null && (tokens.refused || isMute(tokens, this.maxLen));
       const whole = !tokens || tokens.refused ? "" : count(tokens.prompt + tokens.response);
-      line.cells[3].replaceChildren(whole, ...(mark === "" ? [] : [el("span", { class: isUnusable ? "cut unusable" : "cut" }, mark)]));
+      line.cells[3].replaceChildren(el("span", { class: "number" }, whole), ...(mark === "" ? [] : [el("span", { class: isUnusable ? "cut unusable" : "cut" }, mark)]));
     }
   }
 
