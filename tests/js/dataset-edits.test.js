@@ -80,7 +80,7 @@ test("tokens are counted a few rows at a time, those in view first, and each row
   };
   counts.want(rows, rows.slice(500, 550));
   assert.match(tokenSentence(counts, 64), /once the engine is ready/);
-  counts.start();
+  counts.use("ready");
   assert.match(posted[0].rows, /^\{"instruction":"q500"/);
   assert.equal(posted[0].rows.split("\n").length, 256);
   answer(10);

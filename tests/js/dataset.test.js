@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { loadCsv } from "../../www/js/state/dataset-csv.js";
 import { MOST_ROWS, containerOf, read, write } from "../../www/js/state/dataset.js";
+import { FileError, textOf } from "../../www/js/views/instructions-files.js";
 import { recognised } from "../../www/js/views/instructions-report.js";
 
 const csv = await loadCsv();
@@ -137,8 +138,32 @@ test("hostile texts are read as texts", () => {
   assert.equal({}.x, undefined);
 });
 
-test("a set has at most so many rows", () => {
+test("a set has at most 100,000 rows, and a sentence says what was read", () => {
   const reading = read(`${ONE}\n`.repeat(MOST_ROWS + 2));
   assert.deepEqual([reading.rows.length, reading.beyond], [MOST_ROWS, 2]);
+  const mixed = read(`${ONE}\n`.repeat(1000) + '{"prompt":"a","completion":"b"}');
+  assert.equal(recognised(mixed), "JSON Lines, Alpaca (1,000), prompt and completion (1): 1,001 rows.");
   assert.match(recognised(reading), /100,000 rows; only the first 100,000 are used, 2 more are not\.$/);
+});
+
+test("files are read in the encodings of spreadsheets, and what is no text is named", async () => {
+  const file = (bytes) => new File([new Uint8Array(bytes)], "a.csv");
+  const utf16 = Buffer.from("\uFEFFZürich\tß", "utf16le");
+  for (const [bytes, text] of [
+    [Buffer.from("Zürich\tß"), "Zürich\tß"],
+    [Buffer.from("\uFEFFZürich"), "Zürich"],
+    [Buffer.from("Zürich", "latin1"), "Zürich"],
+    [utf16, "Zürich\tß"],
+    [Buffer.from(utf16).swap16(), "Zürich\tß"],
+  ]) {
+    assert.equal(await textOf(file(bytes)), text);
+  }
+  for (const [bytes, why] of [
+    [Buffer.from("PAR1"), /Parquet/],
+    [[0x50, 0x4b, 3, 4], /zip/],
+    [[0x1f, 0x8b], /compressed/],
+    [new Uint8Array(50e6 + 1), /larger than 50 MB/],
+  ]) {
+    await assert.rejects(textOf(file(bytes)), (error) => error instanceof FileError && why.test(error.message));
+  }
 });

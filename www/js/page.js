@@ -147,7 +147,7 @@ export class Page {
     document.documentElement.dataset.engine = message.engine;
     showEngine(message);
     hideProgress();
-    this.editor.startCounting();
+    this.editor.countWith("ready");
     this.engine.post({ type: "warm_up", settings: this.form.wanted });
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     say(`Ready to train: ${message.reason}`);
@@ -171,6 +171,7 @@ export class Page {
     const reason = `Training is not possible here: ${message}. The page plays recorded runs.`;
     showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN });
     hideProgress();
+    this.editor.countWith("absent");
     this.control.setMode("playback");
     say("Training is not possible here; the page plays the recorded run.");
   }

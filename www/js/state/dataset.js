@@ -2,6 +2,7 @@
  * Data sets as people have them: what holds the rows (JSON Lines, JSON, CSV) and the form of each row are recognised;
  * rows that can't be used are listed, and the others are kept. What is written is what the engine reads.
  */
+import { count } from "../ui/format.js";
 import { FORMS, NAMES, RowError, readRow } from "./dataset-rows.js";
 
 /** What holds the rows, as it is called in a sentence. */
@@ -166,10 +167,10 @@ export function write(/** @type {readonly Row[]} */ rows) {
   return rows.map((row) => `${lineOf(row)}\n`).join("");
 }
 
-/** The forms of a reading in words: "Alpaca form", "Alpaca (500) and messages (12)". */
+/** The forms of a reading in words: "Alpaca form", "Alpaca (500), messages (12)". */
 export function formsOf(/** @type {Reading["forms"]} */ forms) {
   const found = /** @type {[Form, number][]} */ (Object.entries(forms)).sort((a, b) => b[1] - a[1]);
   if (found.length === 0) return "";
   if (found.length === 1) return `${FORMS[found[0][0]]} form`;
-  return found.map(([form, number]) => `${FORMS[form]} (${number})`).join(" and ");
+  return found.map(([form, number]) => `${FORMS[form]} (${count(number)})`).join(", ");
 }

@@ -23,7 +23,8 @@ export class TokenCounts {
   constructor(post, changed) {
     this.post = post;
     this.changed = changed;
-    this.isReady = false;
+    /** @type {"waiting" | "ready" | "absent"} */
+    this.engine = "waiting";
     /** By the row's line: the same row is counted once. @type {Map<string, RowTokens>} */
     this.known = new Map();
     /** @type {readonly Row[]} */
@@ -39,9 +40,9 @@ export class TokenCounts {
     this.timer = undefined;
   }
 
-  /** The engine can be asked. */
-  start() {
-    this.isReady = true;
+  /** The engine can be asked, or never will be. */
+  use(/** @type {"ready" | "absent"} */ engine) {
+    this.engine = engine;
     this.ask();
   }
 
@@ -80,7 +81,7 @@ export class TokenCounts {
 
   /** @private */
   ask() {
-    if (!this.isReady || this.asked) return;
+    if (this.engine !== "ready" || this.asked) return;
     /** @type {Set<string>} */
     const lines = new Set();
     const add = (/** @type {Row} */ row) => !this.of(row) && lines.add(lineOf(row));

@@ -258,9 +258,9 @@ export class InstructionsEditor {
     this.drawTokens();
   }
 
-  /** The engine can count tokens. */
-  startCounting() {
-    this.counts.start();
+  /** Whether there is an engine that counts tokens. */
+  countWith(/** @type {"ready" | "absent"} */ engine) {
+    this.counts.use(engine);
     this.drawTokens();
   }
 

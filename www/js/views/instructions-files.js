@@ -69,9 +69,10 @@ export function listenForSets({ open, paste, choose, askForText }) {
   });
   zone.addEventListener("dragleave", () => zone.classList.remove("dropping"));
   zone.addEventListener("drop", (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
     zone.classList.remove("dropping");
     const file = event.dataTransfer?.files[0];
+    if (!file && event.target instanceof Element && event.target.closest(TYPING)) return; // words moved within a text
+    event.preventDefault();
     const text = event.dataTransfer?.getData("text/plain") ?? "";
     if (file) open(file);
     else if (text !== "") paste(text);

@@ -41,7 +41,8 @@ export function tokenSentence(
   /** @type {number} */ maxLen,
 ) {
   if (counts.rows.length === 0) return "";
-  if (!counts.isReady) return "Tokens are counted once the engine is ready.";
+  if (counts.engine === "waiting") return "Tokens are counted once the engine is ready.";
+  if (counts.engine === "absent") return "Tokens can't be counted here: there is no engine.";
   const found = summed(counts, maxLen);
   if (!found) return `Counting tokens: ${count(counts.done)} of ${plural(counts.rows.length, "row")}.`;
   const { rows, sum, most, cut, mute, refused } = found;
