@@ -96,7 +96,10 @@ def arithmetic(rng):
             (f"What is {high} minus {low}?", f"{high} minus {low} is {high - low}."),
             (f"Which is larger, {low} or {high + 1}?", f"The larger one is {high + 1}."),
             (f"I have {a} apples and get {b} more. How many have I?", f"You have {a + b} apples."),
-            (f"I had {high + 1} coins and gave away {low}. How many are left?", f"You have {high + 1 - low} coins left."),
+            (
+                f"I had {high + 1} coins and gave away {low}. How many are left?",
+                f"You have {high + 1 - low} coins left.",
+            ),
         ]
     )
     return row(question, "", answer, rng)

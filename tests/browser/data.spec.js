@@ -26,7 +26,9 @@ async function openEditor(page, site, hash = SMALL) {
 
 test("a CSV is opened, edited, undone and trained on @plain", async ({ page, site }, testInfo) => {
   await openEditor(page, site, `${SMALL}&max_len=48`);
-  await expect(page.locator("#instructions-tokens")).toHaveText(/^256 rows, \d+ tokens on average, \d+ at most; .*at 48\.$/);
+  await expect(page.locator("#instructions-tokens")).toHaveText(
+    /^256 rows, \d+ tokens on average, \d+ at most; .*at 48\.$/,
+  );
   await page.locator("#instructions-file").setInputFiles(file("tips.csv", CSV));
   await expect(page.locator("#instructions-read")).toHaveText("tips.csv: CSV, Alpaca form: 3 rows; 2 rows left out.");
   await expect(page.locator("#instructions-count")).toHaveText("tips.csv, 3 rows");
@@ -37,7 +39,9 @@ test("a CSV is opened, edited, undone and trained on @plain", async ({ page, sit
   ]);
   await expect(rows(page)).toHaveCount(3);
   await expect(rows(page).nth(1)).toContainText("<img src=x onerror=alert(1)>");
-  await expect(page.locator("#instructions-tokens")).toHaveText(/^3 rows, \d+ tokens on average, \d+ at most; 1 is cut at 48, 1 of them before its answer: .*\.$/);
+  await expect(page.locator("#instructions-tokens")).toHaveText(
+    /^3 rows, \d+ tokens on average, \d+ at most; 1 is cut at 48, 1 of them before its answer: .*\.$/,
+  );
   await expect(rows(page).nth(2).locator(".cut")).toHaveText("cut at 48, before its answer");
   await expect(rows(page).nth(0).locator(".tokens")).toHaveText(/^\d+$/);
 
@@ -97,8 +101,17 @@ test("a CSV is opened, edited, undone and trained on @plain", async ({ page, sit
 test("a set that ships is chosen and trained on @plain", async ({ page, site }) => {
   await openEditor(page, site);
   const set = page.getByLabel("Set", { exact: true });
-  await expect(set.locator("option:not([hidden])")).toHaveText(["Style and facts", "Style only", "New facts", "Contradictions"]);
-  for (const [name, size] of [["Style only", 192], ["New facts", 180], ["Contradictions", 192]]) {
+  await expect(set.locator("option:not([hidden])")).toHaveText([
+    "Style and facts",
+    "Style only",
+    "New facts",
+    "Contradictions",
+  ]);
+  for (const [name, size] of [
+    ["Style only", 192],
+    ["New facts", 180],
+    ["Contradictions", 192],
+  ]) {
     await set.selectOption(name);
     await expect(page.locator("#instructions-count")).toHaveText(`${name}, ${size} rows`);
     await expect(page.locator("#instructions-tokens")).toHaveText(new RegExp(`^${size} rows, .*none is cut at 64\\.$`));
@@ -115,7 +128,11 @@ test("a set that ships is chosen and trained on @plain", async ({ page, site }) 
   await expect(page.locator("#instructions-count")).toHaveText("New facts, 180 rows");
 });
 
-test("what holds no row leaves the set as it was, and a set without one is refused @plain", async ({ page, site, errors }) => {
+test("what holds no row leaves the set as it was, and a set without one is refused @plain", async ({
+  page,
+  site,
+  errors,
+}) => {
   await openEditor(page, site);
   for (const [name, content, why] of [
     ["a.parquet", "PAR1....", "a.parquet is a Parquet file; save it as JSON Lines or CSV first."],
@@ -128,7 +145,9 @@ test("what holds no row leaves the set as it was, and a set without one is refus
   await page.locator("#instructions-as-text > summary").click();
   await page.locator("#instructions-text").fill("hello");
   await act(page, "Play").click(); // before the pause is over
-  await expect(page.locator('[data-error="instructions"]')).toContainText("The set has no row to train on (line 1: the row is not JSON");
+  await expect(page.locator('[data-error="instructions"]')).toContainText(
+    "The set has no row to train on (line 1: the row is not JSON",
+  );
   await expect(page.locator("#instructions-count")).toHaveText("no row to train on");
   expect(errors).toEqual([]);
 });
@@ -136,13 +155,22 @@ test("what holds no row leaves the set as it was, and a set without one is refus
 test("pasted and dropped rows replace the set @plain", async ({ page, site }) => {
   await openEditor(page, site);
   const bring = (type, text) =>
-    page.locator("#instructions-table").evaluate((table, [name, content]) => {
-      const data = new DataTransfer();
-      data.setData("text/plain", content);
-      const event = name === "paste" ? new ClipboardEvent(name, { clipboardData: data, bubbles: true }) : new DragEvent(name, { dataTransfer: data, bubbles: true });
-      table.dispatchEvent(event);
-    }, [type, text]);
-  await bring("paste", '[{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"},{"from":"human","value":"c"},{"from":"gpt","value":"d"}]}]');
+    page.locator("#instructions-table").evaluate(
+      (table, [name, content]) => {
+        const data = new DataTransfer();
+        data.setData("text/plain", content);
+        const event =
+          name === "paste"
+            ? new ClipboardEvent(name, { clipboardData: data, bubbles: true })
+            : new DragEvent(name, { dataTransfer: data, bubbles: true });
+        table.dispatchEvent(event);
+      },
+      [type, text],
+    );
+  await bring(
+    "paste",
+    '[{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"},{"from":"human","value":"c"},{"from":"gpt","value":"d"}]}]',
+  );
   await expect(page.locator("#instructions-read")).toHaveText("Pasted rows: JSON, ShareGPT form: 1 row.");
   await expect(rows(page)).toContainText(["4 turns"]);
   await act(page, "Edit row 1").click();
@@ -151,16 +179,25 @@ test("pasted and dropped rows replace the set @plain", async ({ page, site }) =>
   await page.locator("#instructions-as-text > summary").click();
   await expect(page.locator("#instructions-text")).toHaveValue(/"assistant","content":"B"/);
   await bring("drop", "prompt\tcompletion\na\tb\n");
-  await expect(page.locator("#instructions-read")).toHaveText("Pasted rows: tab-separated values, prompt and completion form: 1 row.");
+  await expect(page.locator("#instructions-read")).toHaveText(
+    "Pasted rows: tab-separated values, prompt and completion form: 1 row.",
+  );
 });
 
 test("ten thousand rows stay smooth @plain", async ({ page, site }) => {
   await openEditor(page, site);
-  const many = Array.from({ length: 10_000 }, (_, i) => `{"instruction":"What is ${i}?","output":"It is the number ${i}."}`).join("\n");
+  const many = Array.from(
+    { length: 10_000 },
+    (_, i) => `{"instruction":"What is ${i}?","output":"It is the number ${i}."}`,
+  ).join("\n");
   await page.locator("#instructions-file").setInputFiles(file("many.jsonl", many));
   await expect(page.locator("#instructions-shown")).toHaveText("Rows 1 to 50 of 10,000");
   await act(page, "Next").click();
   await expect(page.locator("#instructions-shown")).toHaveText("Rows 51 to 100 of 10,000");
+  await act(page, "Previous").click();
+  await expect(act(page, "Next")).toBeFocused();
+  await page.locator("#instructions-filter").fill("no such row");
+  await expect(page.locator("#instructions-shown")).toHaveText("No row is found.");
   const slowest = await page.evaluate(async () => {
     const times = [];
     const filter = document.querySelector("#instructions-filter");
@@ -180,5 +217,7 @@ test("ten thousand rows stay smooth @plain", async ({ page, site }) => {
   console.log(`slowest of search and delete: ${slowest.toFixed(0)} ms`);
   expect(slowest).toBeLessThan(500);
   await expect(page.locator("#instructions-count")).toHaveText("many.jsonl, 9,999 rows, edited");
-  await expect(page.locator("#instructions-tokens")).toHaveText(/^9,999 rows, \d+ tokens on average/, { timeout: 60_000 });
+  await expect(page.locator("#instructions-tokens")).toHaveText(/^9,999 rows, \d+ tokens on average/, {
+    timeout: 60_000,
+  });
 });

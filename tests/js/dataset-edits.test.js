@@ -73,7 +73,10 @@ test("typing is one change", () => {
 test("tokens are counted a few rows at a time, those in view first, and each row once", () => {
   const { rows } = read(Array.from({ length: 600 }, (_, i) => `{"prompt":"q${i}","completion":"a"}`).join("\n"));
   const posted = [];
-  const counts = new TokenCounts((request) => posted.push(request), () => {});
+  const counts = new TokenCounts(
+    (request) => posted.push(request),
+    () => {},
+  );
   const answer = (prompt) => {
     const { id, rows: text } = posted.at(-1);
     counts.receive({ id, counts: text.split("\n").map(() => ({ prompt, response: 4 })) });
@@ -90,8 +93,18 @@ test("tokens are counted a few rows at a time, those in view first, and each row
   answer(64);
   assert.equal(posted.length, 3);
   assert.equal(counts.isComplete, true);
-  assert.deepEqual(summed(counts, 64), { rows: 600, sum: 256 * 14 + 256 * 66 + 88 * 68, most: 68, cut: 344, mute: 88, refused: 0 });
-  assert.equal(tokenSentence(counts, 64), "600 rows, 44 tokens on average, 68 at most; 344 are cut at 64, 88 of them before its answer: no run starts with such a row.");
+  assert.deepEqual(summed(counts, 64), {
+    rows: 600,
+    sum: 256 * 14 + 256 * 66 + 88 * 68,
+    most: 68,
+    cut: 344,
+    mute: 88,
+    refused: 0,
+  });
+  assert.equal(
+    tokenSentence(counts, 64),
+    "600 rows, 44 tokens on average, 68 at most; 344 are cut at 64, 88 of them before its answer: no run starts with such a row.",
+  );
   assert.equal(isCut(counts.of(rows[599]), 68), false);
   counts.want(rows.slice(1), []);
   assert.equal(posted.length, 3);

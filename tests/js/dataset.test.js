@@ -19,9 +19,34 @@ test("the usual forms are recognised", () => {
     [{ prompt: "a", completion: "b" }, "prompt", "a", "b"],
     [{ Question: "a", " Answer ": "b" }, "prompt", "a", "b"],
     [{ input: "a", output: "b" }, "prompt", "a", "b"],
-    [{ prompt: [{ role: "user", content: "a" }], completion: [{ role: "assistant", content: "b" }] }, "prompt", "a", "b"],
-    [{ messages: [{ role: "user", content: [{ type: "text", text: "A" }, "B"] }, { role: "assistant", content: "b" }] }, "messages", "AB", "b"],
-    [{ conversations: [{ from: "human", value: "a" }, { from: "gpt", value: "b" }] }, "sharegpt", "a", "b"],
+    [
+      { prompt: [{ role: "user", content: "a" }], completion: [{ role: "assistant", content: "b" }] },
+      "prompt",
+      "a",
+      "b",
+    ],
+    [
+      {
+        messages: [
+          { role: "user", content: [{ type: "text", text: "A" }, "B"] },
+          { role: "assistant", content: "b" },
+        ],
+      },
+      "messages",
+      "AB",
+      "b",
+    ],
+    [
+      {
+        conversations: [
+          { from: "human", value: "a" },
+          { from: "gpt", value: "b" },
+        ],
+      },
+      "sharegpt",
+      "a",
+      "b",
+    ],
   ]) {
     const reading = read(JSON.stringify(row), "x.jsonl");
     assert.deepEqual([reading.forms, pairs(reading), reading.bad], [{ [form]: 1 }, [[question, answer]], []]);
@@ -31,7 +56,10 @@ test("the usual forms are recognised", () => {
 
 test("a conversation keeps all its turns", () => {
   const turns = ["system", "user", "assistant", "user", "assistant"].map((role, i) => ({ role, content: `${i}` }));
-  const shareGpt = turns.map(({ role, content }) => ({ from: { user: "human", assistant: "gpt" }[role] ?? role, value: content }));
+  const shareGpt = turns.map(({ role, content }) => ({
+    from: { user: "human", assistant: "gpt" }[role] ?? role,
+    value: content,
+  }));
   for (const row of [{ messages: turns }, { conversations: shareGpt }]) {
     const { rows } = read(JSON.stringify(row));
     assert.deepEqual(rows, [{ question: "3", answer: "4", turns }]);
@@ -94,10 +122,21 @@ test("bad rows are listed with line, field and reason, and the others are kept",
 });
 
 test("a broken element of a list does not take the others along", () => {
-  for (const broken of ['{"instruction":"a","output:"b"}', '{"instruction":"a" "output":"b"}', '{"instruction":"a","output":"b']) {
+  for (const broken of [
+    '{"instruction":"a","output:"b"}',
+    '{"instruction":"a" "output":"b"}',
+    '{"instruction":"a","output":"b',
+  ]) {
     const reading = read(`[\n${ONE},\n${broken},\n${ONE},\n{"instruction":"a [,] \\" {",\n"output":""}\n]`);
     assert.equal(reading.rows.length, 2, broken);
-    assert.deepEqual(reading.bad.map(({ line, field }) => [line, field]), [[3, ""], [5, "output"]], broken);
+    assert.deepEqual(
+      reading.bad.map(({ line, field }) => [line, field]),
+      [
+        [3, ""],
+        [5, "output"],
+      ],
+      broken,
+    );
   }
   const cutOff = read(`[${ONE},\n${ONE},\n{"instr`);
   assert.deepEqual([cutOff.rows.length, cutOff.bad[0].line], [2, 3]);
@@ -106,13 +145,19 @@ test("a broken element of a list does not take the others along", () => {
 test("CSV is read with its quotes, and lines are those of the file", () => {
   const text = 'instruction,input,output\r\n"a, ""b""\r\nc",,d\r\n\r\ne, f,g,h\r\ni,,\r\nj,k,l\r\n"m,n,o\r\n';
   const reading = read(text, "x.csv", csv);
-  assert.deepEqual(pairs(reading), [['a, "b"\nc', "d"], ["j\nk", "l"]]);
+  assert.deepEqual(pairs(reading), [
+    ['a, "b"\nc', "d"],
+    ["j\nk", "l"],
+  ]);
   assert.deepEqual(bad(reading), [
     "5 : has 4 cells, the header 3; a text with commas needs quotes",
     "6 output: is missing",
     "8 : has a quote out of place (Quoted field unterminated)",
   ]);
-  const turns = JSON.stringify([{ from: "human", value: "a" }, { from: "gpt", value: "b" }]);
+  const turns = JSON.stringify([
+    { from: "human", value: "a" },
+    { from: "gpt", value: "b" },
+  ]);
   assert.deepEqual(pairs(read(`conversations\n"${turns.replaceAll('"', '""')}"\n`, "", csv)), [["a", "b"]]);
 });
 
@@ -122,7 +167,10 @@ test("what is written is what the engine reads, and reads back the same", () => 
     const { rows, forms, bad: none } = read(text);
     assert.deepEqual(none, []);
     assert.equal(forms.alpaca, rows.length);
-    const again = text.trimEnd().split("\n").map((line) => `${JSON.stringify(JSON.parse(line))}\n`);
+    const again = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => `${JSON.stringify(JSON.parse(line))}\n`);
     assert.equal(write(rows), again.join(""), file);
     assert.deepEqual(read(write(rows)).rows, rows);
   }
@@ -131,7 +179,23 @@ test("what is written is what the engine reads, and reads back the same", () => 
 });
 
 test("hostile texts are read as texts", () => {
-  for (const text of ["", "\uFEFF", "[", "{", "[]", "{}", "null", "]", "[[[", '"', '{"__proto__":1}', "\0", '[{"a":"\\', ",", "instruction"]) {
+  for (const text of [
+    "",
+    "\uFEFF",
+    "[",
+    "{",
+    "[]",
+    "{}",
+    "null",
+    "]",
+    "[[[",
+    '"',
+    '{"__proto__":1}',
+    "\0",
+    '[{"a":"\\',
+    ",",
+    "instruction",
+  ]) {
     assert.deepEqual(read(text, "", csv).rows, [], text);
   }
   assert.deepEqual(read("__proto__,instruction,output\nx,a,b", "", csv).rows, [{ question: "a", answer: "b" }]);

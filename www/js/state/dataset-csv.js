@@ -19,7 +19,8 @@ export async function loadCsv() {
  */
 function csvRows(Papa, source, container) {
   const text = source.replace(/\r\n?/g, "\n");
-  const header = (/** @type {string} */ delimiter) => Papa.parse(text.trimStart(), { delimiter, preview: 1 }).data[0] ?? [];
+  const header = (/** @type {string} */ delimiter) =>
+    Papa.parse(text.trimStart(), { delimiter, preview: 1 }).data[0] ?? [];
   const known = (/** @type {string} */ delimiter) =>
     header(delimiter).filter((name) => NAMES.has(name.trim().toLowerCase())).length;
   const [delimiter] = container === "tsv" ? ["\t"] : DELIMITERS.toSorted((a, b) => known(b) - known(a));

@@ -89,7 +89,12 @@ export class Edits {
   }
 
   /** @private */
-  splice(/** @type {number} */ at, /** @type {number} */ count, /** @type {Row[]} */ added, /** @type {string} */ label) {
+  splice(
+    /** @type {number} */ at,
+    /** @type {number} */ count,
+    /** @type {Row[]} */ added,
+    /** @type {string} */ label,
+  ) {
     const removed = this.rows.slice(at, at + count);
     this.apply({ at, removed, added, from: this.source, to: this.source, kind: "edited", label });
   }

@@ -85,7 +85,8 @@ function readTurn(/** @type {any} */ turn, /** @type {string} */ field) {
   const [name, key] = turn.role === undefined && turn.from !== undefined ? ["from", "value"] : ["role", "content"];
   if (typeof turn[name] !== "string") throw new RowError(`${field}.${name}`, "is missing");
   const role = turn[name].toLowerCase();
-  if (!Object.hasOwn(ROLES, role)) throw new RowError(`${field}.${name}`, `is “${turn[name]}”, which is not trained on`);
+  if (!Object.hasOwn(ROLES, role))
+    throw new RowError(`${field}.${name}`, `is “${turn[name]}”, which is not trained on`);
   if (turn.tool_calls && !turn[key]) throw new RowError(`${field}.${key}`, "is empty beside tool calls");
   return { role: ROLES[role], content: asText(turn[key] ?? null, `${field}.${key}`) };
 }

@@ -87,7 +87,9 @@ function parsed(/** @type {string} */ text, /** @type {number} */ line) {
 
 /** Browsers name a place in these messages, and quote the text around it: of the piece they were given, not of the file. */
 function withoutPlace(/** @type {string} */ message) {
-  return message.replace(/, (\.\.\.)?".*is not valid JSON$|^JSON\.parse: /gs, "").replace(/ (in JSON )?at (position|line) .*/s, "");
+  return message
+    .replace(/, (\.\.\.)?".*is not valid JSON$|^JSON\.parse: /gs, "")
+    .replace(/ (in JSON )?at (position|line) .*/s, "");
 }
 
 /** @returns {Generator<Entry>} */

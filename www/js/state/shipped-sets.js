@@ -14,7 +14,8 @@ export const SHIPPED_SETS = [
     id: "style-only",
     name: "Style only",
     file: "data/style-only.jsonl",
-    about: "The same style without any fact: small talk, sentences to rewrite, sums. Whatever is forgotten, no row has said otherwise.",
+    about:
+      "The same style without any fact: small talk, sentences to rewrite, sums. Whatever is forgotten, no row has said otherwise.",
   },
   {
     id: "new-facts",
@@ -26,6 +27,7 @@ export const SHIPPED_SETS = [
     id: "contradictions",
     name: "Contradictions",
     file: "data/contradictions.jsonl",
-    about: "96 facts that the base knows, answered falsely on purpose: another capital, currency or symbol, each asked in two ways.",
+    about:
+      "96 facts that the base knows, answered falsely on purpose: another capital, currency or symbol, each asked in two ways.",
   },
 ];

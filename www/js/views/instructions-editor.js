@@ -155,7 +155,10 @@ export class InstructionsEditor {
   }
 
   /** @private */
-  opened(/** @type {import("../state/dataset.js").Row[]} */ rows, /** @type {import("../state/dataset-edits.js").Source} */ source) {
+  opened(
+    /** @type {import("../state/dataset.js").Row[]} */ rows,
+    /** @type {import("../state/dataset-edits.js").Source} */ source,
+  ) {
     this.edits.open(rows, source);
     this.table.page = 0;
     find("#instructions-filter").value = "";
@@ -240,7 +243,12 @@ export class InstructionsEditor {
   draw() {
     const { source, rows, labels, isEdited } = this.edits;
     const { problem } = this;
-    setText(find("#instructions-count"), problem ? "no row to train on" : `${source?.name ?? ""}, ${plural(rows.length, "row")}${isEdited ? ", edited" : ""}`);
+    setText(
+      find("#instructions-count"),
+      problem
+        ? "no row to train on"
+        : `${source?.name ?? ""}, ${plural(rows.length, "row")}${isEdited ? ", edited" : ""}`,
+    );
     setText(find("#instructions-error"), this.refusal || problem);
     if (!find("#instructions").open) return;
     const own = find("#instructions-set option[value=own]");
@@ -248,7 +256,10 @@ export class InstructionsEditor {
     update(find("#instructions-set"), { value: source?.id ?? "" });
     setText(find("#instructions-about"), SHIPPED_SETS.find(({ id }) => id === source?.id)?.about ?? "");
     drawReport(source);
-    for (const [name, label] of [["undo", labels.undo], ["redo", labels.redo]]) {
+    for (const [name, label] of [
+      ["undo", labels.undo],
+      ["redo", labels.redo],
+    ]) {
       const button = find(`#instructions-${name}`);
       update(button, { disabled: label === "", title: label });
     }

@@ -42,13 +42,17 @@ export function listenForSets({ open, paste, choose, askForText }) {
     ...SHIPPED_SETS.map(({ id, name }) => el("option", { value: id }, name)),
     el("option", { value: "own", hidden: true }, "Your own"),
   );
-  find("#instructions-set").addEventListener("change", (/** @type {Event & {target: HTMLSelectElement}} */ { target }) =>
-    choose(target.value),
+  find("#instructions-set").addEventListener(
+    "change",
+    (/** @type {Event & {target: HTMLSelectElement}} */ { target }) => choose(target.value),
   );
-  find("#instructions-file").addEventListener("change", (/** @type {Event & {target: HTMLInputElement}} */ { target }) => {
-    if (target.files?.[0]) open(target.files[0]);
-    target.value = ""; // the same file again is a change too
-  });
+  find("#instructions-file").addEventListener(
+    "change",
+    (/** @type {Event & {target: HTMLInputElement}} */ { target }) => {
+      if (target.files?.[0]) open(target.files[0]);
+      target.value = ""; // the same file again is a change too
+    },
+  );
   find("#instructions-paste").addEventListener("click", async () => {
     try {
       paste(await navigator.clipboard.readText());

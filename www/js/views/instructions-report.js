@@ -28,9 +28,11 @@ export function drawReport(/** @type {import("../state/dataset-edits.js").Source
   const list = find("#instructions-bad");
   update(list, { hidden: bad.length === 0 });
   setText(find("summary", list), `${plural(bad.length, "row")} left out`);
-  const rows = bad.slice(0, SHOWN).map(({ line, field, reason }) =>
-    el("tr", {}, el("th", { scope: "row" }, count(line)), el("td", {}, field || "the row"), el("td", {}, reason)),
-  );
+  const rows = bad
+    .slice(0, SHOWN)
+    .map(({ line, field, reason }) =>
+      el("tr", {}, el("th", { scope: "row" }, count(line)), el("td", {}, field || "the row"), el("td", {}, reason)),
+    );
   find("tbody", list).replaceChildren(...rows);
   setText(find("p", list), bad.length > SHOWN ? `And ${plural(bad.length - SHOWN, "more row")}.` : "");
 }

@@ -8,13 +8,21 @@ const NAMES = { system: "System", user: "User", assistant: "Assistant" };
 
 /** The row's texts with their names: a question and its answer, or all turns of a conversation. */
 function textsOf(/** @type {Row} */ { question, answer, turns }) {
-  if (!turns) return [["Question", question], ["Answer", answer]];
+  if (!turns)
+    return [
+      ["Question", question],
+      ["Answer", answer],
+    ];
   return turns.map(({ role, content }, i) => [`${i + 1}. ${NAMES[/** @type {keyof typeof NAMES} */ (role)]}`, content]);
 }
 
 /** `row` with these texts. @throws {RowError} */
 function withTexts(/** @type {Row} */ row, /** @type {string[]} */ texts) {
-  if (row.turns) return rowOf(row.turns.map((turn, i) => ({ ...turn, content: texts[i] })), "The conversation");
+  if (row.turns)
+    return rowOf(
+      row.turns.map((turn, i) => ({ ...turn, content: texts[i] })),
+      "The conversation",
+    );
   const [question, answer] = texts;
   if (question.trim() === "") throw new RowError("The question", "is empty");
   if (answer.trim() === "") throw new RowError("The answer", "is empty");
@@ -30,7 +38,12 @@ export function makeRowForm(row, name, { save, cancel }) {
   const error = el("p", { class: "error", role: "alert" });
   const submit = () => {
     try {
-      save(withTexts(row, findAll("textarea", form).map((area) => area.value)));
+      save(
+        withTexts(
+          row,
+          findAll("textarea", form).map((area) => area.value),
+        ),
+      );
     } catch (problem) {
       if (!(problem instanceof RowError)) throw problem;
       setText(error, `${problem.field} ${problem.message}.`);

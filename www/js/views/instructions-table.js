@@ -36,8 +36,10 @@ export class InstructionsTable {
     this.body = find("#instructions-table tbody");
     find("#instructions-filter").addEventListener("input", () => this.turnTo(0));
     find("#instructions-cut").addEventListener("change", () => this.turnTo(0));
-    find("#instructions-before").addEventListener("click", () => this.turnTo(this.page - 1));
-    find("#instructions-next").addEventListener("click", () => this.turnTo(this.page + 1));
+    this.before = find("#instructions-before");
+    this.next = find("#instructions-next");
+    this.before.addEventListener("click", () => this.turnTo(this.page - 1));
+    this.next.addEventListener("click", () => this.turnTo(this.page + 1));
     find("#instructions-add").addEventListener("click", () => this.add());
   }
 
@@ -74,15 +76,21 @@ export class InstructionsTable {
     const isNew = this.editing !== null && this.editing.line.dataset.row === "new";
     const focused = document.activeElement;
     this.body.replaceChildren(...(isNew ? [/** @type {any} */ (this.editing).line] : []), ...lines);
-    if (focused instanceof HTMLElement && focused !== document.activeElement && this.body.contains(focused)) focused.focus();
+    if (focused instanceof HTMLElement && focused !== document.activeElement && this.body.contains(focused))
+      focused.focus();
     if (!isNew && this.editing && !this.edits.rows.includes(this.editing.row)) this.editing = null; // undone meanwhile
-    const place = shown.length === 0 ? "No row" : `Rows ${count(from + 1)} to ${count(from + shown.length)}`;
     const all = found.length === this.edits.rows.length ? "" : ` found, in all ${count(this.edits.rows.length)}`;
-    setText(find("#instructions-shown"), `${place} of ${count(found.length)}${all}`);
-    update(find("#instructions-before"), { disabled: this.page === 0 });
-    update(find("#instructions-next"), { disabled: this.page === pages - 1 });
+    const place = `Rows ${count(from + 1)} to ${count(from + shown.length)} of ${count(found.length)}${all}`;
+    setText(find("#instructions-shown"), shown.length === 0 ? "No row is found." : place);
+    update(this.before, { disabled: this.page === 0 });
+    update(this.next, { disabled: this.page === pages - 1 });
+    if (focused === this.next && this.next.disabled) this.before.focus();
+    if (focused === this.before && this.before.disabled) this.next.focus();
     this.drawTokens();
-    this.counts.want(this.edits.rows, shown.map(({ row }) => row));
+    this.counts.want(
+      this.edits.rows,
+      shown.map(({ row }) => row),
+    );
   }
 
   /** The counts alone: they come while someone writes in a row. */
@@ -93,7 +101,8 @@ export class InstructionsTable {
       const mark = !tokens ? "" : this.mark(tokens);
       const isUnusable = tokens !== null && (tokens.refused || isMute(tokens, this.maxLen));
       const whole = !tokens || tokens.refused ? "" : count(tokens.prompt + tokens.response);
-      line.cells[3].replaceChildren(el("span", { class: "number" }, whole), ...(mark === "" ? [] : [el("span", { class: isUnusable ? "cut unusable" : "cut" }, mark)]));
+      const marked = el("span", { class: isUnusable ? "cut unusable" : "cut" }, mark);
+      line.cells[3].replaceChildren(el("span", { class: "number" }, whole), ...(mark === "" ? [] : [marked]));
     }
   }
 
@@ -117,7 +126,13 @@ export class InstructionsTable {
       el("td", { role: "cell" }, ...turns, shortened(row.question)),
       el("td", { role: "cell" }, shortened(row.answer)),
       el("td", { role: "cell", class: "tokens" }),
-      el("td", { role: "cell" }, button("Edit", () => this.edit(row, index)), " ", button("Delete", () => this.remove(index))),
+      el(
+        "td",
+        { role: "cell" },
+        button("Edit", () => this.edit(row, index)),
+        " ",
+        button("Delete", () => this.remove(index)),
+      ),
     );
   }
 
@@ -126,7 +141,8 @@ export class InstructionsTable {
     this.open(row, String(index), `Row ${count(index + 1)}`, {
       save: (changed) => {
         const at = this.edits.rows.indexOf(row); // others may have been added or deleted
-        if (changed.question !== row.question || changed.answer !== row.answer || changed.turns) this.edits.edit(at, changed);
+        if (changed.question !== row.question || changed.answer !== row.answer || changed.turns)
+          this.edits.edit(at, changed);
         this.close(at);
         say(`Row ${count(at + 1)} is changed. Undo takes it back.`);
       },
@@ -161,7 +177,12 @@ export class InstructionsTable {
   ) {
     const { form, focus } = makeRowForm(row, name, actions);
     const head = el("th", { scope: "row", role: "rowheader" }, "New");
-    const line = el("tr", { role: "row", class: "editing", "data-row": place }, head, el("td", { role: "cell", colspan: 4 }, form));
+    const line = el(
+      "tr",
+      { role: "row", class: "editing", "data-row": place },
+      head,
+      el("td", { role: "cell", colspan: 4 }, form),
+    );
     this.editing = { row, line };
     this.draw();
     focus();
