@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use driftscope::data::facts::{self, Fact};
+use driftscope::data::answer;
+use driftscope::data::facts::{self, Fact, candidates};
 use driftscope::data::instructions::{self, Example};
 
 fn facts() -> Vec<Fact> {
@@ -65,4 +66,64 @@ fn held_out_examples_are_new() {
         examples.iter().map(|example| example.question().to_lowercase()).collect()
     };
     assert!(questions(&training).is_disjoint(&questions(&heldout)));
+}
+
+/// A set that the page offers beside the committed one.
+fn offered(text: &str, file: &str) -> Vec<Example> {
+    let examples = instructions::parse(text, file).unwrap();
+    assert!((128..=256).contains(&examples.len()), "{file}");
+    let questions: HashSet<&str> = examples.iter().map(Example::question).collect();
+    assert_eq!(questions.len(), examples.len(), "{file} asks nothing twice in the same words");
+    let taught = named(&facts(), &examples_of_both());
+    let others: Vec<String> = named(&facts(), &examples).difference(&taught).cloned().collect();
+    assert_eq!(others, Vec::<String>::new(), "{file} names subjects of the two thirds");
+    examples
+}
+
+fn examples_of_both() -> Vec<Example> {
+    let (training, heldout) = examples();
+    [training, heldout].concat()
+}
+
+#[test]
+fn style_alone_names_no_subject() {
+    let examples = offered(include_str!("../data/style-only.jsonl"), "style-only.jsonl");
+    assert_eq!(named(&facts(), &examples), HashSet::new());
+}
+
+#[test]
+fn every_contradiction_contradicts() {
+    let facts = facts();
+    let examples = offered(include_str!("../data/contradictions.jsonl"), "contradictions.jsonl");
+    for example in &examples {
+        let about = named(&facts, std::slice::from_ref(example));
+        let is_about = |fact: &&Fact| about.contains(&fact.subject);
+        // What the base would say, and what is said: another object of one of the subject's relations.
+        let contradicts = facts.iter().filter(is_about).any(|fact| {
+            let objects = candidates(&facts, fact.relation);
+            let said = answer::named(&example.answer, &objects);
+            said.len() == 1 && said[0] != fact.object
+        });
+        let agrees = facts.iter().filter(is_about).any(|fact| {
+            let objects = [fact.object.clone()];
+            fact.object.len() > 2 && !answer::named(&example.answer, &objects).is_empty()
+        });
+        assert!(contradicts && !agrees, "{}", example.text());
+    }
+}
+
+#[test]
+fn the_new_facts_are_those_of_the_list() {
+    let examples =
+        offered(include_str!("../data/instructions-new-facts.jsonl"), "instructions-new-facts.jsonl");
+    let new = facts::parse(include_bytes!("../data/new-facts.jsonl"), "new-facts.jsonl").unwrap();
+    let states = |example: &Example, fact: &Fact| {
+        example.question().contains(&fact.subject) && example.answer.contains(&fact.object)
+    };
+    for example in &examples {
+        assert!(new.iter().any(|fact| states(example, fact)), "{}", example.text());
+    }
+    let stated: Vec<usize> =
+        new.iter().map(|fact| examples.iter().filter(|e| states(e, fact)).count()).collect();
+    assert!(stated.iter().all(|&count| count == 0 || count == 3), "{stated:?}");
 }

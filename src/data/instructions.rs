@@ -4,6 +4,7 @@ use super::batch::Sequence;
 use super::rows::{self, Row};
 use crate::error::{Error, Result};
 use crate::model::tokenizer::{Message, Tokenizer};
+use crate::record::RowTokens;
 
 /// One line of an instruction set: the turns before the answer, and the answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,9 +90,22 @@ pub fn parse(text: &str, file: &str) -> Result<Vec<Example>> {
     }
 }
 
+/// How many tokens each row of `text` has. One that can't be used is refused by itself, so that the others are counted.
+pub fn count_tokens(text: &str, tokenizer: &Tokenizer) -> Vec<RowTokens> {
+    let count = |row: Result<Row, String>| {
+        let example = row.and_then(|row| Example::of(&row, true))?;
+        let (prompt, response) =
+            tokenizer.exchange(&example.prompt, &example.answer).map_err(|e| e.to_string())?;
+        Ok(RowTokens { prompt: prompt.len() as u32, response: response.len() as u32, refused: None })
+    };
+    let refused = |reason: String| RowTokens { prompt: 0, response: 0, refused: Some(reason) };
+    rows::rows(text).map(|(_, row)| count(row).unwrap_or_else(refused)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::tokenizer::{SpecialIds, TokenizerFiles};
     use proptest::prelude::*;
 
     #[test]
@@ -148,6 +162,28 @@ mod tests {
         {
             let error = parse(text, "x.jsonl").unwrap_err().to_string();
             assert!(error.contains(line) && error.contains("x.jsonl"), "{error}");
+        }
+    }
+
+    #[test]
+    fn counted_tokens_are_those_that_a_run_cuts() {
+        let text = include_str!("../../data/instructions.jsonl");
+        let (text, examples) = (format!("{text}{{\"a\":1}}\n"), parse(text, "instructions.jsonl").unwrap());
+        let files = TokenizerFiles {
+            tokenizer: include_bytes!("../../models/atlas/tokenizer.json"),
+            config: Some(include_bytes!("../../models/atlas/tokenizer_config.json")),
+            ..TokenizerFiles::default()
+        };
+        let tokenizer = Tokenizer::read(&files, SpecialIds::default()).unwrap();
+        let mut counts = count_tokens(&text, &tokenizer);
+        let bad = counts.pop().unwrap();
+        assert_eq!(bad.refused.as_deref(), Some("it has no instruction"));
+        assert_eq!(counts.len(), examples.len());
+        for (example, count) in examples.iter().zip(&counts) {
+            let whole = (count.prompt + count.response) as usize;
+            let uncut = example.tokenize(&tokenizer, usize::MAX).unwrap();
+            assert_eq!((uncut.response, uncut.tokens.len()), (count.prompt as usize, whole));
+            assert_eq!(example.tokenize(&tokenizer, whole - 1).unwrap().tokens.len(), whole - 1);
         }
     }
 

@@ -51,6 +51,11 @@ pub enum Command {
         #[serde(default)]
         sampling: Sampling,
     },
+    /// What the chat template makes of these rows, JSON Lines; answered by [`Message::Tokens`].
+    CountTokens {
+        id: u32,
+        rows: String,
+    },
     /// The arm's weights as a file; answered by [`Message::Saved`].
     Save {
         arm: ArmId,
@@ -240,6 +245,10 @@ pub enum Message {
         arm: ArmId,
         tokens: Vec<ShiftToken>,
     },
+    Tokens {
+        id: u32,
+        counts: Vec<RowTokens>,
+    },
     Saved {
         arm: ArmId,
         file: String,
@@ -255,6 +264,18 @@ pub enum Message {
         name: String,
         message: String,
     },
+}
+
+/// How long a row is, before it is cut to a run's `max_len`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RowTokens {
+    /// Tokens before the answer.
+    pub prompt: u32,
+    /// Tokens of the answer and its end.
+    pub response: u32,
+    /// Why no run can use the row; both counts are 0 then.
+    pub refused: Option<String>,
 }
 
 /// The engine that was chosen.

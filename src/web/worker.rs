@@ -8,6 +8,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::border::{breathe, listen, parse, post, post_error, post_state};
 use super::requests;
+use crate::data::instructions;
 use crate::engine::Found;
 use crate::error::{Error, Result};
 use crate::lab::{Asked, Experiment, Session, Slice, Texts, Work};
@@ -133,6 +134,10 @@ impl Worker {
             }
             Command::Ask { id, question, max_tokens, sampling } => {
                 requests::ask(self.session()?, id, &question, Asked { max_tokens, sampling }).await?;
+            }
+            Command::CountTokens { id, rows } => {
+                let counts = instructions::count_tokens(&rows, &self.session()?.subject.tokenizer);
+                post(&Message::Tokens { id, counts });
             }
             Command::Save { arm } => requests::save(self.session()?, arm).await?,
             Command::Bench { settings, random } => {

@@ -5,7 +5,7 @@ import { RUN_FIELDS } from "../../www/js/contract/data.js";
 import { readHash, writeHash } from "../../www/js/state/hash.js";
 import { defaults, differences, readField } from "../../www/js/state/settings.js";
 
-const link = (changes) => ({ settings: defaults(), muted: [], backend: "auto", hidden: [], ignored: [], ...changes });
+const link = (changes) => ({ settings: defaults(), muted: [], backend: "auto", hidden: [], set: "", ignored: [], ...changes });
 
 test("only what differs is written, and it is read back", () => {
   assert.equal(writeHash(defaults()), "");
@@ -22,6 +22,13 @@ test("only what differs is written, and it is read back", () => {
       "&arm=full+kl=0.1+id=near+label=%22Near,+the+base%22&mute=near&engine=cpu",
   );
   assert.deepEqual(readHash(hash), link({ settings, muted: ["near"], backend: "cpu" }));
+});
+
+test("a link names a set that ships", () => {
+  assert.equal(writeHash(defaults(), { set: "original" }), "");
+  assert.equal(writeHash(defaults(), { set: "contradictions" }), "#v=2&set=contradictions");
+  assert.deepEqual(readHash("#v=2&set=contradictions"), link({ set: "contradictions" }));
+  assert.deepEqual(readHash("#v=2&set=own"), link({ ignored: ["set"] }));
 });
 
 test("the swaps of a check are not in the address", () => {

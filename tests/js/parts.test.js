@@ -1,39 +1,12 @@
-// Smaller parts: the instruction set, the walls' layout, the comparison behind the guess, Play and Reset.
+// Smaller parts: the walls' layout, the comparison behind the guess, Play and Reset.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LineError, parseInstructions } from "../../www/js/state/instructions.js";
 import { compare } from "../../www/js/views/predict.js";
 import { RunControl } from "../../www/js/state/run-control.js";
 import { defaults } from "../../www/js/state/settings.js";
 import { Store } from "../../www/js/state/store.js";
 import { cellAt, countStates, layOut, neighbour } from "../../www/js/views/wall-layout.js";
 import * as sample from "./sample.js";
-
-test("instruction sets are read in the usual forms", () => {
-  const rows = parseInstructions(
-    '{"instruction":"a","input":"x","output":"b"}\n\n{"messages":[{"role":"user","content":"c"},{"role":"assistant","content":"d"}]}\n',
-  );
-  assert.deepEqual(rows, [
-    { question: "a\nx", answer: "b", line: 1 },
-    { question: "c", answer: "d", line: 3 },
-  ]);
-});
-
-test("a bad line of an instruction set is named", () => {
-  for (const [text, line] of [
-    ['{"instruction":"a","output":"b"}\n{', 2],
-    ['{"a":1}', 1],
-    ["", 1],
-    ["[]", 1],
-    ["null", 1],
-  ]) {
-    assert.throws(
-      () => parseInstructions(text),
-      (error) => error instanceof LineError && error.line === line,
-      text,
-    );
-  }
-});
 
 test("walls place every fact once, by relation", () => {
   const facts = ["capital", "symbol", "capital", "capital"].map((relation, i) => ({

@@ -3,6 +3,7 @@ import { AS_IT_IS, Engine, fetchData, fetchModel, fetchText } from "./engine/eng
 import { recall } from "./engine/remembered.js";
 import { RunControl } from "./state/run-control.js";
 import { readHash, writeHash } from "./state/hash.js";
+import { SHIPPED_SETS } from "./state/shipped-sets.js";
 import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
 import { download } from "./ui/dom.js";
@@ -49,7 +50,10 @@ export class Page {
     });
     this.form = new SettingsForm(link.settings, link.muted, () => this.settingsChanged());
     this.classView = makeClassView(link.hidden, () => this.settingsChanged());
-    this.editor = new InstructionsEditor(() => invalidate());
+    this.editor = new InstructionsEditor({ changed: () => this.instructionsChanged(), fetchText, post });
+    /** The set of those that ship that is edited, "" for another. */
+    this.set = link.set;
+    this.editor.setMaxLen(link.settings.max_len);
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
     this.ask = new Ask(this.store, post);
     this.models = new ModelPicker({
@@ -83,25 +87,37 @@ export class Page {
   }
 
   refused() {
-    showError("instructions", this.editor.error || "the data is not loaded yet");
+    showError("instructions", this.editor.error || "The data is not loaded yet.");
   }
 
-  /** What the address holds: the settings, the arms that are muted, the engine and the hidden parts. */
+  /** What the address holds: the settings, the arms that are muted, the engine, the set and the hidden parts. */
   hash() {
     const { settings, muted } = this.form;
-    return writeHash(settings, { muted, backend: this.backend, hidden: this.classView.hidden() });
+    return writeHash(settings, { muted, backend: this.backend, hidden: this.classView.hidden(), set: this.set });
   }
 
   settingsChanged() {
     history.replaceState(null, "", this.hash() || location.pathname + location.search);
     this.store.mute(this.form.muted);
+    this.editor.setMaxLen(this.form.settings.max_len);
     invalidate();
+  }
+
+  /** Another instruction set, or other rows. */
+  instructionsChanged() {
+    const { set } = this.editor;
+    const isOther = set !== (this.set || SHIPPED_SETS[0].id);
+    this.set = set;
+    if (isOther) this.settingsChanged();
+    else invalidate();
   }
 
   /** The address has changed. */
   readAddress() {
-    const { settings, muted, hidden, ignored } = readHash(location.hash);
+    const { settings, muted, hidden, set, ignored } = readHash(location.hash);
     this.classView.hide(hidden);
+    const wanted = set || (this.set && SHIPPED_SETS[0].id); // rows of one's own stay
+    if (wanted !== this.set) this.editor.choose(wanted);
     this.form.set(settings, muted);
     this.reportIgnored(ignored);
   }
@@ -129,6 +145,7 @@ export class Page {
   receive(/** @type {Message} */ message) {
     if (message.type === "ready") return this.ready(message);
     if (message.type === "progress") return takeProgress(message);
+    if (message.type === "tokens") return this.editor.counts.receive(message);
     if (message.type === "answer") return this.ask.receive(message);
     if (message.type === "inspected") return this.models.inspected(message.model);
     if (message.type === "refused") return this.refusedModel(message.message);
@@ -148,6 +165,7 @@ export class Page {
     document.documentElement.dataset.engine = message.engine;
     showEngine(message);
     hideProgress();
+    this.editor.countWith("ready");
     this.engine.post({ type: "warm_up", settings: this.form.wanted });
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     this.models.loaded(message.model);
@@ -191,15 +209,16 @@ export class Page {
     const reason = `Training is not possible here: ${message}. The page plays recorded runs.`;
     showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN, memory: NaN });
     hideProgress();
+    this.editor.countWith("absent");
     this.control.setMode("playback");
     say("Training is not possible here; the page plays the recorded run.");
   }
 
   async startEngine() {
     const loaded = fetchData();
-    const edited = loaded.then((data) => {
+    const edited = loaded.then(async (data) => {
       this.data = data;
-      this.editor.load(data.instructions);
+      await this.editor.load(data.instructions, this.set);
     });
     edited.catch(() => {}); // awaited below, after the worker
     try {

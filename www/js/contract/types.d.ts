@@ -150,6 +150,10 @@ export type Command = Load & {
   sampling: Sampling;
   type: "ask";
 } | {
+  id: number;
+  rows: string;
+  type: "count_tokens";
+} | {
   arm: string;
   type: "save";
 } | {
@@ -414,6 +418,10 @@ export type Message = {
   tokens: ShiftToken[];
   type: "answer";
 } | {
+  counts: RowTokens[];
+  id: number;
+  type: "tokens";
+} | {
   arm: string;
   bytes: Uint8Array<ArrayBuffer>;
   file: string;
@@ -574,6 +582,16 @@ export type Regularisers = {
   replay: number;
   /** AdamW's decoupled weight decay, on all but norms. */
   weight_decay: number;
+};
+
+/** How long a row is, before it is cut to a run's `max_len`. */
+export type RowTokens = {
+  /** Tokens before the answer. */
+  prompt: number;
+  /** Why no run can use the row; both counts are 0 then. */
+  refused?: string | null;
+  /** Tokens of the answer and its end. */
+  response: number;
 };
 
 export type RunEvent = RunInfo & {

@@ -4,6 +4,7 @@
  */
 import { RUN_FIELDS } from "../contract/data.js";
 import { ArmError, readArms, writeArm } from "./arms.js";
+import { SHIPPED_SETS } from "./shipped-sets.js";
 import { defaults, readField, valueOf, withValue, writeField } from "./settings.js";
 import { upgradeLink } from "./upgrade.js";
 
@@ -15,7 +16,8 @@ const LONGEST = 4000;
 
 /**
  * @typedef {{settings: import("./settings.js").Settings, muted: string[], backend: string, hidden: string[],
- *   ignored: string[]}} Link  `ignored`: names that were unknown or unreadable
+ *   set: string, ignored: string[]}} Link  `set`: of those that ship, "" for none; `ignored`: names that were unknown or
+ *   unreadable
  */
 
 /**
@@ -25,7 +27,7 @@ const LONGEST = 4000;
  */
 export function readHash(hash) {
   /** @type {Link} */
-  const link = { settings: defaults(), muted: [], backend: "auto", hidden: [], ignored: [] };
+  const link = { settings: defaults(), muted: [], backend: "auto", hidden: [], set: "", ignored: [] };
   const text = hash.replace(/^#/, "");
   if (text === "" || text.length > LONGEST || !text.includes("=")) return link;
   let entries = new URLSearchParams(text);
@@ -69,6 +71,10 @@ function readEntry(/** @type {Link} */ link, /** @type {string} */ name, /** @ty
     link.hidden = HIDEABLE.filter((part) => names.includes(part));
     return link.hidden.length > 0;
   }
+  if (name === "set") {
+    link.set = SHIPPED_SETS.find(({ id }) => id === value)?.id ?? "";
+    return link.set !== "";
+  }
   if (name !== "engine" || !BACKENDS.includes(value)) return false;
   link.backend = value;
   return true;
@@ -81,7 +87,7 @@ const encode = (/** @type {string} */ text) =>
 /** The hash for these settings, "" when all are defaults. */
 export function writeHash(
   /** @type {import("./settings.js").Settings} */ settings,
-  { muted = /** @type {string[]} */ ([]), backend = "auto", hidden = /** @type {string[]} */ ([]) } = {},
+  { muted = /** @type {string[]} */ ([]), backend = "auto", hidden = /** @type {string[]} */ ([]), set = "" } = {},
 ) {
   const usual = defaults();
   const entries = RUN_FIELDS.map((field) => [field.name, writeField(valueOf(settings, field)), valueOf(usual, field)])
@@ -91,6 +97,7 @@ export function writeHash(
   if (arms.join("\n") !== usual.arms.map(writeArm).join("\n")) entries.push(...arms.map((arm) => `arm=${encode(arm)}`));
   if (muted.length > 0) entries.push(`mute=${muted}`);
   if (backend !== "auto") entries.push(`engine=${backend}`);
+  if (set !== "" && set !== SHIPPED_SETS[0].id) entries.push(`set=${set}`);
   if (hidden.length > 0) entries.push(`hide=${hidden}`);
   return entries.length > 0 ? `#v=${VERSION}&${entries.join("&")}` : "";
 }

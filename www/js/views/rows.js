@@ -1,5 +1,5 @@
 /** Rows of the instruction set of the run that is shown, parsed once per set. */
-import { LineError, parseInstructions } from "../state/instructions.js";
+import { read } from "../state/dataset.js";
 
 /**
  * @param {import("../state/store.js").Store} store
@@ -7,19 +7,16 @@ import { LineError, parseInstructions } from "../state/instructions.js";
  */
 export function makeRows(store, builtIn) {
   let parsed = "";
-  /** @type {ReturnType<typeof parseInstructions> | null} */
+  /** @type {import("../state/dataset.js").Row[] | null} */
   let rows = null;
   return () => {
     const isOwn = store.source.kind === "recorded" || store.source.kind === "live";
     const text = store.source.instructions ?? (isOwn ? builtIn() : "");
     if (text === parsed) return rows;
     parsed = text;
-    try {
-      rows = text === "" ? null : parseInstructions(text);
-    } catch (error) {
-      if (!(error instanceof LineError)) throw error;
-      rows = null;
-    }
+    const reading = read(text, "instructions.jsonl");
+    // The engine's rows are those of a set without a bad one.
+    rows = text === "" || reading.bad.length > 0 ? null : reading.rows;
     return rows;
   };
 }

@@ -1,0 +1,174 @@
+/**
+ * One row of a data set, in the forms that people's tools write: Alpaca, messages, ShareGPT, prompt and completion. More
+ * names are read here than the engine knows (`data/instructions.rs`): what it gets is written anew (`dataset.js`).
+ */
+
+/** What the forms are called in a sentence. */
+export const FORMS = {
+  alpaca: "Alpaca",
+  messages: "messages",
+  sharegpt: "ShareGPT",
+  prompt: "prompt and completion",
+};
+
+/**
+ * @typedef {keyof typeof FORMS} Form
+ * @typedef {{role: string, content: string}} Turn
+ * @typedef {{question: string, answer: string, input?: string, turns?: Turn[]}} Row  never changed, only replaced;
+ *   `input`: what the question ends with, where it was a field of its own;
+ *   `turns`: the whole conversation, where it is more than one question and its answer
+ */
+
+/** Why a row can't be used. */
+export class RowError extends Error {
+  constructor(/** @type {string} */ field, /** @type {string} */ reason) {
+    super(reason);
+    this.field = field;
+  }
+}
+
+const QUESTIONS = ["instruction", "prompt", "question", "user", "query", "input"];
+const ANSWERS = ["output", "response", "completion", "answer", "assistant"];
+const CONVERSATIONS = ["messages", "conversations", "conversation"];
+
+/** The names of a row's fields that say something to this page. */
+export const NAMES = new Set([...QUESTIONS, ...ANSWERS, ...CONVERSATIONS]);
+/** Those that may hold a list of turns. */
+export const LISTS = new Set([...CONVERSATIONS, "prompt", "completion"]);
+
+/** @type {Record<string, string>} */
+const ROLES = {
+  system: "system",
+  developer: "system",
+  user: "user",
+  human: "user",
+  assistant: "assistant",
+  gpt: "assistant",
+  chatgpt: "assistant",
+  model: "assistant",
+  bot: "assistant",
+};
+
+function kind(/** @type {unknown} */ value) {
+  if (value === null || value === undefined) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "boolean") return "true or false";
+  return { string: "text", number: "a number" }[/** @type {string} */ (typeof value)] ?? "an object";
+}
+
+/** A field as text: a number as it is written, content in parts joined. */
+function asText(/** @type {any} */ value, /** @type {string} */ field) {
+  if (typeof value === "number") return String(value);
+  if (Array.isArray(value)) return value.map((part, i) => partText(part, `${field}[${i}]`)).join("");
+  if (typeof value !== "string") throw new RowError(field, `is ${kind(value)}, not text`);
+  return value.replace(/\p{Surrogate}/gu, "\uFFFD"); // half a character, which no JSON parser need take
+}
+
+/** @returns {string} */
+function partText(/** @type {any} */ part, /** @type {string} */ field) {
+  const text = typeof part === "string" ? part : part?.text;
+  const type = part?.type ?? "text";
+  if (type !== "text") throw new RowError(field, `is of type ${String(type)}; only text is trained on`);
+  if (typeof text !== "string") throw new RowError(field, `is ${kind(part)}, not text`);
+  return asText(text, field);
+}
+
+function filled(/** @type {string} */ text, /** @type {string} */ field) {
+  if (text.trim() === "") throw new RowError(field, "is empty");
+  return text;
+}
+
+/** @returns {Turn} */
+function readTurn(/** @type {any} */ turn, /** @type {string} */ field) {
+  if (typeof turn !== "object" || turn === null || Array.isArray(turn))
+    throw new RowError(field, `is ${kind(turn)}, not an object`);
+  const [name, key] = turn.role === undefined && turn.from !== undefined ? ["from", "value"] : ["role", "content"];
+  if (typeof turn[name] !== "string") throw new RowError(`${field}.${name}`, "is missing");
+  const role = turn[name].toLowerCase();
+  if (!Object.hasOwn(ROLES, role))
+    throw new RowError(`${field}.${name}`, `is “${turn[name]}”, which is not trained on`);
+  if (turn.tool_calls && !turn[key]) throw new RowError(`${field}.${key}`, "is empty beside tool calls");
+  return { role: ROLES[role], content: asText(turn[key] ?? null, `${field}.${key}`) };
+}
+
+/** @returns {Turn[]} */
+function readTurns(/** @type {any} */ list, /** @type {string} */ field) {
+  if (!Array.isArray(list)) throw new RowError(field, `is ${kind(list)}, not a list`);
+  return list.map((turn, i) => readTurn(turn, `${field}[${i}]`));
+}
+
+/**
+ * A conversation as a row.
+ * @returns {Row}
+ */
+export function rowOf(/** @type {Turn[]} */ turns, /** @type {string} */ field) {
+  const [answer, ...before] = turns.toReversed();
+  if (answer?.role !== "assistant" || before.length === 0)
+    throw new RowError(field, "does not end with an assistant's answer to something");
+  filled(answer.content, `${field}[${turns.length - 1}]`);
+  const row = { question: before[0].content, answer: answer.content };
+  return before.length === 1 && before[0].role === "user" ? row : { ...row, turns };
+}
+
+/** @typedef {Map<string, {name: string, value: any}>} Fields  by lower-case name, without those that are null */
+
+/** The first of these fields that is there. */
+function first(/** @type {Fields} */ fields, /** @type {string[]} */ names) {
+  for (const name of names) {
+    const field = fields.get(name);
+    if (field) return field;
+  }
+  return null;
+}
+
+/** A list of turns and not of parts of one text. */
+const isTurns = (/** @type {any} */ value) => Array.isArray(value) && (value[0]?.role ?? value[0]?.from) !== undefined;
+
+function missing(/** @type {Fields} */ fields, /** @type {string} */ field) {
+  if (fields.has("chosen")) return new RowError("chosen", "is a preference; only questions and answers are trained on");
+  if (fields.has("text")) return new RowError("text", "is one text, not a question and its answer");
+  return new RowError(field, "is missing");
+}
+
+/**
+ * A row of one of the forms.
+ * @returns {{row: Row, form: Form}}
+ * @throws {RowError}
+ */
+export function readRow(/** @type {any} */ value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new RowError("", `is ${kind(value)}, not an object`);
+  /** @type {Fields} */
+  const fields = new Map();
+  for (const [name, content] of Object.entries(value)) {
+    if (content !== null) fields.set(name.trim().toLowerCase(), { name: name.trim(), value: content });
+  }
+  const conversation = first(fields, CONVERSATIONS);
+  if (conversation) {
+    const row = rowOf(readTurns(conversation.value, conversation.name), conversation.name);
+    return { row, form: conversation.name.toLowerCase() === "messages" ? "messages" : "sharegpt" };
+  }
+  return readExchange(fields);
+}
+
+/** @returns {{row: Row, form: Form}} */
+function readExchange(/** @type {Fields} */ fields) {
+  const question = first(fields, QUESTIONS);
+  if (!question) throw missing(fields, "instruction");
+  const isAlpaca = question.name.toLowerCase() === "instruction";
+  const form = isAlpaca ? "alpaca" : "prompt";
+  const answer = first(fields, ANSWERS);
+  if (!answer) throw missing(fields, isAlpaca ? "output" : "completion");
+  if (isTurns(question.value)) {
+    const end = isTurns(answer.value)
+      ? readTurns(answer.value, answer.name)
+      : [{ role: "assistant", content: asText(answer.value, answer.name) }];
+    return { row: rowOf([...readTurns(question.value, question.name), ...end], answer.name), form };
+  }
+  const words = asText(question.value, question.name);
+  const addition = question.name.toLowerCase() === "input" ? null : first(fields, ["input"]);
+  const input = addition ? asText(addition.value, addition.name) : "";
+  const whole = filled([words, input].filter((part) => part !== "").join("\n"), question.name);
+  const row = { question: whole, answer: filled(asText(answer.value, answer.name), answer.name) };
+  return { row: input === "" || words === "" ? row : { ...row, input }, form };
+}

@@ -1,0 +1,63 @@
+/** An instruction set as text. What is typed is read after a pause; what is done in the table is written here. */
+import { write } from "../state/dataset.js";
+import { find, setText, update } from "../ui/dom.js";
+import { bytes } from "../ui/format.js";
+
+const PAUSE_MS = 300;
+/** Longer texts make a browser's text area crawl. */
+const LONGEST = 5e6;
+
+export class InstructionsText {
+  /**
+   * @param {import("../state/dataset-edits.js").Edits} edits
+   * @param {(text: string) => void} read takes what was typed
+   */
+  constructor(edits, read) {
+    this.edits = edits;
+    this.read = read;
+    this.area = find("#instructions-text");
+    this.isPending = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    /** The rows that the text says. @type {unknown} */
+    this.shown = null;
+    this.area.addEventListener("input", () => {
+      this.isPending = true;
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.flush(), PAUSE_MS);
+    });
+    find("#instructions-as-text").addEventListener("toggle", () => this.draw());
+  }
+
+  /** Reads what has been typed and not been read yet. */
+  flush() {
+    clearTimeout(this.timer);
+    if (!this.isPending) return;
+    this.isPending = false;
+    this.read(this.area.value);
+  }
+
+  /** The set's rows are what the text says: it stays as it was typed. */
+  agree() {
+    this.shown = this.edits.rows;
+  }
+
+  draw() {
+    if (!find("#instructions-as-text").open || this.shown === this.edits.rows) return;
+    const text = write(this.edits.rows);
+    const isLong = text.length > LONGEST;
+    this.area.value = isLong ? "" : text;
+    update(this.area, { disabled: isLong });
+    const note = `The set has ${bytes(text.length)}, too much for a text field: edit it in the table, or in a file.`;
+    setText(find("#instructions-text-note"), isLong ? note : "");
+    this.shown = this.edits.rows;
+  }
+
+  /** Shows where to paste. */
+  focus() {
+    find("#instructions-as-text").open = true;
+    this.draw();
+    this.area.select();
+    this.area.focus();
+  }
+}
