@@ -1,4 +1,5 @@
 // What axe-core finds wrong with the page: nothing, with six arms, in every state, width and scheme.
+import { fileURLToPath } from "node:url";
 import { createRequire } from "node:module";
 import { expect, openPage, test, waitForEngine } from "./helpers.js";
 
@@ -27,5 +28,9 @@ test("axe-core finds nothing, before a run and after one of six arms @plain", as
   await expect(page.locator("html")).toHaveAttribute("data-run", "done", { timeout: 120_000 });
   for (const details of await page.locator("details").all()) await details.evaluate((node) => (node.open = true));
   await expect(page.locator('[data-figure="loss"] tbody tr').first()).toBeAttached();
+  const model = new URL("../../models/atlas/", import.meta.url);
+  const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => fileURLToPath(new URL(name, model)));
+  await page.locator("#model-files").setInputFiles(files);
+  await expect(page.locator("#model-ways tbody tr")).toHaveCount(2, { timeout: 60_000 });
   await expectNothingFound(page);
 });

@@ -40,9 +40,11 @@ export class TokenCounts {
     this.timer = undefined;
   }
 
-  /** The engine can be asked, or never will be. */
+  /** The engine can be asked, or never will be. With each model that it loads everything is counted anew. */
   use(/** @type {"ready" | "absent"} */ engine) {
     this.engine = engine;
+    this.known.clear();
+    [this.done, this.asked] = [0, null];
     this.ask();
   }
 
