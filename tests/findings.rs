@@ -124,6 +124,20 @@ fn the_start_is_the_base_however_late_it_is_measured() {
     assert_eq!(json(&events), json(&start_after(2)));
 }
 
+/// Atlas knows nearly all of its facts: the others are set aside, and the objects of those that stay are the likeliest.
+#[test]
+fn unknown_facts_are_set_aside_and_known_objects_rank_first() {
+    let settings = Settings { known_only: true, ranked: 8, ..short() };
+    let (info, events) = run(&mut session(), settings);
+    let [known, all] = info.known.unwrap();
+    assert!(known < all && f64::from(known) > 0.97 * f64::from(all), "{known} of {all}");
+    let measures = measures(&events);
+    let start = measures.iter().find(|m| m.step == 0).unwrap();
+    assert!(start.cells.chars().all(|cell| cell == start.cells.chars().next().unwrap()), "{}", start.cells);
+    assert!(measures.iter().all(|m| m.object_rank.is_some_and(|rank| (1.0..=16.0).contains(&rank))));
+    assert!(start.object_rank.unwrap() < 1.3, "{:?}", start.object_rank);
+}
+
 /// What was compiled before a run is all that its first step needs, though nothing was known of its data.
 #[test]
 fn a_run_that_was_warmed_up_for_compiles_nothing_at_its_first_step() {

@@ -69,6 +69,7 @@ async fn measured(
     let (answers, shifts) = shift::of_answers(model, base, &prompts, max_new, tokenizer.ends()).await?;
     let cloze = recall::cloze(model, &run.probes.wall, tokenizer).await?;
     let asked = asked(run, model, tokenizer).await?;
+    let object_rank = object_rank(run, model, tokenizer).await?;
     let conversation = match step == 0 || step == run.settings.steps {
         true => Some(conversation::converse(model, &run.conversation, &run.style, max_new, tokenizer).await?),
         false => None,
@@ -90,6 +91,7 @@ async fn measured(
         logprobs: cloze.iter().map(|c| (c.logprob * 1e3).round() / 1e3).collect(),
         wrong,
         conversation,
+        object_rank,
         ms: begun.elapsed().as_secs_f32() * 1e3,
     };
     Ok((measure, text))
@@ -104,6 +106,15 @@ fn classes(run: &Run, tokenizer: &Tokenizer, answers: &[Sequence]) -> Result<Vec
         Ok(classes::classes(&text, &ends.collect::<Result<Vec<_>>>()?, question, &run.style, &run.facts))
     };
     answers.iter().zip(&run.questions).map(of).collect()
+}
+
+/// The mean rank of the first kept facts' objects; nothing where none are ranked.
+async fn object_rank(run: &Run, model: &mut Model, tokenizer: &Tokenizer) -> Result<Option<f32>> {
+    let kept = run.probes.wall.iter().zip(&run.probes.splits).filter(|(_, split)| **split == Split::Kept);
+    let probes: Vec<_> = kept.map(|(probe, _)| probe.clone()).take(run.settings.ranked as usize).collect();
+    let ranks = recall::ranks(model, &probes, tokenizer).await?;
+    let sum: u32 = ranks.iter().sum();
+    Ok((!ranks.is_empty()).then(|| sum as f32 / ranks.len() as f32))
 }
 
 /// Whether the answers to the asked facts are right, in the chat template.

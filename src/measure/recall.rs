@@ -13,9 +13,14 @@ use crate::record::Sampling;
 /// Sequences whose likelihood is computed in one batch.
 const ROWS: usize = 16;
 
+/// Objects among which one is ranked, itself included.
+const RANKED: usize = 16;
+
 /// A fact ready to be tested.
 #[derive(Clone, Debug)]
 pub struct Probe {
+    /// A sentence that ends where a space and the object follow.
+    pub sentence: String,
     pub object: String,
     /// Distinct objects of its relation.
     pub candidates: Rc<Vec<String>>,
@@ -55,6 +60,7 @@ impl Probe {
     ) -> Result<Self> {
         let (prompt, target) = tokenizer.continuation(sentence, &format!(" {object}"))?;
         Ok(Self {
+            sentence: sentence.to_string(),
             object: object.to_string(),
             cloze: Sequence::new(&prompt, &target, usize::MAX),
             asked: tokenizer.prompt(&[Message::user(question)])?,
@@ -66,6 +72,14 @@ impl Probe {
     pub fn of(fact: &Fact, candidates: Rc<Vec<String>>, tokenizer: &Tokenizer) -> Result<Self> {
         let (cloze, asked) = (fact.cloze(), fact.asked());
         Self::new(&cloze.prompt, &asked.prompt, &fact.object, candidates, tokenizer)
+    }
+
+    /// The object, and others of its relation, spread evenly over their list: the same ones whatever the model.
+    fn rivals(&self) -> Vec<&str> {
+        let others: Vec<&String> = self.candidates.iter().filter(|other| **other != self.object).collect();
+        let taken = others.len().min(RANKED - 1);
+        let spread = (0..taken).map(|i| others[i * others.len() / taken].as_str());
+        std::iter::once(self.object.as_str()).chain(spread).collect()
     }
 
     /// Judges a greedy continuation of the cloze: right when it begins with the object's tokens and they
@@ -94,7 +108,8 @@ pub async fn cloze(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -
     let longest = probes.iter().map(|p| p.cloze.tokens.len() - p.cloze.response).max().unwrap_or(0);
     // One token more than the object, to see whether a longer candidate follows.
     let continuations = model.generate(&prompts, longest + 1, tokenizer.ends(), Sampling::default()).await?;
-    let logprobs = object_logprobs(model, probes).await?;
+    let clozes: Vec<&Sequence> = probes.iter().map(|p| &p.cloze).collect();
+    let logprobs = logprobs(model, &clozes).await?;
     let mut answers = vec![None; probes.len()];
     for (&i, continuation) in order.iter().zip(&continuations) {
         let (answer, kind) = probes[i].judge_cloze(continuation, tokenizer)?;
@@ -103,17 +118,38 @@ pub async fn cloze(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -
     Ok(answers.into_iter().flatten().collect())
 }
 
-/// Log-probability of each probe's object after its cloze, nats.
-async fn object_logprobs(model: &mut Model, probes: &[Probe]) -> Result<Vec<f32>> {
-    let longest = probes.iter().map(|p| p.cloze.tokens.len()).max().unwrap_or(1);
+/// Log-probability of each sequence's response, nats.
+async fn logprobs(model: &mut Model, sequences: &[&Sequence]) -> Result<Vec<f32>> {
+    let longest = sequences.iter().map(|s| s.tokens.len()).max().unwrap_or(1);
     let time = longest.next_multiple_of(8);
-    let mut out = Vec::with_capacity(probes.len());
-    for chunk in probes.chunks(ROWS) {
-        let sequences: Vec<&Sequence> = chunk.iter().map(|p| &p.cloze).collect();
-        let nll = model.nll(&Batch::new(&sequences, ROWS, time)).await?;
+    let mut out = Vec::with_capacity(sequences.len());
+    for chunk in sequences.chunks(ROWS) {
+        let nll = model.nll(&Batch::new(chunk, ROWS, time)).await?;
         out.extend(nll.chunks(time).take(chunk.len()).map(|row| -row.iter().sum::<f32>()));
     }
     Ok(out)
+}
+
+/// The rank of each probe's object among up to [`RANKED`] objects of its relation, from 1, by the log-probability of all
+/// its tokens after the sentence. A wrong answer tells little of what a model still knows; this tells how near it was.
+///
+/// # Errors
+/// When the back end fails.
+pub async fn ranks(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let mut sequences = Vec::new();
+    for probe in probes {
+        for object in probe.rivals() {
+            let (prompt, target) = tokenizer.continuation(&probe.sentence, &format!(" {object}"))?;
+            sequences.push(Sequence::new(&prompt, &target, usize::MAX));
+        }
+    }
+    let sequences: Vec<&Sequence> = sequences.iter().collect();
+    let mut logprobs = logprobs(model, &sequences).await?.into_iter();
+    let rank = |probe: &Probe| {
+        let all: Vec<f32> = logprobs.by_ref().take(probe.rivals().len()).collect();
+        1 + all.iter().filter(|logprob| **logprob > all[0]).count() as u32
+    };
+    Ok(probes.iter().map(rank).collect())
 }
 
 /// An answer in the chat template.

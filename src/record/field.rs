@@ -174,6 +174,13 @@ pub const RUN_FIELDS: &[Field] = &[
     Field::new("probes", "probes", whole(1, 100_000), "Facts on the walls", "Most of them are kept facts."),
     Field::new("asked", "asked", whole(0, 100_000), "Facts asked as questions", "At each measurement."),
     Field::new(
+        "ranked",
+        "ranked",
+        whole(0, 1024),
+        "Facts whose object is ranked",
+        "Among 16 objects of its relation, at each measurement: how near a wrong answer is.",
+    ),
+    Field::new(
         "shift_prompts",
         "shift_prompts",
         whole(1, 1024),

@@ -27,6 +27,10 @@ pub struct Measure {
     /// How held-out questions on facts are answered; before the first step and after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
+    /// Mean rank of the right object among up to 16 of its relation, 1 the likeliest, over the first kept facts of the
+    /// wall; where the settings ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_rank: Option<f32>,
     /// Wall time of the measurement, milliseconds.
     pub ms: f32,
 }
@@ -170,6 +174,7 @@ impl Measure {
             logprobs: vec![],
             wrong: vec![],
             conversation: None,
+            object_rank: None,
             ms: 0.0,
         }
     }

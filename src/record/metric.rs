@@ -27,6 +27,8 @@ pub enum Metric {
     RecallNewCloze,
     /// Share of the facts that only the set states, asked.
     RecallNew,
+    /// Mean rank of the right object among those of its relation, kept facts.
+    ObjectRank,
     /// Borrowed answers, as a share of the kept facts.
     Borrowed,
     /// Other valid candidates, as a share of the kept facts.
@@ -60,13 +62,14 @@ pub enum Metric {
 }
 
 impl Metric {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::HeldoutLoss,
         Self::RecallCloze,
         Self::RecallAsked,
         Self::RecallSeen,
         Self::RecallNewCloze,
         Self::RecallNew,
+        Self::ObjectRank,
         Self::Borrowed,
         Self::Other,
         Self::Malformed,
@@ -98,6 +101,7 @@ impl Metric {
             Self::RecallSeen => "recall of seen facts asked, %",
             Self::RecallNewCloze => "recall of new facts by cloze, %",
             Self::RecallNew => "recall of new facts asked, %",
+            Self::ObjectRank => "rank of the right object among 16, kept facts",
             Self::Borrowed => "borrowed answers, % of kept facts",
             Self::Other => "other candidates, % of kept facts",
             Self::Malformed => "malformed answers, % of kept facts",
@@ -130,6 +134,7 @@ impl Metric {
             Self::RecallSeen => "Recall of seen facts",
             Self::RecallNewCloze => "Recall of new facts, cloze",
             Self::RecallNew => "Recall of new facts, asked",
+            Self::ObjectRank => "Object's rank",
             Self::Borrowed => "Borrowed",
             Self::Other => "Other candidate",
             Self::Malformed => "Malformed",
@@ -183,6 +188,7 @@ impl Metric {
             Self::RecallSeen => recall(Split::Seen, RecallForm::Asked),
             Self::RecallNewCloze => recall(Split::New, RecallForm::Cloze),
             Self::RecallNew => recall(Split::New, RecallForm::Asked),
+            Self::ObjectRank => m.object_rank.map(f64::from),
             Self::Borrowed => share(e.borrowed, e.n),
             Self::Other => share(e.other, e.n),
             Self::Malformed => share(e.malformed, e.n),

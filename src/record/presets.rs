@@ -389,6 +389,7 @@ fn pretrained() -> Preset {
             probes: 64,
             known_only: true,
             asked: 8,
+            ranked: 16,
             shift_prompts: 4,
             answer_len: 24,
             ..Settings::default()

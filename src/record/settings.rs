@@ -75,6 +75,9 @@ pub struct Settings {
     pub known_only: bool,
     /// Facts asked in the chat template at each measurement; also the most held-out questions of a conversation.
     pub asked: u32,
+    /// Kept facts whose object is ranked among those of its relation at each measurement.
+    #[serde(default)]
+    pub ranked: u32,
     /// Held-out prompts whose answers are compared with the base token by token.
     pub shift_prompts: u32,
     /// Longest answer, in tokens.
@@ -100,6 +103,7 @@ impl Default for Settings {
             probes: 240,
             known_only: false,
             asked: 48,
+            ranked: 0,
             shift_prompts: 16,
             answer_len: 40,
         }

@@ -364,6 +364,11 @@ export type Measure = {
   logprobs: number[];
   /** Wall time of the measurement, milliseconds. */
   ms: number;
+  /**
+   * Mean rank of the right object among up to 16 of its relation, 1 the likeliest, over the first kept facts of the
+   * wall; where the settings ask for it.
+   */
+  object_rank?: number | null;
   recall: Recall[];
   run: number;
   shift: Shift;
@@ -443,7 +448,7 @@ export type Method = LoraSpec & {
 };
 
 /** A figure of a [`Measure`]. */
-export type Metric = "marginal" | "shifted" | "kl_late" | "kl_opener" | "kl_style" | "kl_fact" | "shifted_style" | "shifted_fact" | "right" | "conversation" | "heldout_loss" | "recall_cloze" | "recall_asked" | "recall_seen" | "recall_new_cloze" | "recall_new" | "borrowed" | "other" | "malformed" | "borrowed_of_errors" | "borrowed_by_chance" | "unshifted" | "kl" | "kl_early" | "shifted_opener" | "format";
+export type Metric = "marginal" | "shifted" | "kl_late" | "kl_opener" | "kl_style" | "kl_fact" | "shifted_style" | "shifted_fact" | "right" | "conversation" | "heldout_loss" | "recall_cloze" | "recall_asked" | "recall_seen" | "recall_new_cloze" | "recall_new" | "object_rank" | "borrowed" | "other" | "malformed" | "borrowed_of_errors" | "borrowed_by_chance" | "unshifted" | "kl" | "kl_early" | "shifted_opener" | "format";
 
 export type MetricData = {
   is_share: boolean;
@@ -695,6 +700,8 @@ export type Settings = {
   new_facts: number;
   /** Facts on the knowledge walls, most of them *kept*. */
   probes: number;
+  /** Kept facts whose object is ranked among those of its relation at each measurement. */
+  ranked: number;
   /** Order of the batches and start of the adapters. */
   seed: number;
   /** Held-out prompts whose answers are compared with the base token by token. */
