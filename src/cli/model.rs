@@ -9,16 +9,6 @@ use crate::model::bundle::{Bundle, Files, TokenizerFiles, WeightFiles};
 use crate::model::shards;
 use crate::model::source::{OnDisk, Source};
 
-/// A model folder's files beside its weights.
-pub const SMALL_FILES: [&str; 6] = [
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-];
-
 /// Reads a Hugging Face folder or a GGUF file.
 ///
 /// # Errors

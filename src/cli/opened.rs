@@ -122,12 +122,17 @@ impl Opened {
 
 /// Reads a PEFT folder.
 pub fn read_adapter(folder: &Path, model: &LlamaConfig) -> Result<peft::Adapter> {
+    let [config, weights] = adapter_files(folder)?;
+    peft::read(&config, &weights, model).with_context(|| format!("in {}", folder.display()))
+}
+
+/// The two files of a PEFT folder.
+pub fn adapter_files(folder: &Path) -> Result<[Vec<u8>; 2]> {
     let read = |name: &str| {
         let path = folder.join(name);
         fs::read(&path).with_context(|| {
             format!("{} can't be read; --adapter takes a folder that PEFT or --save wrote", path.display())
         })
     };
-    let (config, weights) = (read(peft::CONFIG_FILE)?, read(peft::WEIGHTS_FILE)?);
-    peft::read(&config, &weights, model).with_context(|| format!("in {}", folder.display()))
+    Ok([read(peft::CONFIG_FILE)?, read(peft::WEIGHTS_FILE)?])
 }

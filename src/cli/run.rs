@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use web_time::Instant;
 
-use super::opened::BackendName;
+use super::opened::{BackendName, adapter_files};
 use super::{model, outputs, progress_bar, remembered, write_whole};
 use crate::data::facts;
 use crate::lab::{Experiment, Session, Slice, Subject, Texts};
@@ -32,9 +32,12 @@ pub struct Args {
     #[arg(long, required_unless_present = "arms", conflicts_with = "arms")]
     preset: Option<String>,
     /// An arm, up to six times: "lora" or "full" and its settings, as r, alpha, targets, lr, schedule, warmup, kl,
-    /// decay, neftune, replay, id and label.
+    /// decay, neftune, replay, start, id and label.
     #[arg(long = "arm", value_name = "ARM")]
     arms: Vec<String>,
+    /// A PEFT adapter of the model for arms to begin with, as --arm "lora start=NAME"; may be given several times.
+    #[arg(long = "adapter", value_name = "NAME=DIR")]
+    adapters: Vec<String>,
     /// The record, as the page reads it.
     #[arg(long)]
     out: PathBuf,
@@ -81,6 +84,8 @@ struct Part {
 struct Asked {
     preset: Option<String>,
     arms: Vec<String>,
+    #[serde(default)]
+    adapters: Vec<String>,
     model: String,
     data: String,
     steps: Option<u32>,
@@ -89,6 +94,7 @@ struct Asked {
 
 pub fn run(args: Args) -> Result<()> {
     let preset = preset(&args)?;
+    let adapters = args.adapters.iter().map(|text| named_folder(text)).collect::<Result<Vec<_>>>()?;
     let data = args.data.clone().unwrap_or_else(|| preset.set.file().into());
     let text = |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
     let texts = Texts { instructions: text(&data)?, heldout: text(&args.heldout)? };
@@ -96,6 +102,7 @@ pub fn run(args: Args) -> Result<()> {
     let asked = Asked {
         preset: args.preset.clone(),
         arms: args.arms.clone(),
+        adapters: args.adapters.clone(),
         model: args.model.display().to_string(),
         data: data.display().to_string(),
         steps: args.steps,
@@ -119,6 +126,11 @@ pub fn run(args: Args) -> Result<()> {
     let mut subject = Subject::new(title, bundle.tokenizer, facts, base, backend);
     if let Some(megabytes) = args.memory {
         subject.memory_limit = Some(megabytes * 1_000_000);
+    }
+    for (name, folder) in &adapters {
+        let [config, weights] = adapter_files(folder)?;
+        let read = subject.adapters.read(name, &config, &weights, &bundle.config);
+        read.with_context(|| format!("--adapter {name}={}", folder.display()))?;
     }
     let mut session = Session::new(subject);
     let mut part =
@@ -158,6 +170,12 @@ pub fn run(args: Args) -> Result<()> {
     write_whole(&args.out, record.to_string().as_bytes())?;
     saved.remove();
     Ok(())
+}
+
+/// NAME=DIR.
+fn named_folder(text: &str) -> Result<(String, PathBuf)> {
+    let (name, folder) = text.split_once('=').with_context(|| format!("--adapter {text}: write NAME=DIR"))?;
+    Ok((name.into(), folder.into()))
 }
 
 fn preset(args: &Args) -> Result<Preset> {

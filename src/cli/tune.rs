@@ -20,7 +20,6 @@ use crate::data::instructions;
 use crate::engine::{Backend, MemoryPlan, Model, StepMetrics, Tuning, merge_adapter, step_products};
 use crate::model::bundle::Bundle;
 use crate::model::checkpoint::Provide;
-use crate::model::config_json;
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::peft;
 use crate::model::weights::{self, Array, Precision, Weights};
@@ -263,25 +262,10 @@ fn save(args: &Args, folder: &Path, bundle: &Bundle, model: &Model, arm: &ArmSpe
             }
         }
         Method::Full => {
-            // The folder is a model of its own: the rest comes from the base's.
-            if args.model.is_dir() {
-                for name in model::SMALL_FILES {
-                    if let Ok(mut bytes) = fs::read(args.model.join(name)) {
-                        if name == "config.json" {
-                            bytes = config_json::for_weights(
-                                &bytes,
-                                Precision::F32,
-                                bundle.config.tie_word_embeddings,
-                            )?;
-                        }
-                        write_whole(&folder.join(name), &bytes)?;
-                    }
-                }
-            } else {
-                write_whole(&folder.join("config.json"), bundle.config.to_json(Precision::F32).as_bytes())?;
-                for (name, bytes) in bundle.tokenizer.files()? {
-                    write_whole(&folder.join(name), &bytes)?;
-                }
+            // The folder is a model of its own.
+            let Bundle { config, tokenizer, small, .. } = bundle;
+            for (name, bytes) in small.beside_weights(Precision::F32, config, tokenizer)? {
+                write_whole(&folder.join(name), &bytes)?;
             }
             write_whole(&folder.join("model.safetensors"), &weights::write(&tensors, Precision::F32)?)?;
         }

@@ -10,6 +10,7 @@ pub mod gpu;
 mod sampling;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::data::batch::Batch;
@@ -158,6 +159,10 @@ type Take<'a> = dyn FnMut(&str, &[usize]) -> Result<Array> + 'a;
 
 fn a_base() -> Error {
     Error::Shape { op: "train_step", message: "a base does not train".into() }
+}
+
+fn no_such_part(name: &str) -> Error {
+    Error::Shape { op: "part", message: format!("this arm has no such values of {name}") }
 }
 
 fn not_of_this_arm(name: &str) -> Error {
@@ -312,6 +317,19 @@ impl Model {
     /// The trained tensors: the adapter's under PEFT's names, or all weights under Hugging Face's.
     pub async fn tensors(&self) -> Result<Tensors> {
         on!(self, m => m.tensors().await)
+    }
+
+    /// Name and shape of each of [`Self::tensors`], in their order.
+    pub fn trained(&self) -> Vec<(String, Vec<usize>)> {
+        on!(self, m => m.trained())
+    }
+
+    /// Some of the values of one of them, so that a large one need not be held as a whole.
+    ///
+    /// # Errors
+    /// When there are no such values.
+    pub async fn part(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
+        on!(self, m => m.part(name, range).await)
     }
 
     /// All weights as they are now, under Hugging Face's names; an adapter is merged into them.

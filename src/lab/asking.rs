@@ -1,18 +1,15 @@
-//! What a visitor asks for between steps: answers to a free question, and an arm's weights as files.
+//! What a visitor asks for between steps: answers to a free question.
 
 use super::measuring::{shift_tokens, tokens};
-use super::run::{Arm, Run};
+use super::run::Run;
 use super::subject::Subject;
 use crate::data::batch::{Batch, Sequence};
 use crate::engine::{Model, TokenShift};
 use crate::error::Result;
 use crate::kernels::{IGNORED, Shift};
 use crate::measure::shift;
-use crate::model::lora::Lora;
-use crate::model::peft;
 use crate::model::tokenizer::{Message, Tokenizer};
-use crate::model::weights::{Array, Precision, Weights, write};
-use crate::record::{Method, Sampling, ShiftToken};
+use crate::record::{Sampling, ShiftToken};
 
 /// How a free question is answered.
 #[derive(Clone, Copy, Debug)]
@@ -49,17 +46,6 @@ pub async fn of_arm(
     let time = answer.tokens.len().next_multiple_of(32);
     let shifts = shift::compare(model, base, std::slice::from_ref(&answer), time).await?;
     shift_tokens(model, base, tokenizer, &answer, &shifts[0]).await
-}
-
-/// The arm's files: a PEFT adapter, or a model.safetensors; `base` names the model that it was made from.
-pub async fn files(arm: &Arm, base: &str) -> Result<Vec<(String, Vec<u8>)>> {
-    let tensors = arm.model.tensors().await?;
-    let weights: Weights =
-        tensors.into_iter().map(|(name, (shape, data))| (name, Array { shape, data })).collect();
-    match &arm.spec.method {
-        Method::Lora(spec) => peft::files(&Lora::of(spec), &weights, base),
-        Method::Full {} => Ok(vec![("model.safetensors".into(), write(&weights, Precision::F32)?)]),
-    }
 }
 
 /// An answer with its end token, if it ended.

@@ -13,8 +13,9 @@ use crate::measure::{conversation, loss, recall, shift};
 use crate::model::tokenizer::Tokenizer;
 use crate::record::*;
 
-/// Measures the start of a run, once for all arms: there each of them is the base. It can be done at any time before
-/// the first [`of_arm`], however far the arms have trained by then.
+/// Measures the start of a run, the base, once for all arms that start there. It can be done at any time before
+/// the first [`of_arm`], however far the arms have trained by then. Where an arm starts from an adapter, the base has
+/// a measure of its own.
 ///
 /// # Errors
 /// When the back end fails.
@@ -23,7 +24,11 @@ pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>
     let mut start = base.again()?;
     let (measure, text) = measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0 }).await?;
     let mut events = Vec::new();
-    for Arm { spec, .. } in &run.arms {
+    let (elsewhere, here): (Vec<_>, Vec<_>) = run.arms.iter().partition(|arm| arm.spec.start().is_some());
+    if !elsewhere.is_empty() {
+        events.push(Event::Measure(measure.clone()));
+    }
+    for Arm { spec, .. } in here {
         let arm = spec.id.clone();
         let measure = Measure { arm: arm.clone(), ..measure.clone() };
         run.last.insert(arm.clone(), measure.clone());

@@ -1,5 +1,6 @@
 //! The experiment: arms in lockstep from one start, and the record of what happened.
 
+pub mod adapters;
 mod asking;
 mod check;
 mod comparison;
@@ -10,10 +11,12 @@ mod measuring;
 pub mod memory;
 mod probes;
 mod run;
+mod saving;
 mod session;
 mod subject;
 
 pub use asking::Asked;
 pub use experiment::{Experiment, Planned, Position};
+pub use saving::MOST_OF_A_FILE;
 pub use session::{Session, Slice, Texts, Work};
 pub use subject::Subject;

@@ -14,7 +14,7 @@ use crate::data::facts::Fact;
 use crate::data::feed::Feed;
 use crate::data::instructions::Example;
 use crate::data::variants::{Style, pretraining_texts};
-use crate::engine::{Model, Tuning};
+use crate::engine::Model;
 use crate::error::{Error, Result};
 use crate::measure::borrowed::Rows;
 use crate::measure::conversation::{self, Question};
@@ -64,7 +64,7 @@ pub struct Arm {
 
 impl Arm {
     pub fn new(spec: &ArmSpec, settings: &Settings, subject: &Subject) -> Result<Self> {
-        let tuning = Tuning::of(spec, u64::from(settings.seed));
+        let tuning = subject.adapters.tuning(spec, u64::from(settings.seed))?;
         let model = subject.base.tune(&tuning, Optimizer::of(spec, settings))?;
         let model = if subject.storage.checkpoint { model.checkpointed() } else { model };
         Ok(Self {
@@ -72,7 +72,8 @@ impl Arm {
             spec: spec.clone(),
             model,
             step: 0,
-            is_due: false,
+            // What it starts from is not the base.
+            is_due: spec.start().is_some(),
         })
     }
 

@@ -8,7 +8,7 @@ use super::check::Check;
 use super::dataset::Dataset;
 use super::run::{Arm, Run};
 use super::subject::Subject;
-use super::{doses, measuring};
+use super::{doses, measuring, saving};
 use crate::data::batch::Batch;
 use crate::data::instructions;
 use crate::engine::{Backend, step_products};
@@ -103,6 +103,7 @@ impl Session {
     /// When settings, texts and model do not fit each other, or the memory does not hold the arms.
     pub async fn start(&mut self, settings: Settings, texts: &Texts) -> Result<Event> {
         settings.validate()?;
+        let settings = self.subject.adapters.complete(&settings)?;
         let set = instructions::parse(&texts.instructions, "instructions.jsonl")?;
         let held = instructions::parse(&texts.heldout, "heldout.jsonl")?;
         let known = if settings.known_only { Some(self.subject.known().await?) } else { None };
@@ -127,17 +128,19 @@ impl Session {
     pub fn next(&self, slice: Slice<'_>) -> Option<Work> {
         let run = self.run.as_ref()?;
         let is_fresh = run.arms.iter().all(|arm| arm.step == 0);
-        if run.start_logprobs.is_none() && (!is_fresh || slice.steps == 0) {
+        let due = run.arms.iter().position(|arm| arm.is_due);
+        let open = |arm: &Arm| arm.step < run.settings.steps;
+        let has_steps = run.arms.iter().any(open);
+        if run.start_logprobs.is_none() && (!is_fresh || slice.steps == 0 || due.is_some() || !has_steps) {
             return Some(Work::MeasureStart);
         }
-        if let Some(arm) = run.arms.iter().position(|arm| arm.is_due) {
+        if let Some(arm) = due {
             return Some(Work::Measure { arm });
         }
         if self.is_finished {
             return None;
         }
-        let open = |arm: &Arm| arm.step < run.settings.steps;
-        if !run.arms.iter().any(open) {
+        if !has_steps {
             return Some(Work::Finish);
         }
         if slice.steps == 0 {
@@ -212,6 +215,7 @@ impl Session {
     /// When the settings can't be run.
     pub async fn warm_up(&self, settings: &Settings) -> Result<()> {
         settings.validate()?;
+        let settings = &self.subject.adapters.complete(settings)?;
         let (Backend::Gpu(_), Some(first)) = (&self.subject.backend, settings.arms.first()) else {
             return Ok(());
         };
@@ -223,6 +227,8 @@ impl Session {
 
     /// The matrix products of a run's steps, for trials of their kernels.
     pub fn products(&self, settings: &Settings) -> Vec<Product> {
+        let completed = self.subject.adapters.complete(settings);
+        let settings = completed.as_ref().unwrap_or(settings); // what is refused is refused when it begins
         let tokens = (settings.batch * settings.max_len) as usize;
         let of = |arm: &ArmSpec| match &arm.method {
             Method::Lora(spec) => Lora::of(spec),
@@ -251,14 +257,25 @@ impl Session {
         asking::of_arm(run, arm, subject, question, asked).await
     }
 
-    /// An arm's files: a PEFT adapter, or a model.safetensors.
+    /// Gives the files of an arm, a PEFT adapter or a model's folder, to `take` in parts of at most
+    /// [`MOST_OF_A_FILE`](super::MOST_OF_A_FILE) bytes: the file's name and its next bytes.
     ///
     /// # Errors
     /// When there is no such arm, or the back end fails.
-    pub async fn save(&mut self, id: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    pub async fn save(&mut self, id: &str, take: impl AsyncFnMut(&str, Vec<u8>)) -> Result<()> {
         let arm = self.place(id)?;
         let (run, subject) = self.current()?;
-        asking::files(&run.arms[arm], &subject.title).await
+        saving::save(&run.arms[arm], subject, take).await
+    }
+
+    /// Holds what a LoRA arm has come to as an adapter that others can start from.
+    ///
+    /// # Errors
+    /// When there is no such arm, when it trains every weight, or when its adapter can't be called so.
+    pub async fn keep(&mut self, id: &str, name: &str) -> Result<()> {
+        let arm = self.place(id)?;
+        let (run, subject) = self.current()?;
+        saving::keep(&run.arms[arm], subject, name).await
     }
 
     /// Measures the base with `strength` times an arm's change.

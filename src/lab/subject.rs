@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use super::adapters::Adapters;
 use crate::data::facts::{Fact, candidates};
 use crate::engine::{Backend, Model, Storage};
 use crate::error::Result;
 use crate::measure::recall::{self, AnswerKind, Probe};
+use crate::model::folder::SmallFiles;
 use crate::model::tokenizer::Tokenizer;
 use crate::model::weights::Weights;
 
@@ -21,6 +23,10 @@ pub struct Subject {
     pub backend: Backend,
     /// How the base's matrices are held, and what arms keep of their activations.
     pub storage: Storage,
+    /// The base's own files beside its weights, for models that are made from it.
+    pub small: SmallFiles,
+    /// What arms can start from, beside the base itself.
+    pub adapters: Adapters,
     /// Bytes that the base and all arms may take together; unknown where there is none.
     pub memory_limit: Option<u64>,
     /// The base's weights, once they were asked for.
@@ -41,6 +47,8 @@ impl Subject {
             base,
             backend,
             storage: Storage::default(),
+            small: SmallFiles::default(),
+            adapters: Adapters::default(),
             memory_limit,
             weights: None,
             known: None,

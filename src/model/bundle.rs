@@ -3,6 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::config::LlamaConfig;
 use super::config_json;
+use super::folder::SmallFiles;
 use super::gguf::{self, Gguf};
 use super::shards::{self, Open};
 use super::source::Source;
@@ -37,6 +38,8 @@ pub struct Bundle {
     pub tokenizer: Tokenizer,
     /// To be read: so far their names and shapes are checked.
     pub weights: Checkpoint<'static>,
+    /// For the folder of a model that is made from this one.
+    pub small: SmallFiles,
     /// What was taken otherwise than the files say, a sentence each.
     pub notes: Vec<String>,
 }
@@ -51,6 +54,7 @@ impl Bundle {
         match files {
             Files::Folder { config, tokenizer, weights } => {
                 let cut = config_json::cut_positions(config);
+                let small = SmallFiles::new(Some(config), Some(&tokenizer));
                 let mut config = LlamaConfig::from_json(config)?;
                 let tokenizer = read_tokenizer(&tokenizer, &config)?;
                 let (mut weights, file) = match weights {
@@ -61,12 +65,13 @@ impl Bundle {
                     WeightFiles::Shards { index, open } => (shards::read(index, open)?, shards::INDEX),
                 };
                 let notes = weights.fit(&mut config, file)?.into_iter().chain(cut).collect();
-                Ok(Self { config, tokenizer, weights, notes })
+                Ok(Self { config, tokenizer, weights, small, notes })
             }
             Files::Gguf { file, tokenizer } => {
                 let head = gguf::head(&*file)?;
                 let gguf = Gguf::parse(&head, &*file)?;
                 let mut config = gguf.config()?;
+                let small = SmallFiles::new(None, tokenizer.as_ref());
                 let tokenizer = match tokenizer {
                     Some(files) => read_tokenizer(&files, &config)?,
                     None => check_tokenizer(gguf.tokenizer()?, &config)?,
@@ -74,7 +79,7 @@ impl Bundle {
                 let tensors = gguf.tensors(&config)?;
                 let mut weights = Checkpoint::of(gguf::FILE, file, tensors);
                 let notes = weights.fit(&mut config, gguf::FILE)?.into_iter().collect();
-                Ok(Self { config, tokenizer, weights, notes })
+                Ok(Self { config, tokenizer, weights, small, notes })
             }
         }
     }

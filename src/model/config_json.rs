@@ -103,17 +103,19 @@ pub(super) fn refuse(feature: &str) -> Error {
     Error::Unsupported { feature: format!("{FILE}: {feature}"), remedy }
 }
 
-/// A config.json for weights of this precision, its output layer tied or not; everything else stays as it is.
+/// A config.json for weights of this precision, with as many layers as `config` has and its output layer tied as there;
+/// everything else stays as it is.
 ///
 /// # Errors
 /// When it is no JSON object.
-pub fn for_weights(bytes: &[u8], precision: Precision, is_tied: bool) -> Result<Vec<u8>> {
+pub fn for_weights(bytes: &[u8], precision: Precision, config: &LlamaConfig) -> Result<Vec<u8>> {
     let broken = |error: serde_json::Error| invalid(FILE, "JSON", &error.to_string(), "Download it again");
     let mut json: serde_json::Map<String, Value> = serde_json::from_slice(bytes).map_err(broken)?;
     // transformers 5 writes dtype, earlier ones torch_dtype.
     let name = if json.contains_key("dtype") { "dtype" } else { "torch_dtype" };
     json.insert(name.into(), precision.dtype().into());
-    json.insert("tie_word_embeddings".into(), is_tied.into());
+    json.insert("tie_word_embeddings".into(), config.tie_word_embeddings.into());
+    json.insert("num_hidden_layers".into(), config.num_hidden_layers.into());
     json.retain(|key, _| key == name || !matches!(key.as_str(), "dtype" | "torch_dtype"));
     Ok(format!("{:#}\n", Value::Object(json)).into_bytes())
 }

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod config_json;
 mod encoding;
+pub mod folder;
 pub mod gguf;
 mod jinja;
 pub mod layout;

@@ -11,10 +11,12 @@ use super::peft_patterns;
 use super::weights::{self, Precision, Weights};
 use crate::error::{Error, Result};
 use crate::model::lora::Lora;
-use crate::record::Target;
+use crate::record::{MOST_RANK, Target};
 
 pub const CONFIG_FILE: &str = "adapter_config.json";
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+/// No adapter_config.json is longer, in bytes.
+pub const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// An adapter that fits its model.
 #[derive(Clone, Debug)]
@@ -64,14 +66,24 @@ pub fn read(config: &[u8], weights: &[u8], model: &LlamaConfig) -> Result<Adapte
     Ok(Adapter { lora, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), tensors, is_unified })
 }
 
+/// The most bytes that [`WEIGHTS_FILE`] may have for `model`: every linear adapted by DoRA of the highest rank, in f32, and
+/// a header.
+pub fn most_bytes(model: &LlamaConfig) -> u64 {
+    let (rank, targets) = (MOST_RANK as usize, Target::ALL.to_vec());
+    let widest = Lora { rank, alpha: 1.0, targets, rank_stabilised: false, dora: true };
+    let tensors = AdapterLayout::new(model, &widest).tensors;
+    const HEADER: usize = 512; // of a tensor
+    tensors.values().map(|place| place.range().len() * 4 + HEADER).sum::<usize>() as u64
+}
+
 /// The two files of an adapter; `base` names its model.
 pub fn files(lora: &Lora, tensors: &Weights, base: &str) -> Result<Vec<(String, Vec<u8>)>> {
     let bytes = weights::write(tensors, Precision::F32)?;
     Ok(vec![(WEIGHTS_FILE.into(), bytes), (CONFIG_FILE.into(), config(lora, base).into_bytes())])
 }
 
-/// adapter_config.json. Rank and alpha are written out: PEFT takes 8 for either where it is absent.
-fn config(lora: &Lora, base: &str) -> String {
+/// [`CONFIG_FILE`]. Rank and alpha are written out: PEFT takes 8 for either where it is absent.
+pub fn config(lora: &Lora, base: &str) -> String {
     let config = json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

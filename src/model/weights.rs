@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use half::f16;
 use safetensors::Dtype;
-use safetensors::tensor::TensorView;
+use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
@@ -100,24 +100,38 @@ pub(super) fn check(
 
 /// Writes `weights` as a safetensors file.
 pub fn write(weights: &Weights, precision: Precision) -> Result<Vec<u8>> {
-    let dtype = match precision {
-        Precision::F32 => Dtype::F32,
-        Precision::F16 => Dtype::F16,
-    };
-    let encoded: Vec<(&String, &Array, Vec<u8>)> =
-        weights.iter().map(|(name, array)| (name, array, encode(&array.data, precision))).collect();
-    let mut views = Vec::with_capacity(encoded.len());
-    for (name, array, bytes) in &encoded {
-        let view = TensorView::new(dtype, array.shape.clone(), bytes)
-            .map_err(|error| Error::Shape { op: "write_safetensors", message: format!("{name}: {error}") })?;
-        views.push((name.as_str(), view));
-    }
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    safetensors::serialize(views, Some(metadata))
-        .map_err(|error| Error::Shape { op: "write_safetensors", message: error.to_string() })
+    let mut bytes = header(weights.iter().map(|(name, array)| (name.as_str(), &*array.shape)), precision)?;
+    weights.values().for_each(|array| bytes.extend(encode(&array.data, precision)));
+    Ok(bytes)
 }
 
-fn encode(data: &[f32], precision: Precision) -> Vec<u8> {
+/// What a safetensors file of these tensors begins with; their values follow, in the same order, as [`encode`] gives
+/// them.
+pub fn header<'a>(
+    tensors: impl Iterator<Item = (&'a str, &'a [usize])>,
+    precision: Precision,
+) -> Result<Vec<u8>> {
+    let failed = |message: String| Error::Shape { op: "write_safetensors", message };
+    let (dtype, width) = match precision {
+        Precision::F32 => (Dtype::F32, 4),
+        Precision::F16 => (Dtype::F16, 2),
+    };
+    let mut end = 0;
+    let infos = tensors.map(|(name, shape)| {
+        let start = end;
+        end += shape.iter().product::<usize>() * width;
+        (name.to_string(), TensorInfo { dtype, shape: shape.to_vec(), data_offsets: (start, end) })
+    });
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let metadata = Metadata::new(Some(metadata), infos.collect()).map_err(|e| failed(e.to_string()))?;
+    let mut json = serde_json::to_vec(&metadata).map_err(|e| failed(e.to_string()))?;
+    // Values begin at a multiple of eight.
+    json.resize(json.len().next_multiple_of(8), b' ');
+    Ok([&(json.len() as u64).to_le_bytes(), json.as_slice()].concat())
+}
+
+/// Values as a safetensors file has them.
+pub fn encode(data: &[f32], precision: Precision) -> Vec<u8> {
     match precision {
         Precision::F32 => data.iter().flat_map(|value| value.to_le_bytes()).collect(),
         Precision::F16 => data.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
@@ -175,7 +189,7 @@ mod tests {
     fn bf16_is_read_and_integers_are_refused() {
         let bytes: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect();
         let file = |dtype| {
-            let view = TensorView::new(dtype, vec![2], &bytes).unwrap();
+            let view = safetensors::tensor::TensorView::new(dtype, vec![2], &bytes).unwrap();
             safetensors::serialize([("a", view)], None).unwrap()
         };
         assert_eq!(read(&file(Dtype::BF16), "test").unwrap()["a"].data, [1.5, -2.0]);

@@ -14,6 +14,9 @@ pub const BASE: &str = "base";
 /// Most arms of a run: as many as there are colours, dashes and markers to tell them apart.
 pub const MOST_ARMS: usize = 6;
 
+/// Highest rank of an adapter.
+pub const MOST_RANK: u32 = 256;
+
 /// Longest id and label, in bytes and characters.
 const LONGEST_ID: usize = 24;
 const LONGEST_LABEL: usize = 40;
@@ -87,11 +90,15 @@ pub struct LoraSpec {
     pub dora: bool,
     /// Linear layers that are adapted.
     pub targets: Vec<Target>,
+    /// Name of the adapter that it starts from, whose shape it then has; empty for a fresh one, which starts at the
+    /// base.
+    pub start: String,
 }
 
 impl Default for LoraSpec {
     fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, rslora: false, dora: false, targets: Target::ALL.to_vec() }
+        let targets = Target::ALL.to_vec();
+        Self { rank: 8, alpha: 16.0, rslora: false, dora: false, targets, start: String::new() }
     }
 }
 
@@ -110,6 +117,12 @@ pub struct Regularisers {
     pub neftune: f32,
     /// Rows of pre-training text that each batch has beside its examples.
     pub replay: u32,
+}
+
+/// Whether a text can name an arm or an adapter: 1 to 24 lower-case letters, digits and hyphens.
+pub fn is_id(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.len() <= LONGEST_ID && text.chars().all(is_plain)
 }
 
 /// One arm. Its place in the run's list is its colour, dash and marker on the page.
@@ -160,14 +173,17 @@ impl ArmSpec {
         matches!(self.method, Method::Lora(_))
     }
 
+    /// The adapter that it starts from, which is not the base.
+    pub fn start(&self) -> Option<&str> {
+        match &self.method {
+            Method::Lora(LoraSpec { start, .. }) if !start.is_empty() => Some(start),
+            _ => None,
+        }
+    }
+
     /// Refuses an id or a label that can't be shown or saved, and an adapter without a layer.
     pub(super) fn check(&self) -> Result<()> {
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if self.id.is_empty()
-            || self.id.len() > LONGEST_ID
-            || !self.id.chars().all(is_plain)
-            || self.id == BASE
-        {
+        if !is_id(&self.id) || self.id == BASE {
             let message = format!("an arm can't have the id {:?}", self.id);
             let remedy =
                 format!("Use 1 to {LONGEST_ID} lower-case letters, digits and hyphens, and not \"{BASE}\"");

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::arm::{ArmSpec, MOST_ARMS};
+use super::arm::{ArmSpec, MOST_ARMS, is_id};
 use super::field::{ARM_FIELDS, Field, Kind};
 use super::settings::setting;
 use crate::error::Result;
@@ -107,6 +107,7 @@ impl Field {
             Kind::Real { .. } => text.parse::<f32>().ok().filter(|v| v.is_finite()).map(Value::from),
             Kind::Switch => text.parse::<bool>().ok().map(Value::from),
             Kind::Choice { options } => options.contains(&text).then(|| Value::from(text)),
+            Kind::Adapter => is_id(text).then(|| Value::from(text)),
             Kind::Several { options } => {
                 let mut parts: Vec<&str> = text.split(',').map(str::trim).collect();
                 let place = |part: &&str| options.iter().position(|option| option == part);
@@ -125,6 +126,9 @@ impl Field {
             Kind::Real { low, high } => format!("{} takes a number from {low} to {high}", self.key),
             Kind::Switch => format!("{} takes true or false", self.key),
             Kind::Choice { options } => format!("{} takes one of {}", self.key, options.join(", ")),
+            Kind::Adapter => {
+                format!("{} takes an adapter's name: lower-case letters, digits, hyphens", self.key)
+            }
             Kind::Several { options } => {
                 format!("{} takes some of {}, with commas", self.key, options.join(", "))
             }
@@ -148,6 +152,7 @@ mod tests {
             "lora",
             "full lr=3e-5 kl=0.1 schedule=cosine id=near",
             "lora rslora=true",
+            "lora start=tuned-2",
         ])
         .unwrap();
         let targets = vec![Target::QProj, Target::VProj];
@@ -155,7 +160,8 @@ mod tests {
         assert_eq!((parsed[0].lr, parsed[0].label.as_str()), (3e-4, "LoRA, attention"));
         assert_eq!((parsed[2].id.as_str(), parsed[2].regularisers.kl_to_base), ("near", 0.1));
         let ids: Vec<&str> = parsed.iter().map(|arm| arm.id.as_str()).collect();
-        assert_eq!(ids, ["lora", "lora-2", "near", "lora-3"]);
+        assert_eq!(ids, ["lora", "lora-2", "near", "lora-3", "lora-4"]);
+        assert_eq!((parsed[3].start(), parsed[4].start()), (None, Some("tuned-2")));
         assert_eq!(parsed[3].label, "LoRA 2");
         Settings::default().with_arms(parsed).validate().unwrap();
     }
@@ -170,6 +176,7 @@ mod tests {
             ("lora r=many", "whole number from 1 to 256"),
             ("lora targets=q_proj,head", "q_proj"),
             ("lora r", "no value"),
+            ("lora start=../a", "adapter's name"),
             ("full schedule=steps", "constant, linear, cosine"),
         ] {
             let error = arms(&[text]).unwrap_err().to_string();

@@ -40,6 +40,7 @@ enum FieldKind {
     Switch,
     Choice,
     Several,
+    Adapter,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -115,6 +116,7 @@ fn field(field: &Field) -> FieldData {
         Kind::Whole { low, high } => (FieldKind::Whole, Some((low, high)), None),
         Kind::Real { low, high } => (FieldKind::Real, Some((low, high)), None),
         Kind::Switch => (FieldKind::Switch, None, None),
+        Kind::Adapter => (FieldKind::Adapter, None, None),
         Kind::Choice { options } => (FieldKind::Choice, None, Some(options)),
         Kind::Several { options } => (FieldKind::Several, None, Some(options)),
     };

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::arm::Target;
+use super::arm::{MOST_RANK, Target};
 use super::settings::{NEW_FACTS, setting};
 use crate::error::Result;
 
@@ -22,6 +22,8 @@ pub enum Kind {
     Choice { options: &'static [&'static str] },
     /// At least one of these.
     Several { options: &'static [&'static str] },
+    /// The name of an adapter, or nothing.
+    Adapter,
 }
 
 /// One field of [`super::Settings`] or [`super::ArmSpec`].
@@ -103,7 +105,8 @@ const TARGETS: [&str; 7] = {
 pub const RUN_FIELDS: &[Field] = &[
     Field::new("batch", "batch", whole(1, 256), "Batch", "Examples of one step; every arm gets the same.")
         .main(),
-    Field::new("steps", "steps", whole(1, 100_000), "Steps", "Optimiser steps of each arm.").main(),
+    Field::new("steps", "steps", whole(0, 100_000), "Steps", "Optimiser steps of each arm; 0 measures only.")
+        .main(),
     Field::new(
         "seed",
         "seed",
@@ -192,7 +195,7 @@ pub const RUN_FIELDS: &[Field] = &[
 
 /// Of an arm, in the page's order.
 pub const ARM_FIELDS: &[Field] = &[
-    Field::new("method.rank", "r", whole(1, 256), "Rank", "Width r of the two LoRA matrices.").only("lora").main(),
+    Field::new("method.rank", "r", whole(1, MOST_RANK), "Rank", "Width r of the two LoRA matrices.").only("lora").main(),
     Field::new("method.alpha", "alpha", real(0.0, 1e4), "Alpha", "The update is scaled by alpha / rank.")
         .only("lora")
         .main(),
@@ -212,6 +215,14 @@ pub const ARM_FIELDS: &[Field] = &[
         Kind::Switch,
         "DoRA",
         "The lengths of the adapted matrices' rows are trained too.",
+    )
+    .only("lora"),
+    Field::new(
+        "method.start",
+        "start",
+        Kind::Adapter,
+        "Starts from",
+        "An adapter of yours, whose shape the arm then has, or a fresh one.",
     )
     .only("lora"),
     Field::new(

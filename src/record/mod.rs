@@ -23,7 +23,9 @@ mod sampling;
 mod settings;
 mod summary;
 
-pub use arm::{ArmId, ArmSpec, BASE, LoraSpec, MOST_ARMS, Method, Regularisers, ScheduleKind, Target};
+pub use arm::{
+    ArmId, ArmSpec, BASE, LoraSpec, MOST_ARMS, MOST_RANK, Method, Regularisers, ScheduleKind, Target, is_id,
+};
 pub use bench::*;
 pub use counterfactual::{Counterfactual, Fates, SwappedAnswer};
 pub use event::*;

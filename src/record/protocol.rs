@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arm::ArmId;
+use super::arm::{ArmId, LoraSpec};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
 use super::event::{Event, ShiftToken};
 use super::sampling::Sampling;
@@ -56,9 +56,28 @@ pub enum Command {
         id: u32,
         rows: String,
     },
-    /// The arm's weights as a file; answered by [`Message::Saved`].
+    /// The arm's files: a PEFT adapter, or a folder that transformers opens. Answered by [`Message::Part`]s and at the end
+    /// [`Message::Saved`].
     Save {
         arm: ArmId,
+    },
+    /// Holds a PEFT adapter of the loaded model under a name, for arms to start from; answered by [`Message::Adapters`]
+    /// or [`Message::AdapterRefused`].
+    AddAdapter {
+        name: String,
+        /// The names of adapter_config.json and adapter_model.safetensors, in the order of the command's `blobs`.
+        files: Vec<String>,
+        #[serde(default)]
+        blobs: Blobs,
+    },
+    /// Holds what an arm has come to as an adapter; answered as [`Command::AddAdapter`].
+    KeepAdapter {
+        name: String,
+        arm: ArmId,
+    },
+    /// Forgets an adapter; answered by [`Message::Adapters`].
+    RemoveAdapter {
+        name: String,
     },
     /// All runs of a preset with `seeds` seeds, and what they show together.
     Experiment {
@@ -103,6 +122,19 @@ pub struct Load {
     pub found: Option<String>,
     #[serde(default)]
     pub blobs: Blobs,
+}
+
+/// An adapter that is held.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AdapterInfo {
+    pub name: String,
+    /// Its shape, which an arm that starts from it has; `start` is its name.
+    pub spec: LoraSpec,
+    /// Numbers that it trains.
+    pub parameters: u64,
+    /// What was taken otherwise than the files say, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// The files of a model.
@@ -209,6 +241,8 @@ pub enum Message {
         parameters: u64,
         /// Bytes of the worker's memory, the most it has been so far.
         memory: u64,
+        /// The most bytes that the file of an adapter of this model may have.
+        adapter_bytes: u64,
     },
     Inspected {
         model: ModelInfo,
@@ -249,12 +283,25 @@ pub enum Message {
         id: u32,
         counts: Vec<RowTokens>,
     },
-    Saved {
+    /// The next bytes of one of an arm's files; those of one file follow each other.
+    Part {
         arm: ArmId,
         file: String,
         #[serde(with = "serde_bytes")]
         #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
         bytes: Vec<u8>,
+    },
+    /// All of the arm's files are there.
+    Saved {
+        arm: ArmId,
+    },
+    /// All adapters that are held, by name.
+    Adapters {
+        adapters: Vec<AdapterInfo>,
+    },
+    /// An adapter that cannot be used; everything is as it was before.
+    AdapterRefused {
+        message: String,
     },
     Bench {
         report: Box<BenchReport>,

@@ -46,7 +46,7 @@ pub struct Settings {
     pub arms: Vec<ArmSpec>,
     /// Order of the batches and start of the adapters.
     pub seed: u32,
-    /// Optimiser steps of each arm.
+    /// Optimiser steps of each arm; with 0 each is measured as it starts.
     pub steps: u32,
     /// Examples of a batch.
     pub batch: u32,
@@ -181,7 +181,8 @@ mod tests {
         let spec = LoraSpec { targets: vec![], ..LoraSpec::default() };
         let bare = refusal(with(ArmSpec { method: Method::Lora(spec), ..ArmSpec::lora(1e-3) }));
         assert!(bare.contains("targets"), "{bare}");
-        assert!(refusal(Settings { steps: 0, ..Settings::default() }).contains("steps"));
+        assert!(refusal(Settings { batch: 0, ..Settings::default() }).contains("batch"));
+        Settings { steps: 0, ..Settings::default() }.validate().unwrap();
         assert!(serde_json::from_str::<Settings>(r#"{"stpes": 8}"#).is_err());
     }
 

@@ -17,6 +17,7 @@ use crate::lab::{Asked, Session, Subject, memory};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles, title};
 use crate::model::config::LlamaConfig;
 use crate::model::lora::Lora;
+use crate::model::peft;
 use crate::model::shards;
 use crate::model::source::Source;
 use crate::record::*;
@@ -35,8 +36,10 @@ pub async fn load(load: Load, blobs: &[Blob], found: &mut Found) -> Result<Sessi
     let parameters = config.parameters() as u64;
     let engine = if matches!(backend, Backend::Gpu(_)) { EngineName::Webgpu } else { EngineName::Cpu };
     let mut subject = Subject::new(model.clone(), bundle.tokenizer, facts, base, backend);
+    subject.small = bundle.small;
     subject.storage = Storage { checkpoint: load.checkpoint, weights: load.weights.into() };
-    post(&Message::Ready { engine, adapter, reason, model, parameters, memory: used_memory() });
+    let (memory, adapter_bytes) = (used_memory(), peft::most_bytes(&config));
+    post(&Message::Ready { engine, adapter, reason, model, parameters, memory, adapter_bytes });
     Ok(Session::new(subject))
 }
 
@@ -155,11 +158,43 @@ pub async fn ask(session: &mut Session, id: u32, question: &str, asked: Asked) -
     Ok(())
 }
 
+/// An arm's files, part after part: the worker holds no more of them at once than [`crate::lab::MOST_OF_A_FILE`] bytes, in a few
+/// copies.
 pub async fn save(session: &mut Session, arm: ArmId) -> Result<()> {
-    for (file, bytes) in session.save(&arm).await? {
-        post(&Message::Saved { arm: arm.clone(), file, bytes });
-    }
+    let take = async |file: &str, bytes: Vec<u8>| {
+        post(&Message::Part { arm: arm.clone(), file: file.into(), bytes });
+        breathe().await;
+    };
+    session.save(&arm, take).await?;
+    post(&Message::Saved { arm });
     Ok(())
+}
+
+/// Holds an adapter that the page hands over.
+pub fn add_adapter(session: &mut Session, name: &str, files: &[String], blobs: &[Blob]) -> Result<()> {
+    let Subject { base, adapters, .. } = &mut session.subject;
+    let bytes = |file: &str, most: u64| -> Result<Vec<u8>> {
+        let refuse = |message: &str, remedy: &str| Error::Format {
+            file: file.into(),
+            field: "the file".into(),
+            message: message.into(),
+            remedy: remedy.into(),
+        };
+        let at = files.iter().position(|name| name == file);
+        let blob = at.and_then(|at| blobs.get(at));
+        let source = BlobSource(
+            blob.ok_or_else(|| refuse("it is missing", "Choose the folder that PEFT saved"))?.clone(),
+        );
+        if source.size() > most {
+            let message = format!("{} bytes are more than an adapter of this model has", source.size());
+            return Err(refuse(&message, "Use an adapter that was made for this model"));
+        }
+        let read = source.read(0..source.size()).map(Cow::into_owned);
+        read.map_err(|error| refuse(&error.to_string(), "Choose it again"))
+    };
+    let config = bytes(peft::CONFIG_FILE, peft::LONGEST_CONFIG)?;
+    let weights = bytes(peft::WEIGHTS_FILE, peft::most_bytes(base.config()))?;
+    adapters.read(name, &config, &weights, base.config())
 }
 
 /// Measures the loaded model's speed, or that of one with random weights.

@@ -140,6 +140,18 @@ impl Worker {
                 post(&Message::Tokens { id, counts });
             }
             Command::Save { arm } => requests::save(self.session()?, arm).await?,
+            Command::AddAdapter { name, files, .. } => {
+                let done = requests::add_adapter(self.session()?, &name, &files, &blobs);
+                self.list_adapters(done)?;
+            }
+            Command::KeepAdapter { name, arm } => {
+                let done = self.session()?.keep(&arm, &name).await;
+                self.list_adapters(done)?;
+            }
+            Command::RemoveAdapter { name } => {
+                self.session()?.subject.adapters.remove(&name);
+                self.list_adapters(Ok(()))?;
+            }
             Command::Bench { settings, random } => {
                 self.mode = Mode::Idle;
                 let Self { session, found, .. } = self;
@@ -159,6 +171,16 @@ impl Worker {
             }
             done => done.map(Some),
         }
+    }
+
+    /// The adapters that are held after a change, or why there was none.
+    fn list_adapters(&mut self, done: Result<()>) -> Result<()> {
+        let adapters = self.session()?.subject.adapters.infos();
+        post(&match done {
+            Ok(()) => Message::Adapters { adapters },
+            Err(error) => Message::AdapterRefused { message: error.to_string() },
+        });
+        Ok(())
     }
 
     fn session(&mut self) -> Result<&mut Session> {

@@ -35,6 +35,7 @@ function drawControls(/** @type {() => void} */ drawBar) {
   update(find("#instructions-restart"), { hidden: !isEdited });
   update(find("#restart-note"), { hidden: changed.length === 0 && !isEdited });
   page.ask.enable(control.mode === "live", control.isLive);
+  page.adapters.enable(control.mode === "live" && control.isLive);
   page.prediction.draw();
   enableFileTools(store, control);
   setText(find("#headline"), headline());

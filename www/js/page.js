@@ -6,9 +6,9 @@ import { readHash, writeHash } from "./state/hash.js";
 import { SHIPPED_SETS } from "./state/shipped-sets.js";
 import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
-import { download } from "./ui/dom.js";
 import { count } from "./ui/format.js";
 import { invalidate, setBusy } from "./ui/frame.js";
+import { Adapters } from "./views/adapters.js";
 import { Ask } from "./views/ask.js";
 import { makeClassView } from "./views/class-view.js";
 import { InstructionsEditor } from "./views/instructions-editor.js";
@@ -16,6 +16,7 @@ import { showEngine } from "./views/machine.js";
 import { ModelPicker } from "./views/model-picker.js";
 import { Prediction } from "./views/predict.js";
 import { MODEL_STAGE, hideProgress, showProgress, takeProgress } from "./views/progress.js";
+import { ArmFiles } from "./views/save-arm.js";
 import { SettingsForm } from "./views/settings-form.js";
 import { Milestones, recallSentence } from "./views/status.js";
 import { makeStrength } from "./views/strength.js";
@@ -56,6 +57,8 @@ export class Page {
     this.editor.setMaxLen(link.settings.max_len);
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
     this.ask = new Ask(this.store, post);
+    this.adapters = new Adapters(this.form, this.store, post);
+    this.files = new ArmFiles((arm) => `${arm}-seed${this.store.run?.settings.seed ?? 0}-step${this.store.newest}`);
     this.models = new ModelPicker({
       inspect: ({ blobs, ...model }) => post({ type: "inspect", model, blobs, settings: this.form.wanted }),
       load: (chosen, way) => this.loadModel(chosen, way),
@@ -149,7 +152,10 @@ export class Page {
     if (message.type === "answer") return this.ask.receive(message);
     if (message.type === "inspected") return this.models.inspected(message.model);
     if (message.type === "refused") return this.refusedModel(message.message);
-    if (message.type === "saved") return download(message.file, message.bytes, "application/octet-stream");
+    if (message.type === "part") return this.files.take(message);
+    if (message.type === "saved") return this.files.finish(message);
+    if (message.type === "adapters") return this.adapters.held(message.adapters);
+    if (message.type === "adapter_refused") return this.adapters.refused(message.message);
     if (message.type === "error") return this.failed(message.name, message.message);
     if (message.type === "state" && message.state !== "preparing") hideProgress();
     this.control.receive(message);
@@ -169,6 +175,7 @@ export class Page {
     this.engine.post({ type: "warm_up", settings: this.form.wanted });
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     this.models.loaded(message.model);
+    this.adapters.begin(message.adapter_bytes);
     say(`Ready to train ${message.model}: ${message.reason}`);
   }
 

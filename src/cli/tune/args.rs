@@ -175,6 +175,7 @@ impl Args {
             rslora: self.rslora,
             dora: self.dora,
             targets: self.targets.clone().unwrap_or(defaults.targets),
+            start: defaults.start,
         };
         spec.targets.sort();
         spec.targets.dedup();
@@ -191,7 +192,8 @@ impl Args {
         );
         self.check_same(&adapter.lora, &spec)?;
         let Lora { rank, alpha, targets, rank_stabilised, dora } = adapter.lora.clone();
-        Ok(LoraSpec { rank: rank as u32, alpha, targets, rslora: rank_stabilised, dora })
+        let rslora = rank_stabilised;
+        Ok(LoraSpec { rank: rank as u32, alpha, targets, rslora, dora, start: String::new() })
     }
 
     /// Whatever is said of the adapter's shape must be so.

@@ -6,6 +6,7 @@ mod merge;
 mod training;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 
 use candle_core::{Device, Tensor, Var};
@@ -14,7 +15,10 @@ use candle_transformers::models::llama as inference;
 pub use self::merge::merge_adapter;
 use self::merge::{PREFIX, adapters_at, arrays, merge};
 use self::training::Training;
-use super::{Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, not_of_this_arm};
+use super::{
+    Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part,
+    not_of_this_arm,
+};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::{CrossEntropy, Shift, TopK};
@@ -150,6 +154,21 @@ impl CpuModel {
     pub async fn tensors(&self) -> Result<Tensors> {
         let values = |var: &Var| Ok(var.as_tensor().clone());
         self.named(values)
+    }
+
+    /// See [`super::Model::trained`].
+    pub fn trained(&self) -> Vec<(String, Vec<usize>)> {
+        let prefix = self.prefix();
+        let entry = |(name, var): (&String, &Var)| (format!("{prefix}{name}"), var.dims().to_vec());
+        self.llama.trainable().iter().map(entry).collect()
+    }
+
+    /// See [`super::Model::part`].
+    pub async fn part(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
+        let var = self.llama.trainable().get(name.strip_prefix(self.prefix()).unwrap_or(name));
+        let var = var.filter(|var| range.start <= range.end && range.end <= var.elem_count());
+        let values = var.ok_or_else(|| no_such_part(name))?.as_tensor().flatten_all()?;
+        Ok(values.narrow(0, range.start, range.len())?.to_vec1()?)
     }
 
     /// See [`super::Model::progress`].

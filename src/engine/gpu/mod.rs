@@ -14,6 +14,7 @@ mod train;
 mod weights;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use self::decode::Decoder;
@@ -25,12 +26,13 @@ pub use self::memory::{MemoryPlan, plan_memory};
 use self::to_base::Base;
 use self::train::Trainer;
 use self::weights::GpuWeights;
-use super::{Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base};
+use super::{Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::{Draw, IGNORED, TopK};
 use crate::model::config::LlamaConfig;
+use crate::model::layout::Place;
 use crate::model::lora::AdapterStart;
 use crate::model::weights::{Precision, Weights};
 use crate::train::Optimizer;
@@ -265,6 +267,20 @@ impl GpuModel {
 
     pub async fn tensors(&self) -> Result<Tensors> {
         self.weights.named(self.weights.trained()).await
+    }
+
+    /// See [`super::Model::trained`].
+    pub fn trained(&self) -> Vec<(String, Vec<usize>)> {
+        self.weights.places().iter().map(|(name, place)| (name.clone(), place.shape.clone())).collect()
+    }
+
+    /// See [`super::Model::part`].
+    pub async fn part(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
+        let place = self.weights.places().get(name).map(Place::range);
+        let place = place.filter(|place| range.start <= range.end && range.end <= place.len());
+        let place = place.ok_or_else(|| no_such_part(name))?;
+        let values = self.weights.trained().sub(place.start + range.start, range.len());
+        self.weights.gpu.read(&values).await
     }
 
     /// See [`super::Model::weights`].

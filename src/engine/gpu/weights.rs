@@ -1,5 +1,6 @@
 //! The weights that a model runs with, in GPU memory.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::adapter::GpuAdapter;
@@ -164,6 +165,11 @@ impl GpuWeights {
         self.adapter.as_ref().map_or(&self.values, |a| &a.values)
     }
 
+    /// Where the trained tensors lie in that arena, by name.
+    pub fn places(&self) -> &BTreeMap<String, Place> {
+        self.adapter.as_ref().map_or(&self.layout.tensors, |a| &a.layout.tensors)
+    }
+
     /// All weights as they are now, adapters merged, under Hugging Face's names.
     pub async fn merged(&self) -> Result<Weights> {
         let values = self.gpu.read::<f32>(&self.unpacked()?).await?;
@@ -180,8 +186,7 @@ impl GpuWeights {
     /// Puts tensors into an arena that is laid out as the trained parameters are.
     pub async fn put(&self, arena: &Slice, tensors: &Tensors) -> Result<()> {
         let mut values = self.gpu.read::<f32>(arena).await?;
-        let places = self.adapter.as_ref().map_or(&self.layout.tensors, |a| &a.layout.tensors);
-        for (name, place) in places {
+        for (name, place) in self.places() {
             match tensors.get(name) {
                 Some((shape, data)) if *shape == place.shape => values[place.range()].copy_from_slice(data),
                 _ => return Err(not_of_this_arm(name)),
@@ -194,10 +199,9 @@ impl GpuWeights {
     /// Reads an arena that is laid out as the trained parameters are.
     pub async fn named(&self, arena: &Slice) -> Result<Tensors> {
         let values = self.gpu.read::<f32>(arena).await?;
-        let places = self.adapter.as_ref().map_or(&self.layout.tensors, |a| &a.layout.tensors);
         let tensor = |(name, place): (&String, &Place)| {
             (name.clone(), (place.shape.clone(), values[place.range()].to_vec()))
         };
-        Ok(places.iter().map(tensor).collect())
+        Ok(self.places().iter().map(tensor).collect())
     }
 }

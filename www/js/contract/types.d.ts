@@ -1,5 +1,16 @@
 // Generated from src/record by scripts/contract. Do not edit.
 
+/** An adapter that is held. */
+export type AdapterInfo = {
+  name: string;
+  /** What was taken otherwise than the files say, a sentence each. */
+  notes: string[];
+  /** Numbers that it trains. */
+  parameters: number;
+  /** Its shape, which an arm that starts from it has; `start` is its name. */
+  spec: LoraSpec;
+};
+
 export type ArmInfo = {
   arm: string;
   /**
@@ -157,6 +168,19 @@ export type Command = Load & {
   arm: string;
   type: "save";
 } | {
+  blobs: Blobs;
+  /** The names of adapter_config.json and adapter_model.safetensors, in the order of the command's `blobs`. */
+  files: string[];
+  name: string;
+  type: "add_adapter";
+} | {
+  arm: string;
+  name: string;
+  type: "keep_adapter";
+} | {
+  name: string;
+  type: "remove_adapter";
+} | {
   heldout: string;
   instructions: string;
   preset: string;
@@ -288,7 +312,7 @@ export type FieldData = {
   options?: string[] | null;
 };
 
-export type FieldKind = "whole" | "real" | "switch" | "choice" | "several";
+export type FieldKind = "whole" | "real" | "switch" | "choice" | "several" | "adapter";
 
 /** Which examples of a set are used where not all are. */
 export type Filter = "first" | "shortest" | "longest" | "confident";
@@ -334,6 +358,11 @@ export type LoraSpec = {
   rank: number;
   /** rsLoRA: the update is scaled by alpha / sqrt(r). */
   rslora: boolean;
+  /**
+   * Name of the adapter that it starts from, whose shape it then has; empty for a fresh one, which starts at the
+   * base.
+   */
+  start: string;
   /** Linear layers that are adapted. */
   targets: Target[];
 };
@@ -383,6 +412,8 @@ export type Message = {
 } | {
   /** The adapter's name, or why there is none. */
   adapter: string;
+  /** The most bytes that the file of an adapter of this model may have. */
+  adapter_bytes: number;
   engine: EngineName;
   /** Bytes of the worker's memory, the most it has been so far. */
   memory: number;
@@ -430,7 +461,16 @@ export type Message = {
   arm: string;
   bytes: Uint8Array<ArrayBuffer>;
   file: string;
+  type: "part";
+} | {
+  arm: string;
   type: "saved";
+} | {
+  adapters: AdapterInfo[];
+  type: "adapters";
+} | {
+  message: string;
+  type: "adapter_refused";
 } | {
   report: BenchReport;
   type: "bench";
@@ -708,7 +748,7 @@ export type Settings = {
   shift_prompts: number;
   /** Answers without openers and closers, one sentence long. */
   simplified: boolean;
-  /** Optimiser steps of each arm. */
+  /** Optimiser steps of each arm; with 0 each is measured as it starts. */
   steps: number;
   /** Rows whose answer names another object, for the counterfactual check. */
   swaps: Swap[];

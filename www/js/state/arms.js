@@ -68,6 +68,21 @@ export function withMethod(/** @type {ArmSpec} */ arm, /** @type {Kind} */ kind)
   return result;
 }
 
+/** The arm with the shape of the adapter that it starts from; with none it starts fresh. */
+export function withStart(/** @type {ArmSpec} */ arm, /** @type {import("../contract/types.js").LoraSpec | null} */ spec) {
+  const method = { ...arm.method, ...(spec ?? { start: "" }) };
+  return { ...arm, method: /** @type {ArmSpec["method"]} */ (method) };
+}
+
+/** The list with one more arm, which starts from an adapter and is called as it is. */
+export function fromAdapter(
+  /** @type {ArmSpec[]} */ arms,
+  /** @type {import("../contract/types.js").AdapterInfo} */ { name, spec },
+) {
+  const fresh = { ...structuredClone(DEFAULT_ARMS.lora), id: name, label: name };
+  return [...arms, distinct(withStart(fresh, spec), arms)];
+}
+
 /** Why a label can't be, "" where it can. */
 export function labelError(/** @type {string} */ label, /** @type {ArmSpec} */ arm, /** @type {ArmSpec[]} */ arms) {
   if (label.trim() === "" || label.length > LONGEST_LABEL) return `Use 1 to ${LONGEST_LABEL} characters.`;

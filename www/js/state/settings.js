@@ -43,6 +43,7 @@ export function readField(/** @type {Field} */ field, /** @type {string} */ text
     return field.kind === "whole" ? Math.round(bounded) : bounded;
   }
   if (field.kind === "switch") return trimmed === "true" ? true : trimmed === "false" ? false : null;
+  if (field.kind === "adapter") return /^[a-z0-9-]{0,24}$/.test(trimmed) ? trimmed : null;
   const options = field.options ?? [];
   if (field.kind === "choice") return options.includes(trimmed) ? trimmed : null;
   const names = trimmed.split(",");

@@ -46,6 +46,8 @@ const emptyLog = () => ({ steps: [], tokens: [], measures: [], texts: [], weight
 export class Store {
   /** @type {Run | null} */
   run = null;
+  /** Of the base, where an arm starts elsewhere. @type {Measure | null} */
+  base = null;
   /** By id, in the run's order. @type {Map<string, ArmLog>} */
   arms = new Map();
   /** Everything of this run, for export. @type {RunEvent[]} */
@@ -91,6 +93,7 @@ export class Store {
     this.newest = 0;
     this.pinned = null;
     this.hovered = null;
+    this.base = null;
   }
 
   /** Calls `listener` after every change. */
@@ -154,6 +157,7 @@ export class Store {
       this.isDone = true;
       this.seconds = event.seconds;
     }
+    if (event.type === "measure" && event.arm === BASE) this.base = event;
     const log = "arm" in event ? this.arms.get(event.arm) : undefined;
     if (!log || !("step" in event)) return;
     if (event.type === "step") {
@@ -261,6 +265,7 @@ export class Store {
 
   /** The measure before training: the base model. */
   start(arm = this.armNames[0]) {
+    if (this.base) return this.base;
     const first = arm === undefined ? null : this.log(arm).measures[0];
     return first && first.step === 0 ? first : null;
   }

@@ -1,9 +1,9 @@
 /** The list of arms as cards: what each trains, how fast, what holds it near the base; add, duplicate, remove, mute. */
 import { MOST_ARMS } from "../contract/data.js";
-import { added, duplicated, fieldsOf, labelError, removed, replaced, withMethod } from "../state/arms.js";
+import { added, duplicated, fieldsOf, labelError, removed, replaced, withMethod, withStart } from "../state/arms.js";
 import { withValue } from "../state/settings.js";
 import { armClass, armLine } from "../ui/arm-style.js";
-import { el, find, setText, update } from "../ui/dom.js";
+import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { plural } from "../ui/format.js";
 import { swatch } from "../ui/swatch.js";
 import { makeField } from "./field.js";
@@ -17,6 +17,9 @@ const METHODS = [
   { kind: /** @type {const} */ ("lora"), label: "LoRA" },
   { kind: /** @type {const} */ ("full"), label: "Full tuning" },
 ];
+
+/** What an adapter decides for the arms that start from it. */
+const SHAPE = ["method.rank", "method.alpha", "method.targets", "method.rslora", "method.dora"];
 
 export class ArmsEditor {
   constructor(/** @type {SettingsForm} */ form) {
@@ -68,9 +71,10 @@ export class ArmsEditor {
       ...makeField(field, {
         id: `arm-${id}-${field.key}`,
         name: field.key,
+        adapters: () => this.form.adapters.map((adapter) => adapter.name),
         onChange: (value) => {
           const current = arm();
-          if (current) this.change(replaced(this.arms, withValue(current, field, value)));
+          if (current) this.change(replaced(this.arms, this.changed(current, field, value)));
         },
       }),
     }));
@@ -81,7 +85,12 @@ export class ArmsEditor {
     this.writers.set(id, () => {
       const current = arm();
       if (!current) return;
-      for (const { field, write } of fields) write(current, field);
+      const isGiven = current.method.kind === "lora" && current.method.start !== "";
+      for (const { field, row, write } of fields) {
+        write(current, field);
+        if (!SHAPE.includes(field.name)) continue;
+        for (const control of findAll("input, select", row)) update(control, { disabled: isGiven });
+      }
       name.write(current);
       buttons.write();
     });
@@ -98,6 +107,16 @@ export class ArmsEditor {
       ),
       buttons.row,
     );
+  }
+
+  /** An arm with another value in a field; an adapter that it starts from brings its shape along. @private */
+  changed(
+    /** @type {ArmSpec} */ arm,
+    /** @type {import("../contract/types.js").FieldData} */ field,
+    /** @type {unknown} */ value,
+  ) {
+    if (field.kind !== "adapter") return withValue(arm, field, value);
+    return withStart(arm, this.form.adapters.find((adapter) => adapter.name === value)?.spec ?? null);
   }
 
   /** @private */

@@ -6,10 +6,11 @@ import { el, findAll, setText, update } from "../ui/dom.js";
 
 /**
  * @param {Field} field
- * @param {{id: string, name: string, onChange: (value: unknown) => void}} options  `name`: of its `data-setting`
+ * @param {{id: string, name: string, onChange: (value: unknown) => void, adapters?: () => string[]}} options  `name`: of
+ *   its `data-setting`; `adapters`: names of those that are held
  * @returns {{row: HTMLElement, write: (owner: unknown, field: Field) => void}} `write` shows what an owner has
  */
-export function makeField(field, { id, name, onChange }) {
+export function makeField(field, { id, name, onChange, adapters = () => [] }) {
   const hintId = `${id}-hint`;
   const hint = el("p", { class: "hint", id: hintId }, field.help);
   const common = { id, "data-setting": name, "aria-describedby": hintId };
@@ -29,6 +30,7 @@ export function makeField(field, { id, name, onChange }) {
   });
   const write = (/** @type {unknown} */ owner) => {
     const value = valueOf(owner, field);
+    if (field.kind === "adapter") fillAdapters(control, adapters(), String(value));
     if (field.kind === "switch") update(control, { checked: value });
     else if (control.getAttribute("aria-invalid") !== "true") update(control, { value: String(value) });
   };
@@ -41,8 +43,22 @@ function makeControl(/** @type {Field} */ field, /** @type {Record<string, strin
   if (field.kind === "choice") {
     return el("select", common, (field.options ?? []).map((option) => el("option", { value: option }, option)));
   }
+  if (field.kind === "adapter") return el("select", common);
   const inputmode = field.kind === "whole" ? "numeric" : "decimal";
   return el("input", { ...common, type: "text", inputmode, autocomplete: "off", spellcheck: "false" });
+}
+
+/** The adapters that an arm can start from; one that is not here stays to be seen. */
+function fillAdapters(/** @type {HTMLSelectElement} */ select, /** @type {string[]} */ held, /** @type {string} */ chosen) {
+  const names = held.includes(chosen) || chosen === "" ? held : [...held, chosen];
+  const label = (/** @type {string} */ name) => (held.includes(name) ? name : `${name} (not here)`);
+  const key = names.map(label).join();
+  if (select.options.length > 0 && select.dataset.names === key) return;
+  select.dataset.names = key;
+  select.replaceChildren(
+    el("option", { value: "" }, "a fresh adapter"),
+    ...names.map((name) => el("option", { value: name }, label(name))),
+  );
 }
 
 /** Boxes for some of the options. */

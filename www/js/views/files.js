@@ -77,6 +77,6 @@ export function enableFileTools(
     if (arm === null) return;
     update(button.dataset, { save: arm });
     const isAdapter = store.run?.settings.arms[place].method.kind === "lora";
-    setText(button, isAdapter ? `Save the adapter of ${store.label(arm)}` : `Save the model ${store.label(arm)}`);
+    setText(button, isAdapter ? `Save the adapter of ${store.label(arm)} (zip)` : `Save the model ${store.label(arm)} (zip)`);
   });
 }

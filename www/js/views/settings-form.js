@@ -17,6 +17,8 @@ export class SettingsForm {
     this.settings = settings;
     this.muted = muted;
     this.onChange = onChange;
+    /** What arms can start from. @type {import("../contract/types.js").AdapterInfo[]} */
+    this.adapters = [];
     this.fields = RUN_FIELDS.map((field) => {
       const change = (/** @type {unknown} */ value) => this.set(withValue(this.settings, field, value));
       const { row, write } = makeField(field, { id: `set-${field.name}`, name: field.name, onChange: change });
@@ -43,6 +45,12 @@ export class SettingsForm {
     this.muted = left.length < ids.length ? left : [];
     this.write();
     this.onChange();
+  }
+
+  /** Offers arms other adapters to start from. */
+  setAdapters(/** @type {import("../contract/types.js").AdapterInfo[]} */ adapters) {
+    this.adapters = adapters;
+    this.write();
   }
 
   setArms(/** @type {Settings["arms"]} */ arms) {

@@ -1,0 +1,85 @@
+/**
+ * Zip files. The library that reads and writes them comes when the first one does. An archive is not believed: what it
+ * claims is checked against bounds before anything is unpacked, and again while it is.
+ */
+
+/** An archive that can't be used; the message says which, why, and what to do. */
+export class ZipError extends Error {}
+
+/** Most entries that are looked at. */
+const MOST_ENTRIES = 10_000;
+
+/** @typedef {{path: string, size: number, read: () => Promise<Blob>}} Entry  `size`: unpacked, as the archive claims */
+
+async function library() {
+  const { default: zip } = await import("../../vendor/zip/zip-core.esm.js");
+  zip.configure({ useWebWorkers: false });
+  return zip;
+}
+
+/**
+ * The files in an archive, none of them unpacked yet.
+ * @param {string} name of the archive, for messages
+ * @param {Blob} blob
+ * @returns {Promise<Entry[]>}
+ * @throws {ZipError}
+ */
+export async function openZip(name, blob) {
+  const { BlobReader, ZipReader } = await library();
+  const reader = new ZipReader(new BlobReader(blob), { checkSignature: true, checkOverlappingEntry: true });
+  const files = [];
+  try {
+    let seen = 0;
+    for await (const entry of reader.getEntriesGenerator()) {
+      seen += 1;
+      if (seen > MOST_ENTRIES) throw new ZipError(`${name} has more than ${MOST_ENTRIES} entries. Choose an adapter's own archive`);
+      const { filename: path, uncompressedSize: size } = entry;
+      if (!entry.directory) files.push({ path, size, read: () => unpack(name, entry) });
+    }
+  } catch (error) {
+    throw explained(name, error);
+  }
+  return files;
+}
+
+/** @param {string} name @param {import("../../vendor/zip/zip-core.esm.js").Entry} entry */
+async function unpack(name, entry) {
+  const { filename, uncompressedSize: most } = entry;
+  if (entry.encrypted) throw new ZipError(`${name}: ${filename} is encrypted. Pack it without a password`);
+  /** @type {Uint8Array<ArrayBuffer>[]} */
+  const parts = [];
+  let size = 0;
+  const sink = new WritableStream({
+    write(/** @type {Uint8Array<ArrayBuffer>} */ part) {
+      size += part.length;
+      if (size > most) throw new ZipError(`${name}: ${filename} is larger than the archive says. Pack it again`);
+      parts.push(part);
+    },
+  });
+  try {
+    await entry.getData?.(sink);
+  } catch (error) {
+    throw explained(`${name}: ${filename}`, error);
+  }
+  return new Blob(parts);
+}
+
+function explained(/** @type {string} */ what, /** @type {unknown} */ error) {
+  if (error instanceof ZipError) return error;
+  const { message, filename } = /** @type {Error & {filename?: string}} */ (error);
+  if (filename !== undefined && /unsafe/i.test(message)) {
+    return new ZipError(`${what}: an entry is called “${filename}”, which points out of the archive. Pack the adapter's folder again`);
+  }
+  return new ZipError(`${what} is damaged or no zip file (${message}). Download or pack it again`);
+}
+
+/**
+ * An archive of these files, stored as they are: they pass through in parts, and none is held as a whole.
+ * @param {{name: string, blob: Blob}[]} files
+ */
+export async function writeZip(files) {
+  const { BlobReader, BlobWriter, ZipWriter } = await library();
+  const writer = new ZipWriter(new BlobWriter("application/zip"), { level: 0, extendedTimestamp: false });
+  for (const { name, blob } of files) await writer.add(name, new BlobReader(blob));
+  return writer.close();
+}

@@ -1,0 +1,147 @@
+/** Adapters of the loaded model: choosing or dropping them, keeping an arm's, and making arms that start from them. */
+import { AdapterError, adaptersAmong, nameOf } from "../models/adapter-files.js";
+import { ZipError } from "../models/zip.js";
+import { fromAdapter } from "../state/arms.js";
+import { clearErrors, say, showError } from "../ui/alerts.js";
+import { el, find, setText, update } from "../ui/dom.js";
+import { filesOf, listenToDrops } from "../ui/drop.js";
+import { count, plural } from "../ui/format.js";
+import { makeSlots } from "../ui/slots.js";
+import { MOST_ARMS } from "../contract/data.js";
+
+/**
+ * @typedef {import("../contract/types.js").AdapterInfo} AdapterInfo
+ * @typedef {import("../contract/types.js").Command} Command
+ * @typedef {import("./settings-form.js").SettingsForm} SettingsForm
+ */
+
+/** "LoRA of rank 8, alpha 16, on 7 matrices of each layer; 55,296 numbers" */
+function describe(/** @type {AdapterInfo} */ { spec, parameters }) {
+  const method = spec.dora ? "DoRA" : spec.rslora ? "rsLoRA" : "LoRA";
+  const shape = `${method} of rank ${spec.rank}, alpha ${spec.alpha}, on ${spec.targets.join(", ")}`;
+  return `${shape}; ${count(parameters)} numbers`;
+}
+
+export class Adapters {
+  /**
+   * @param {SettingsForm} form
+   * @param {import("../state/store.js").Store} store
+   * @param {(command: Command) => void} post
+   */
+  constructor(form, store, post) {
+    this.form = form;
+    this.store = store;
+    this.post = post;
+    /** The most bytes that an adapter's file may have; nothing before a model is loaded. */
+    this.most = NaN;
+    /** What was asked for and is not answered yet: names, in order; "" for one that is removed. @type {string[]} */
+    this.asked = [];
+    const choose = (/** @type {Event & {target: HTMLInputElement}} */ { target }) => {
+      const files = [...(target.files ?? [])];
+      target.value = ""; // the same files can be chosen again
+      this.take(files.map((blob) => ({ path: blob.webkitRelativePath || blob.name, blob })));
+    };
+    find("#adapter-files").addEventListener("change", choose);
+    find("#adapter-folder").addEventListener("change", choose);
+    listenToDrops(find("#adapters"), async (items) => this.take(await filesOf(items)));
+    this.keepers = makeSlots("[data-keep]", find("#adapters-keep"));
+    for (const button of this.keepers) button.addEventListener("click", () => this.keep(button.dataset.keep));
+  }
+
+  /** Another model is loaded: the adapters were the last one's. */
+  begin(/** @type {number} */ most) {
+    this.most = most;
+    this.asked = [];
+    this.show([]);
+  }
+
+  /** Names that are held, or are about to be. @private */
+  get names() {
+    return [...this.form.adapters.map(({ name }) => name), ...this.asked];
+  }
+
+  /** Files that were chosen or dropped; what is wrong with them is said, and everything stays as it is. */
+  async take(/** @type {{path: string, blob: Blob}[]} */ files) {
+    if (files.length === 0) return;
+    clearErrors("adapter");
+    try {
+      if (!(this.most > 0)) throw new AdapterError("The engine is still loading its model. Choose the files again in a moment");
+      for (const chosen of await adaptersAmong(files, this.most, this.names)) {
+        this.asked.push(chosen.name);
+        this.post({ type: "add_adapter", ...chosen });
+      }
+    } catch (error) {
+      if (!(error instanceof AdapterError || error instanceof ZipError)) throw error;
+      showError("adapter", `${error.message}.`);
+    }
+  }
+
+  /** Holds what an arm has come to. @private */
+  keep(/** @type {string} */ arm) {
+    clearErrors("adapter");
+    const name = nameOf(`${this.store.label(arm)} ${this.store.newest}`, this.names);
+    this.asked.push(name);
+    this.post({ type: "keep_adapter", name, arm });
+  }
+
+  /** The engine's answer. */
+  held(/** @type {AdapterInfo[]} */ adapters) {
+    const name = this.asked.shift();
+    const added = adapters.find((adapter) => adapter.name === name);
+    if (added) say(`${added.name} is here. Add it as an arm; with 0 steps it is measured as it is.`);
+    this.show(adapters);
+  }
+
+  refused(/** @type {string} */ message) {
+    showError("adapter", `${this.asked.shift()}: ${message}`);
+  }
+
+  /** @private */
+  show(/** @type {AdapterInfo[]} */ adapters) {
+    this.form.setAdapters(adapters);
+    const rows = adapters.map((adapter) =>
+      el(
+        "li",
+        { "data-adapter": adapter.name },
+        el("b", {}, adapter.name),
+        ` ${describe(adapter)}. `,
+        el("button", { type: "button", onclick: () => this.addArm(adapter), "aria-label": `Add ${adapter.name} as an arm` }, "Add as an arm"),
+        " ",
+        el(
+          "button",
+          { type: "button", class: "quiet", onclick: () => this.remove(adapter.name), "aria-label": `Remove ${adapter.name}` },
+          "Remove",
+        ),
+        ...adapter.notes.map((note) => el("p", { class: "hint" }, `${note}.`)),
+      ),
+    );
+    find("#adapters-list").replaceChildren(...rows);
+    setText(find("#adapters-count"), adapters.length > 0 ? `: ${plural(adapters.length, "adapter")}` : "");
+  }
+
+  /** @private */
+  remove(/** @type {string} */ name) {
+    this.asked.push("");
+    this.post({ type: "remove_adapter", name });
+  }
+
+  /** @private */
+  addArm(/** @type {AdapterInfo} */ adapter) {
+    const { arms } = this.form.settings;
+    if (arms.length >= MOST_ARMS) return say(`${plural(MOST_ARMS, "arm")} are the most there can be.`);
+    this.form.setArms(fromAdapter(arms, adapter));
+    say(`${adapter.name} is an arm of the next run.`);
+  }
+
+  /** Which arms' adapters can be kept now. */
+  enable(/** @type {boolean} */ isLive) {
+    this.keepers.forEach((button, place) => {
+      const arm = this.store.armAt(place);
+      const isAdapter = arm !== null && this.store.run?.settings.arms[place].method.kind === "lora";
+      update(button, { hidden: !isAdapter, disabled: !isLive });
+      if (!isAdapter) return;
+      update(button.dataset, { keep: arm });
+      setText(button, `Keep ${this.store.label(arm)} as it is now`);
+    });
+  }
+}
