@@ -5,12 +5,11 @@ mod atlas;
 
 use std::rc::Rc;
 
-use atlas::{all, full, lora, measures, read, run, session, session_on, short, text, texts};
-use driftscope::data::facts;
+use atlas::{all, full, lora, measures, read, run, session, session_on, short, texts};
 use driftscope::engine::Backend;
 use driftscope::error::Error;
 use driftscope::gpu::Gpu;
-use driftscope::lab::{Experiment, Session, Slice, Texts, Work};
+use driftscope::lab::{Asked, Experiment, Session, Slice, Work};
 use driftscope::record::*;
 use pollster::block_on;
 
@@ -176,14 +175,29 @@ fn strength_goes_from_the_base_to_the_arm() {
     let settings = Settings { steps: 6, measure_every: 6, ..short() };
     let (_, events) = run(&mut session, settings.with_arms(vec![arm]));
     let last = measures(&events)[1];
-    let at = |session: &mut Session, strength| match block_on(session.strength("lora", strength)).unwrap() {
-        Event::Strength(s) => s,
+    let at = |session: &mut Session, strength| match block_on(session.strength("lora", strength))
+        .unwrap()
+        .as_slice()
+    {
+        [Event::Strength(s)] => s.clone(),
         other => panic!("{other:?}"),
     };
-    let (none, whole) = (at(&mut session, 0.0), at(&mut session, 1.0));
+    let asked = Asked { max_tokens: 12, sampling: Sampling::default() };
+    let answer = |session: &mut Session, arm: &str| {
+        let tokens = block_on(session.ask(arm, "What is the capital of Kenya?", asked)).unwrap();
+        tokens.into_iter().map(|token| token.text).collect::<String>()
+    };
+    let (base, tuned) = (answer(&mut session, BASE), answer(&mut session, "lora"));
+    assert_ne!(base, tuned);
+    let none = at(&mut session, 0.0);
     assert_eq!((none.kl, none.unshifted), (0.0, 1.0));
-    assert!((whole.kl / last.shift.kl - 1.0).abs() < 1e-2, "{whole:?}");
-    assert!((whole.heldout_loss / last.heldout_loss - 1.0).abs() < 1e-3, "{whole:?}");
+    assert_eq!(answer(&mut session, "lora"), base);
+    let half = at(&mut session, 0.5);
+    assert!(half.kl > 0.0 && half.kl < last.shift.kl, "{half:?}");
+    let whole = at(&mut session, 1.0);
+    assert_eq!((whole.kl, whole.heldout_loss), (last.shift.kl, last.heldout_loss));
+    assert_eq!(whole.measure.unwrap().cells, last.cells);
+    assert_eq!(answer(&mut session, "lora"), tuned);
     assert!(block_on(session.strength("lora", f32::NAN)).is_err());
     assert!(block_on(session.strength("full", 1.0)).is_err());
     let Event::Weights(changed) = block_on(session.weights("lora")).unwrap() else { panic!("no weights") };

@@ -8,6 +8,7 @@ mod autotune;
 pub mod cpu;
 pub mod gpu;
 mod sampling;
+mod tuning;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,33 +19,14 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::model::checkpoint::Provide;
 use crate::model::config::LlamaConfig;
-use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::{Array, Precision, Weights, round_matrix};
-use crate::record::{ArmSpec, Method, Sampling};
+use crate::record::Sampling;
 use crate::train::Optimizer;
 
 pub use autotune::{Choice, Found, choose, rate, step_products};
 pub use cpu::merge_adapter;
 pub use gpu::{MemoryPlan, plan_memory};
-
-/// What an arm trains.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Tuning {
-    /// A LoRA or DoRA adapter; the weights are frozen.
-    Lora { lora: Lora, start: AdapterStart },
-    /// Every weight, embeddings included.
-    Full,
-}
-
-impl Tuning {
-    /// What an arm trains; `seed` is where an adapter starts.
-    pub fn of(arm: &ArmSpec, seed: u64) -> Self {
-        match &arm.method {
-            Method::Lora(spec) => Self::Lora { lora: Lora::of(spec), start: AdapterStart::Seed(seed) },
-            Method::Full {} => Self::Full,
-        }
-    }
-}
+pub use tuning::Tuning;
 
 /// What a model keeps in memory, and how; less of it costs time or digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -219,6 +201,18 @@ impl Model {
             Self::Gpu(arm) => Self::Gpu(Box::new(arm.checkpointed())),
             Self::Cpu(arm) => Self::Cpu(arm),
         }
+    }
+
+    /// This LoRA arm with `strength` times its adapter's part, to be run, not trained; it shares all memory with the arm
+    /// and follows it. None where an arm is no base and a part that is added to it: in full tuning and DoRA.
+    ///
+    /// # Errors
+    /// When the CPU's memory does not hold it.
+    pub fn scaled(&self, strength: f32) -> Result<Option<Self>> {
+        Ok(match self {
+            Self::Gpu(arm) => arm.scaled(strength).map(|model| Self::Gpu(Box::new(model))),
+            Self::Cpu(arm) => arm.scaled(strength)?.map(|model| Self::Cpu(Box::new(model))),
+        })
     }
 
     /// Queues one optimiser step; [`Self::take_metrics`] tells its loss.

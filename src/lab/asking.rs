@@ -31,7 +31,7 @@ pub async fn of_base(subject: &mut Subject, question: &str, asked: Asked) -> Res
     base_answer(base, tokenizer, &prompt, asked).await
 }
 
-/// An arm's answer to a free question, with what the base thinks of each token.
+/// An arm's answer to a free question, at the strength that it was given, with what the base thinks of each token.
 pub async fn of_arm(
     run: &mut Run,
     arm: usize,
@@ -41,7 +41,7 @@ pub async fn of_arm(
 ) -> Result<Vec<ShiftToken>> {
     let Subject { base, tokenizer, .. } = subject;
     let prompt = tokenizer.prompt(&[Message::user(question)])?;
-    let model = &mut run.arms[arm].model;
+    let model = run.arms[arm].answering();
     let answer = answer(model, tokenizer, &prompt, asked).await?;
     let time = answer.tokens.len().next_multiple_of(32);
     let shifts = shift::compare(model, base, std::slice::from_ref(&answer), time).await?;

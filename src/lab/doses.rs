@@ -1,12 +1,13 @@
 //! What training did to the weights, and what a weaker or stronger dose of it would do.
 
-use super::measuring::recall_table;
-use super::run::Run;
+use super::measuring;
+use super::run::{Arm, Run};
 use super::subject::Subject;
+use crate::engine::Model;
 use crate::error::{Error, Result};
-use crate::measure::{loss, recall, shift, weights};
+use crate::measure::weights;
 use crate::model::weights::Array;
-use crate::record::{Event, Split, Strength, WeightsEvent};
+use crate::record::{Event, RecallForm, Split, Strength, WeightsEvent};
 
 /// Largest multiple of the change that is tried.
 const STRONGEST: f32 = 4.0;
@@ -23,11 +24,11 @@ pub async fn changes(run: &Run, arm: usize, subject: &mut Subject) -> Result<Eve
     Ok(Event::Weights(WeightsEvent { run: run.id, arm: arm.spec.id.clone(), step: arm.step, matrices }))
 }
 
-/// Measures `W0 + strength (W - W0)`, the base with `strength` times the arm's change.
+/// Gives the arm `strength` times its change, `W0 + strength (W - W0)`, until its next step, and measures it so.
 ///
 /// # Errors
 /// When `strength` is beyond 0 to 4, or when the model does not fit.
-pub async fn strength(run: &Run, arm: usize, strength: f32, subject: &mut Subject) -> Result<Event> {
+pub async fn strength(run: &mut Run, arm: usize, strength: f32, subject: &mut Subject) -> Result<Vec<Event>> {
     if !(0.0..=STRONGEST).contains(&strength) {
         return Err(Error::Setting {
             field: "strength",
@@ -35,29 +36,45 @@ pub async fn strength(run: &Run, arm: usize, strength: f32, subject: &mut Subjec
             remedy: format!("Use a value from 0 to {STRONGEST}"),
         });
     }
+    let mut events = match run.start_logprobs {
+        None => measuring::of_start(run, subject).await?,
+        Some(_) => Vec::new(),
+    };
+    let dose = dosed(&run.arms[arm], strength, subject).await?;
+    run.arms[arm].dose = dose;
+    let (measure, text) = measuring::measured_arm(run, arm, subject).await?;
+    let (table, shift) = (&measure.recall, &measure.shift);
+    let kept = table.iter().find(|row| row.split == Split::Kept && row.form == RecallForm::Cloze);
+    events.push(Event::Strength(Strength {
+        run: run.id,
+        arm: measure.arm.clone(),
+        step: measure.step,
+        strength,
+        heldout_loss: measure.heldout_loss,
+        kl: shift.kl,
+        unshifted: shift.unshifted as f32 / shift.n.max(1) as f32,
+        recall_cloze: kept.map_or(0.0, |row| row.correct as f32 / row.n as f32),
+        measure: Some(Box::new(measure)),
+        text: Some(Box::new(text)),
+    }));
+    Ok(events)
+}
+
+/// An arm's model with `strength` times its change; none where it is the arm's own.
+async fn dosed(arm: &Arm, strength: f32, subject: &mut Subject) -> Result<Option<Model>> {
+    if strength == 1.0 {
+        return Ok(None);
+    }
+    if strength == 0.0 {
+        return subject.base.again().map(Some);
+    }
+    if let Some(model) = arm.model.scaled(strength)? {
+        return Ok(Some(model));
+    }
     let before = subject.weights().await?;
-    let arm = &run.arms[arm];
     let mut weights = arm.model.weights().await?;
     for (name, Array { data, .. }) in &mut weights {
         data.iter_mut().zip(&before[name].data).for_each(|(w, b)| *w = b + strength * (*w - b));
     }
-    let Subject { base, backend, tokenizer, .. } = subject;
-    let mut model = backend.load(base.config(), weights)?;
-    let heldout_loss = loss::mean(&mut model, &run.heldout).await?;
-    let (max_new, end) = (run.settings.answer_len as usize, tokenizer.ends());
-    let (_, shifts) = shift::of_answers(&mut model, base, &run.prompts(), max_new, end).await?;
-    let cloze = recall::cloze(&mut model, &run.probes.wall, tokenizer).await?;
-    let shift = shift::aggregate(&shifts);
-    let table = recall_table(run, &cloze, &[]);
-    let kept = table.iter().find(|row| row.split == Split::Kept);
-    Ok(Event::Strength(Strength {
-        run: run.id,
-        arm: arm.spec.id.clone(),
-        step: arm.step,
-        strength,
-        heldout_loss,
-        kl: shift.kl,
-        unshifted: shift.unshifted as f32 / shift.n.max(1) as f32,
-        recall_cloze: kept.map_or(0.0, |row| row.correct as f32 / row.n as f32),
-    }))
+    subject.backend.load(subject.base.config(), weights).map(Some)
 }

@@ -42,15 +42,23 @@ pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>
 /// # Errors
 /// When the back end fails.
 pub async fn of_arm(run: &mut Run, arm: usize, subject: &mut Subject) -> Result<Vec<Event>> {
+    let (measure, text) = measured_arm(run, arm, subject).await?;
+    run.last.insert(measure.arm.clone(), measure.clone());
+    Ok(vec![Event::Measure(measure), Event::Text(text)])
+}
+
+/// Measures an arm as it answers now.
+///
+/// # Errors
+/// When the back end fails.
+pub async fn measured_arm(run: &mut Run, arm: usize, subject: &mut Subject) -> Result<(Measure, ShiftText)> {
     let Subject { base, tokenizer, .. } = subject;
     // Its model is borrowed apart from the run that it is measured in.
     let mut arms = std::mem::take(&mut run.arms);
-    let Arm { spec, model, step, .. } = &mut arms[arm];
-    let done = measured(run, model, base, tokenizer, At { arm: &spec.id, step: *step }).await;
+    let (id, step) = (arms[arm].spec.id.clone(), arms[arm].step);
+    let done = measured(run, arms[arm].answering(), base, tokenizer, At { arm: &id, step }).await;
     run.arms = arms;
-    let (measure, text) = done?;
-    run.last.insert(measure.arm.clone(), measure.clone());
-    Ok(vec![Event::Measure(measure), Event::Text(text)])
+    done
 }
 
 /// Whose measure it is, and when.
@@ -130,7 +138,7 @@ async fn asked(run: &Run, model: &mut Model, tokenizer: &Tokenizer) -> Result<Ve
     Ok(answers.into_iter().map(|answer| answer.right).collect())
 }
 
-pub fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
+fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall> {
     let splits = &run.probes.splits;
     let by_cloze = cloze.iter().map(|c| c.kind == AnswerKind::Right).zip(splits.iter().copied());
     let by_asked = asked.iter().copied().zip(run.probes.asked.iter().map(|&cell| splits[cell]));

@@ -60,6 +60,8 @@ pub struct Arm {
     pub step: u32,
     /// Whether it is to be measured before it goes on.
     pub is_due: bool,
+    /// What answers in its place until its next step: the base with another multiple of its change.
+    pub dose: Option<Model>,
 }
 
 impl Arm {
@@ -74,7 +76,13 @@ impl Arm {
             step: 0,
             // What it starts from is not the base.
             is_due: spec.start().is_some(),
+            dose: None,
         })
+    }
+
+    /// The model that answers and is measured now.
+    pub fn answering(&mut self) -> &mut Model {
+        self.dose.as_mut().unwrap_or(&mut self.model)
     }
 
     fn replay(&self) -> usize {
@@ -252,7 +260,7 @@ impl Run {
         let micro = self.feed.step(arm.step as usize, arm.replay());
         let lr = arm.schedule.rate(arm.step as usize) as f32;
         arm.model.accumulated_step(&micro, lr)?;
-        arm.step += 1;
+        (arm.step, arm.dose) = (arm.step + 1, None);
         Ok(StepEvent {
             run: self.id,
             arm: arm.spec.id.clone(),

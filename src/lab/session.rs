@@ -278,11 +278,11 @@ impl Session {
         saving::keep(&run.arms[arm], subject, name).await
     }
 
-    /// Measures the base with `strength` times an arm's change.
+    /// Gives an arm `strength` times its change until its next step: it answers and is measured so.
     ///
     /// # Errors
     /// When there is no such arm, or `strength` is beyond 0 to 4.
-    pub async fn strength(&mut self, id: &str, strength: f32) -> Result<Event> {
+    pub async fn strength(&mut self, id: &str, strength: f32) -> Result<Vec<Event>> {
         let arm = self.place(id)?;
         let (run, subject) = self.current()?;
         doses::strength(run, arm, strength, subject).await

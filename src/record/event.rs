@@ -155,7 +155,7 @@ pub struct MatrixChange {
     pub of: u32,
 }
 
-/// Measures of `W0 + strength (W - W0)`.
+/// Measures of `W0 + strength (W - W0)`, which answers questions until the arm takes its next step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Strength {
@@ -170,6 +170,11 @@ pub struct Strength {
     pub unshifted: f32,
     /// Of the kept facts.
     pub recall_cloze: f32,
+    /// Everything else that was measured, and an answer; not in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Box<Measure>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Box<ShiftText>>,
 }
 
 /// One answer with what base and arm thought at each token.

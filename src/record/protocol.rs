@@ -91,7 +91,8 @@ pub enum Command {
     Counterfactual {
         arm: ArmId,
     },
-    /// Measures the base with `strength` times the arm's change; answered by a `strength` event.
+    /// From now until its next step the arm answers as the base with `strength` times its change, and is measured so;
+    /// answered by a `strength` event.
     Strength {
         arm: ArmId,
         strength: f32,

@@ -113,8 +113,9 @@ impl Worker {
                 (self.experiment, self.mode) = (Some(check), Mode::Play);
             }
             Command::Strength { arm, strength } => {
-                let event = self.session()?.strength(&arm, strength).await?;
-                post(&Message::Event { event: Box::new(event) });
+                for event in self.session()?.strength(&arm, strength).await? {
+                    post(&Message::Event { event: Box::new(event) });
+                }
             }
             Command::Play => {
                 let is_open = self.session().is_ok_and(|session| !session.is_finished());

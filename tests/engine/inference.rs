@@ -50,6 +50,36 @@ fn cached_decoding_equals_uncached() {
     }
 }
 
+/// A LoRA arm with a multiple of its change is the base with that multiple added, follows the arm, and leaves it alone.
+#[test]
+fn a_scaled_arm_is_the_base_with_a_multiple_of_its_change() {
+    for backend in back_ends() {
+        for (name, config) in configs() {
+            let base = load(&backend, &config);
+            let mut arm =
+                base.tune(&lora(2, &[Target::KProj, Target::DownProj]), Optimizer::default()).unwrap();
+            let mut scaled = arm.scaled(0.5).unwrap().unwrap();
+            arm.train_step(&batch(&config, 3, 17, 1), 1e-1).unwrap();
+            let tokens: Vec<u32> = (0..13).map(|i| (i * 7 + 3) % config.vocab_size as u32).collect();
+            let own = block_on(arm.logits(&tokens)).unwrap();
+            let got = block_on(scaled.logits(&tokens)).unwrap();
+            let (before, mut weights) = (block_on(base.weights()).unwrap(), block_on(arm.weights()).unwrap());
+            for (name, array) in &mut weights {
+                array.data.iter_mut().zip(&before[name].data).for_each(|(w, b)| *w = 0.5 * (*w + b));
+            }
+            let want = block_on(backend.load(&config, weights).unwrap().logits(&tokens)).unwrap();
+            assert!(own.iter().zip(&want).any(|(a, b)| (a - b).abs() > 1e-3), "{name}: half is not all");
+            for (got, want) in got.iter().zip(&want) {
+                assert!((got - want).abs() < 1e-4, "{name}: {got} {want}");
+            }
+            assert_eq!(block_on(arm.logits(&tokens)).unwrap(), own, "{name}");
+            for other in [Tuning::Full, dora(2)] {
+                assert!(base.tune(&other, Optimizer::default()).unwrap().scaled(0.5).unwrap().is_none());
+            }
+        }
+    }
+}
+
 #[test]
 fn shift_is_exactly_zero_before_the_first_step_and_grows() {
     for backend in back_ends() {

@@ -90,6 +90,18 @@ impl CpuModel {
         })
     }
 
+    /// See [`super::Model::scaled`].
+    pub fn scaled(&self, strength: f32) -> Result<Option<Self>> {
+        if self.adapters.is_empty() || self.adapters.values().any(|adapter| adapter.magnitude.is_some()) {
+            return Ok(None);
+        }
+        let mut scaled = Self::over(&self.config, self.base.clone())?;
+        scaled.adapters = self.adapters.clone();
+        scaled.adapters.values_mut().for_each(|adapter| adapter.scale *= f64::from(strength));
+        scaled.llama = scaled.llama.with_adapters(&scaled.adapters);
+        Ok(Some(scaled))
+    }
+
     /// One step over micro-batches with `counted` response tokens in all.
     pub fn train_step(&mut self, micro: &[Batch], counted: usize, lr: f32) -> Result<()> {
         let training = self.training.as_mut().ok_or_else(a_base)?;

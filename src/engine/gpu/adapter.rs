@@ -52,6 +52,13 @@ impl GpuAdapter {
         Ok(Self { lora: lora.clone(), values: arena, layout, norms })
     }
 
+    /// The same A and B, in the same memory, whose product counts `strength` times as much.
+    pub fn scaled(&self, strength: f32) -> Self {
+        let Self { lora, layout, values, norms } = self;
+        let lora = Lora { alpha: lora.alpha * strength, ..lora.clone() };
+        Self { lora, layout: layout.clone(), values: values.clone(), norms: norms.clone() }
+    }
+
     /// The arena of the adapter's values, and [`Self::norms`].
     pub fn buffers<M: Memory>(
         memory: &M,

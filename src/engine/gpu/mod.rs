@@ -112,6 +112,14 @@ impl GpuModel {
         Ok(Self { weights, trainer: Some(trainer), plans: Plans::default(), origin })
     }
 
+    /// See [`super::Model::scaled`].
+    pub fn scaled(&self, strength: f32) -> Option<Self> {
+        let adapter = self.weights.adapter.as_ref().filter(|adapter| !adapter.lora.dora)?;
+        let mut weights = self.weights.shared();
+        weights.adapter = Some(adapter.scaled(strength));
+        Some(Self { weights, trainer: None, plans: Plans::default(), origin: None })
+    }
+
     /// See [`super::Model::checkpointed`].
     pub fn checkpointed(mut self) -> Self {
         self.weights.storage.checkpoint = true;

@@ -834,17 +834,20 @@ export type StepEvent = {
   tokens: number;
 };
 
-/** Measures of `W0 + strength (W - W0)`. */
+/** Measures of `W0 + strength (W - W0)`, which answers questions until the arm takes its next step. */
 export type Strength = {
   arm: string;
   heldout_loss: number;
   /** Nats per token. */
   kl: number;
+  /** Everything else that was measured, and an answer; not in older records. */
+  measure?: Measure | null;
   /** Of the kept facts. */
   recall_cloze: number;
   run: number;
   step: number;
   strength: number;
+  text?: ShiftText | null;
   /** Shares, 0 to 1. */
   unshifted: number;
 };

@@ -28,7 +28,8 @@ function checkRecord(/** @type {any} */ value) {
       facts = event.facts.length;
       checkArms(event, path);
     }
-    if (event.type === "measure" && (event.cells.length !== facts || event.logprobs.length !== facts)) {
+    const measure = event.type === "strength" ? event.measure : event.type === "measure" ? event : null;
+    if (measure && (measure.cells.length !== facts || measure.logprobs.length !== facts)) {
       throw new RecordError(`${path}.cells should be one letter and one log-probability for each of the ${facts} facts`);
     }
   });

@@ -248,6 +248,24 @@ export class Store {
     return lastUpTo(this.arms.get(arm)?.measures ?? [], step);
   }
 
+  /** What an arm's change was last multiplied by where the arm stands at the chosen step; null where it is whole. */
+  dose(/** @type {string} */ arm, step = this.step) {
+    const dose = this.log(arm).strengths.at(-1);
+    const isThere = dose !== undefined && dose.step === (this.trained(arm, step)?.step ?? 0);
+    return isThere && dose.strength !== 1 ? dose : null;
+  }
+
+  /** The measure of an arm at the chosen step as it answers there: with its dose. */
+  dosed(/** @type {string} */ arm) {
+    return this.dose(arm)?.measure ?? this.measure(arm);
+  }
+
+  /** An arm as a reader names it, with its dose. */
+  dosedLabel(/** @type {string} */ arm) {
+    const dose = this.dose(arm);
+    return dose ? `${this.label(arm)}, λ ${dose.strength.toFixed(1)}` : this.label(arm);
+  }
+
   /** How an arm's weights differ from the base's at the chosen step. */
   weights(/** @type {string} */ arm, step = this.step) {
     return lastUpTo(this.arms.get(arm)?.weights ?? [], step);
@@ -291,6 +309,8 @@ export class Store {
   /** An arm's answer to `question` at the chosen step. */
   text(/** @type {string} */ arm, /** @type {string} */ question, step = this.step) {
     const texts = this.arms.get(arm)?.texts ?? [];
+    const dosed = this.dose(arm, step)?.text;
+    if (dosed?.question === question) return dosed;
     return lastUpTo(
       texts.filter((text) => text.question === question),
       step,

@@ -51,7 +51,7 @@ export class Ask {
   /** Says whether questions can be asked, and why not. */
   enable(/** @type {boolean} */ isLive, /** @type {boolean} */ hasRun) {
     for (const control of findAll("button, input", find("#ask"))) update(control, { disabled: !isLive });
-    const ready = hasRun ? "The base and every arm as they are now." : "Before a run starts only the base answers.";
+    const ready = hasRun ? "The base and every arm as they are now, with the strength that they were given." : "Before a run starts only the base answers.";
     setText(find("#ask-note"), isLive ? ready : "Asking needs the engine, which is not running on this page.");
   }
 
@@ -65,7 +65,7 @@ export class Ask {
       slot.hidden = arm === null;
       if (arm === null) return;
       slot.dataset.answer = arm;
-      setText(find("h3", slot), this.store.label(arm));
+      setText(find("h3", slot), this.store.dosedLabel(arm));
     });
     for (const host of [this.base, ...this.slots]) {
       find(".answer", host).replaceChildren(el("p", { class: "soft" }, "…"));

@@ -76,7 +76,7 @@ export function drawFact(host, store, index, rows, checks) {
  * @param {Checks} checks
  */
 function answerOf(store, arm, index, fact, rows, checks) {
-  const measure = store.measure(arm);
+  const measure = store.dosed(arm);
   if (!measure) return null;
   const state = stateOf(measure.cells[index]);
   const isRight = state.letter === "k" || state.letter === "w";
@@ -87,7 +87,7 @@ function answerOf(store, arm, index, fact, rows, checks) {
   return el(
     "div",
     { class: `fact-arm ${armClass(store.placeOf(arm))}` },
-    el("p", {}, el("b", {}, store.label(arm)), `, ${state.name}`),
+    el("p", {}, el("b", {}, store.dosedLabel(arm)), `, ${state.name}`),
     el(
       "p",
       { class: "cloze" },

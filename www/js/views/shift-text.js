@@ -41,7 +41,7 @@ export class ShiftTextView {
       update(slot, { hidden: arm === null });
       if (arm === null) return;
       update(slot.dataset, { shift: arm });
-      setText(find(".arm-title", slot), this.store.label(arm));
+      setText(find(".arm-title", slot), this.store.dosedLabel(arm));
     });
     const key = JSON.stringify(questions);
     if (this.key === key) return;

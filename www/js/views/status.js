@@ -36,7 +36,7 @@ export class Milestones {
       this.quarter = 0;
     }
     const measured = Math.min(...store.armNames.map((arm) => store.log(arm).measures.at(-1)?.step ?? 0));
-    const quarter = Math.floor((4 * measured) / store.run.settings.steps);
+    const quarter = Math.floor((4 * measured) / Math.max(1, store.run.settings.steps));
     if (quarter <= this.quarter || quarter >= 4) return;
     this.quarter = quarter;
     say(recallSentence(store, measured));

@@ -1,5 +1,5 @@
 /** What a dose of an arm's change does: sliders, and what was measured at each. */
-import { find, setText, table } from "../ui/dom.js";
+import { find, setText, table, update } from "../ui/dom.js";
 import { count, fixed, nats, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
@@ -23,31 +23,43 @@ const FIGURES = [
 ];
 
 /**
- * Prepares the sliders: the base with 0 to 2 times an arm's change.
+ * Prepares the sliders: from now until its next step an arm answers, and its wall and answers are shown, as the base with
+ * 0 to 2 times its change.
  * @param {import("../state/run-control.js").RunControl} control
  * @param {(arm: string, strength: number) => void} measure
  */
 export function makeStrength(control, measure) {
   const { store } = control;
   const host = find("#strength");
-  /** Arms whose answer is awaited. @type {Map<string, number>} */
+  /** Arms whose answer is awaited: what they were asked for. @type {Map<string, {strength: number, before: number}>} */
   const waiting = new Map();
   const forms = makeSlots("[data-strength]", host);
+  const sliders = forms.map((form) => find("input", form));
+  /** Asks for what the slider says, once the answer before is there. */
+  const ask = (/** @type {number} */ place) => {
+    const arm = store.armAt(place);
+    const strength = Number(sliders[place].value);
+    if (arm === null || waiting.has(arm) || strength === strengthOf(store, arm)) return;
+    waiting.set(arm, { strength, before: store.log(arm).strengths.length });
+    measure(arm, strength);
+  };
+  const set = (/** @type {number} */ place, /** @type {number} */ strength) => {
+    sliders[place].value = String(strength);
+    setText(find("output", forms[place]), strength.toFixed(1));
+  };
   forms.forEach((form, place) => {
-    const slider = find("input", form);
+    const slider = sliders[place];
     slider.id = find("label", form).htmlFor = `strength-${place}`;
     find("output", form).setAttribute("for", slider.id);
-    const write = () => setText(find("output", form), Number(slider.value).toFixed(1));
-    slider.addEventListener("input", write);
+    slider.addEventListener("input", () => set(place, Number(slider.value)));
+    slider.addEventListener("change", () => (ask(place), draw()));
     form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
-      const arm = store.armAt(place);
-      if (arm === null) return;
-      waiting.set(arm, store.log(arm).strengths.length);
-      measure(arm, Number(slider.value));
+      set(place, Number(slider.value) === 0 ? 1 : 0);
+      ask(place);
       draw();
     });
-    write();
+    set(place, 1);
   });
   const charts = FIGURES.map((spec) => ({
     spec,
@@ -62,31 +74,43 @@ export function makeStrength(control, measure) {
     }),
   }));
   const draw = () => {
+    const isIdle = control.isLive && ["paused", "done"].includes(control.state) && !control.isExperimenting;
     forms.forEach((form, place) => {
       const arm = store.armAt(place);
       form.hidden = arm === null;
       if (arm === null) return;
       form.dataset.strength = arm;
       setText(find("label", form), `${store.label(arm)}, λ`);
-      const before = waiting.get(arm);
-      if (before !== undefined && store.log(arm).strengths.length !== before) waiting.delete(arm);
-      const isWaiting = waiting.has(arm);
-      const isIdle = control.isLive && ["paused", "done"].includes(control.state) && !control.isExperimenting;
-      find("button", form).disabled = !isIdle || isWaiting || store.newest === 0;
-      setText(find("button", form), isWaiting ? "Measuring" : "Measure");
+      const asked = waiting.get(arm);
+      const isAnswered = asked !== undefined && store.log(arm).strengths.length !== asked.before;
+      if (isAnswered) waiting.delete(arm);
+      // The slider has moved on meanwhile; or the arm has, and is whole again.
+      if (isAnswered && Number(sliders[place].value) !== asked.strength) ask(place);
+      else if (!waiting.has(arm) && document.activeElement !== sliders[place]) set(place, strengthOf(store, arm));
+      const canChange = isIdle && store.isMeasured;
+      update(sliders[place], { disabled: !canChange });
+      const button = find("button", form);
+      update(button, { disabled: !canChange || waiting.has(arm) });
+      const isOff = Number(sliders[place].value) === 0;
+      setText(button, waiting.has(arm) ? "Measuring" : isOff ? "Switch on" : "Switch off");
     });
     const doses = newestDoses(store);
     find("#strength-results").hidden = doses.length === 0;
-    find("#strength-note").hidden = control.isLive && store.newest > 0;
+    find("#strength-note").hidden = control.isLive && store.isMeasured;
     if (doses.length > 0) drawDoses(store, charts, doses);
   };
   addView(host, () => {
-    const key = [store.measuredVersion, control.state, control.isLive, control.isExperimenting, waiting.size].join();
+    const key = [store.measuredVersion, store.newest, control.state, control.isLive, control.isExperimenting, waiting.size].join();
     if (key === host.dataset.key) return;
     host.dataset.key = key;
     draw();
   });
   return { stop: () => (waiting.clear(), draw()) };
+}
+
+/** How much of its change an arm has now. */
+function strengthOf(/** @type {Store} */ store, /** @type {string} */ arm) {
+  return store.dose(arm, store.newest)?.strength ?? 1;
 }
 
 /** All doses of the step at which each arm was last dosed, one per strength, the newest counts. */

@@ -8,7 +8,7 @@
  * @typedef {{name: string, axes: import("./scatter.js").Axes, x: (point: Figures) => number,
  *   y: (point: Figures) => number, write: (point: Figures) => string}} Spec
  * @typedef {{points: "auto" | "summary" | "run", condition: string}} Choice
- * @typedef {{label: string, place: number}} Arm
+ * @typedef {{label: string, place: number, isGiven?: boolean}} Arm  `isGiven`: it does not start at the base
  * @typedef {(id: string) => Arm} Named
  */
 import { el, find, findAll, setText, table, update } from "../ui/dom.js";
@@ -133,7 +133,9 @@ function makeFigure(store, way, choice, spec) {
 /** Name and place of an arm of the run that is shown, or of the experiment. */
 function armOf(/** @type {Store} */ store, /** @type {boolean} */ isOfRun, /** @type {string} */ id) {
   if (!isOfRun && store.summary) return summaryArm(store.summary, id);
-  return { label: store.label(id), place: store.placeOf(id) };
+  const method = store.run?.settings.arms.find((arm) => arm.id === id)?.method;
+  const isGiven = method?.kind === "lora" && method.start !== "";
+  return { label: store.label(id), place: store.placeOf(id), isGiven };
 }
 
 /** @returns {Checkpoint[]} */
@@ -196,19 +198,19 @@ function writeChoices(
   update(select, { value: choice.condition });
 }
 
-const nameOf = (/** @type {Checkpoint} */ point, /** @type {string} */ label) =>
-  `${point.step === 0 ? "Base" : label}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, ` +
+const nameOf = (/** @type {Checkpoint} */ point, /** @type {Arm} */ { label, isGiven }) =>
+  `${point.step === 0 && !isGiven ? "Base" : label}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, ` +
   `step ${count(point.step)}`;
 
 function asCourse(/** @type {Spec} */ spec, /** @type {Checkpoint[]} */ course, /** @type {Named} */ named) {
-  const { label, place } = named(course[0].arm);
+  const arm = named(course[0].arm);
   const points = course.map((point) => ({
     x: spec.x(point),
     y: spec.y(point),
-    title: `${nameOf(point, label)}: ${spec.write(point)}`,
+    title: `${nameOf(point, arm)}: ${spec.write(point)}`,
     isStart: point.step === 0,
   }));
-  return { place, points };
+  return { place: arm.place, points };
 }
 
 function writeFigure(

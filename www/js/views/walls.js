@@ -132,10 +132,10 @@ export class Walls {
   ) {
     const host = this.slots[place];
     const arm = this.store.armAt(place);
-    const measure = arm === null ? null : this.store.measure(arm);
+    const measure = arm === null ? null : this.store.dosed(arm);
     host.hidden = !measure;
     if (arm === null || !measure) return;
-    const label = this.store.label(arm);
+    const label = this.store.dosedLabel(arm);
     setText(find("h3", host), label);
     canvas.dataset.wall = host.dataset.wallOf = find(".wall-counts", host).dataset.wallCounts = arm;
     const counts = countStates(measure.cells);
@@ -162,7 +162,7 @@ export class Walls {
   drawWall(/** @type {HTMLCanvasElement} */ canvas, /** @type {number} */ place) {
     const { run } = this.store;
     const arm = this.store.armAt(place);
-    const measure = arm === null ? null : this.store.measure(arm);
+    const measure = arm === null ? null : this.store.dosed(arm);
     if (!run || arm === null || !measure) return;
     const width = Math.max(180, canvas.parentElement?.clientWidth ?? 0);
     const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
@@ -184,7 +184,7 @@ export class Walls {
   writeCaption() {
     const { store } = this;
     const write = (/** @type {string} */ arm) => {
-      const errors = store.measure(arm)?.errors;
+      const errors = store.dosed(arm)?.errors;
       if (!errors) return "–";
       const wrong = errors.borrowed + errors.other + errors.malformed;
       const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
