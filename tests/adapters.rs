@@ -8,7 +8,6 @@ use driftscope::model::{peft, weights};
 use driftscope::record::*;
 use pollster::block_on;
 
-#[expect(dead_code, reason = "the sessions of the findings' tests, of which not all is used here")]
 mod atlas;
 
 use atlas::{all, full, lora, measures, run, session, session_on, short, texts};
