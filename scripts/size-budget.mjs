@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
-const BUDGET_BYTES = 2_500_000;
+const BUDGET_BYTES = 2_560_000;
 const DETAIL_BYTES = 20_000; // smaller files are summed in one line
 
 const kB = (bytes) => (bytes / 1000).toFixed(1).padStart(10);

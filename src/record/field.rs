@@ -224,7 +224,8 @@ pub const ARM_FIELDS: &[Field] = &[
         "Starts from",
         "An adapter of yours, whose shape the arm then has, or a fresh one.",
     )
-    .only("lora"),
+    .only("lora")
+    .main(),
     Field::new(
         "lr",
         "lr",

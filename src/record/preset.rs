@@ -160,8 +160,8 @@ impl Preset {
     /// With `steps` steps in every run.
     pub fn shorten(&mut self, steps: u32) {
         for Condition { settings, .. } in &mut self.conditions {
-            (settings.steps, settings.measure_every) = (steps, settings.measure_every.min(steps));
+            (settings.steps, settings.measure_every) = (steps, settings.measure_every.min(steps.max(1)));
         }
-        self.shown.measure_every = self.shown.measure_every.min(steps);
+        self.shown.measure_every = self.shown.measure_every.min(steps.max(1));
     }
 }

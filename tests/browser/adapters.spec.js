@@ -86,6 +86,7 @@ test("an adapter leaves as a zip and comes back as an arm", async ({ page, site 
   await page.getByRole("button", { name: "Add lora-seed1-step2 as an arm" }).click();
   await page.getByRole("button", { name: "Add lora-2 as an arm" }).click();
   await expect(page.locator('[data-arm-card="lora-2"] [data-setting="r"]')).toBeDisabled();
+  await expect(page.locator('[data-arm-card="lora-2"] [data-setting="start"]')).toHaveValue("lora-2");
   await page.locator("#set-steps").fill("0");
   await page.locator("#set-steps").press("Enter");
   await screenshots(page, testInfo, "adapters");
@@ -112,6 +113,47 @@ test("an adapter leaves as a zip and comes back as an arm", async ({ page, site 
   await expect(page.locator('[data-arm-card="lora-2"] [data-setting="start"]')).toHaveValue("lora-2");
   await play(page);
   await expect(page.locator("#alerts .alert")).toContainText("starts from the adapter lora-seed1-step2, which is not here");
+});
+
+/** The base's and the arm's answer to a question. */
+async function ask(page, question) {
+  await page.locator("#ask-question").fill(question);
+  await page.locator("#ask-form button").click();
+  const answers = ["base", "lora"].map((arm) => page.locator(`[data-answer="${arm}"] .answer`));
+  for (const answer of answers) await expect(answer).toContainText("token", { timeout: 300_000 });
+  return Promise.all(answers.map((answer) => answer.locator(".tokens").innerText()));
+}
+
+test("strength changes answers and wall at once, and leaves the arm as it is", async ({ page, site }, testInfo) => {
+  const engine = testInfo.project.name === "webgpu" ? "webgpu" : "cpu";
+  test.setTimeout(900_000);
+  await open(page, site, engine, SMALL, ["lora r=4 lr=0.05 warmup=0"]);
+  await play(page);
+  await done(page);
+  const trained = measure(await record(page), "lora");
+  const question = "What is the capital of Kenya?";
+  const [base, tuned] = await ask(page, question);
+  expect(tuned).not.toBe(base);
+  const title = page.locator('[data-wall-of="lora"] h3');
+  const strength = async (value, text) => {
+    await page.locator("#strength-0").fill(value);
+    await expect(title).toHaveText(text, { timeout: 300_000 });
+    const { events } = await record(page);
+    return events.filter(({ type }) => type === "strength").at(-1);
+  };
+  const half = await strength("0.5", "LoRA, λ 0.5");
+  expect(half.kl).toBeGreaterThan(0);
+  expect(half.kl).toBeLessThan(trained.shift.kl);
+  await screenshots(page, testInfo, "strength");
+  const none = await strength("0", "LoRA, λ 0.0");
+  expect([none.kl, none.unshifted, none.measure.shift.kl]).toEqual([0, 1, 0]);
+  expect(none.measure.cells).toMatch(/^k+$/);
+  expect(await ask(page, question)).toEqual([base, base]);
+  await page.getByRole("button", { name: "Switch on" }).click();
+  await expect(title).toHaveText("LoRA", { timeout: 300_000 });
+  expect(await ask(page, question)).toEqual([base, tuned]);
+  const whole = (await record(page)).events.filter(({ type }) => type === "strength").at(-1);
+  expect(said(whole.measure)).toEqual(said(trained));
 });
 
 test("what is no adapter of this model is refused, and the stage stays @plain", async ({ page, site }) => {

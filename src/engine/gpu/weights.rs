@@ -48,8 +48,10 @@ impl GpuWeights {
             let Array { data, .. } = take(name, &place.shape)?;
             let is_packed = precision == Precision::F16 && place.offset < layout.decayed;
             match is_packed {
-                // Without the zeros at its end, which would lie in the next tensor.
-                true => gpu.write(&held.sub(place.offset / 2, 0), &pack_f16(&data)[..data.len() / 2]),
+                // Without the padding at its end, which would lie over the tensor that follows.
+                true => {
+                    gpu.write(&held.sub(place.offset / 2, data.len() / 2), &pack_f16(&data)[..data.len() / 2])
+                }
                 false => {
                     let skipped = if precision == Precision::F16 { layout.decayed / 2 } else { 0 };
                     gpu.write(&held.sub(place.offset - skipped, data.len()), &data);

@@ -40,7 +40,7 @@ export const ARM_FIELDS = [
   {"help":"The linear layers of each block that LoRA adapts.","high":null,"is_main":false,"key":"targets","kind":"several","label":"Matrices","low":null,"method":"lora","name":"method.targets","options":["q_proj","k_proj","v_proj","o_proj","gate_proj","up_proj","down_proj"]},
   {"help":"The update is scaled by alpha / sqrt(rank).","high":null,"is_main":false,"key":"rslora","kind":"switch","label":"rsLoRA","low":null,"method":"lora","name":"method.rslora","options":null},
   {"help":"The lengths of the adapted matrices' rows are trained too.","high":null,"is_main":false,"key":"dora","kind":"switch","label":"DoRA","low":null,"method":"lora","name":"method.dora","options":null},
-  {"help":"An adapter of yours, whose shape the arm then has, or a fresh one.","high":null,"is_main":false,"key":"start","kind":"adapter","label":"Starts from","low":null,"method":"lora","name":"method.start","options":null},
+  {"help":"An adapter of yours, whose shape the arm then has, or a fresh one.","high":null,"is_main":true,"key":"start","kind":"adapter","label":"Starts from","low":null,"method":"lora","name":"method.start","options":null},
   {"help":"Peak rate. LoRA's best is often about ten times full tuning's.","high":10.0,"is_main":true,"key":"lr","kind":"real","label":"Learning rate","low":0.0,"method":null,"name":"lr","options":null},
   {"help":"What the rate does after the warm-up.","high":null,"is_main":false,"key":"schedule","kind":"choice","label":"Schedule","low":null,"method":null,"name":"schedule","options":["constant","linear","cosine"]},
   {"help":"The rate grows linearly over these.","high":100000.0,"is_main":false,"key":"warmup","kind":"whole","label":"Warm-up steps","low":0.0,"method":null,"name":"warmup","options":null},

@@ -103,10 +103,8 @@ export class Adapters {
       el(
         "li",
         { "data-adapter": adapter.name },
-        el("b", {}, adapter.name),
-        ` ${describe(adapter)}. `,
+        el("p", {}, el("b", {}, adapter.name), ` ${describe(adapter)}`),
         el("button", { type: "button", onclick: () => this.addArm(adapter), "aria-label": `Add ${adapter.name} as an arm` }, "Add as an arm"),
-        " ",
         el(
           "button",
           { type: "button", class: "quiet", onclick: () => this.remove(adapter.name), "aria-label": `Remove ${adapter.name}` },
@@ -116,7 +114,7 @@ export class Adapters {
       ),
     );
     find("#adapters-list").replaceChildren(...rows);
-    setText(find("#adapters-count"), adapters.length > 0 ? `: ${plural(adapters.length, "adapter")}` : "");
+    setText(find("#adapters-count"), adapters.length > 0 ? `: ${count(adapters.length)} here` : "");
   }
 
   /** @private */

@@ -28,13 +28,16 @@ export function makeField(field, { id, name, onChange, adapters = () => [] }) {
     const value = take(isSwitch ? String(control.checked) : control.value, control);
     if (value !== null && !isSwitch) control.value = String(value);
   });
+  const row = el("div", { class: "field" }, el("label", { for: id }, field.label), control, hint, restartNote());
   const write = (/** @type {unknown} */ owner) => {
     const value = valueOf(owner, field);
-    if (field.kind === "adapter") fillAdapters(control, adapters(), String(value));
+    if (field.kind === "adapter") {
+      fillAdapters(control, adapters(), String(value));
+      update(row, { hidden: control.options.length < 2 });
+    }
     if (field.kind === "switch") update(control, { checked: value });
     else if (control.getAttribute("aria-invalid") !== "true") update(control, { value: String(value) });
   };
-  const row = el("div", { class: "field" }, el("label", { for: id }, field.label), control, hint, restartNote());
   return { row, write };
 }
 
