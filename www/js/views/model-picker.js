@@ -135,7 +135,7 @@ export class ModelPicker {
       this.chosen = { ...chosen, layers: Math.min(Math.max(Math.round(kept.valueAsNumber) || 1, 1), this.layers) };
       this.hooks.inspect(this.chosen);
     });
-    const heads = ["For", "Memory", "A step", ""].map((name) => el("th", { scope: "col" }, name));
+    const heads = ["For", "Memory", "A step", "Load it"].map((name) => el("th", { scope: "col" }, name));
     const caption = "What it takes on this machine: the base and one arm, with the batches of the setup. Steps are estimated from a short trial.";
     find("#model-ways").replaceChildren(
       el("table", {}, el("caption", {}, caption + free), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)),
