@@ -164,6 +164,7 @@ pub fn run(args: Args) -> Result<()> {
         print(&summary);
         part.kept.push(serde_json::to_value(Event::Summary(summary))?);
     }
+    part.kept.iter_mut().for_each(shorten);
     let record = serde_json::json!({
         "format": Record::FORMAT, "version": Record::VERSION, "engine": part.engine, "events": part.kept,
     });
@@ -176,6 +177,24 @@ pub fn run(args: Args) -> Result<()> {
 fn named_folder(text: &str) -> Result<(String, PathBuf)> {
     let (name, folder) = text.split_once('=').with_context(|| format!("--adapter {text}: write NAME=DIR"))?;
     Ok((name.into(), folder.into()))
+}
+
+/// Writes numbers that came from an f32 with as few digits as tell which: a third of a record's size.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        Value::Number(number) => {
+            let Some(long) = number.as_f64().filter(|_| number.is_f64()) else { return };
+            let short = long as f32;
+            if f64::from(short) == long
+                && let Ok(digits) = short.to_string().parse::<f64>()
+            {
+                *value = digits.into();
+            }
+        }
+        _ => {}
+    }
 }
 
 fn preset(args: &Args) -> Result<Preset> {
@@ -321,4 +340,17 @@ fn print(summary: &Summary) {
         println!("{check:?}");
     }
     println!("{}", summary.verdict);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_numbers_are_the_same_ones() {
+        let mut value =
+            serde_json::json!([f64::from(0.1f32), 7, 0.1, {"a": f64::from(-3.4e-7f32)}, null, "0.1"]);
+        shorten(&mut value);
+        assert_eq!(value.to_string(), r#"[0.1,7,0.1,{"a":-3.4e-7},null,"0.1"]"#);
+    }
 }
