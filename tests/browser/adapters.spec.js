@@ -83,8 +83,9 @@ test("an adapter leaves as a zip and comes back as an arm", async ({ page, site 
   await expect(held).toContainText("LoRA of rank 4, alpha 6, on q_proj, v_proj, down_proj");
   await page.getByRole("button", { name: "Keep LoRA as it is now" }).click();
   await expect(held).toHaveCount(2);
-  await page.getByRole("button", { name: "Add lora-seed1-step2 as an arm" }).click();
-  await page.getByRole("button", { name: "Add lora-2 as an arm" }).click();
+  // By key: the control bar may come to lie over a button when arms are added above.
+  await page.getByRole("button", { name: "Add lora-seed1-step2 as an arm" }).press("Enter");
+  await page.getByRole("button", { name: "Add lora-2 as an arm" }).press("Enter");
   await expect(page.locator('[data-arm-card="lora-2"] [data-setting="r"]')).toBeDisabled();
   await expect(page.locator('[data-arm-card="lora-2"] [data-setting="start"]')).toHaveValue("lora-2");
   await page.locator("#set-steps").fill("0");
