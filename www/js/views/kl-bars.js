@@ -19,8 +19,8 @@ export function makeKlBars(/** @type {import("../state/store.js").Store} */ stor
   /** @returns {Measured[]} */
   const measured = () =>
     store.armNames.flatMap((arm) => {
-      const measure = store.measure(arm);
-      return measure ? [{ arm, label: store.label(arm), place: store.placeOf(arm), measure }] : [];
+      const measure = store.dosed(arm);
+      return measure ? [{ arm, label: store.dosedLabel(arm), place: store.placeOf(arm), measure }] : [];
     });
   const isNew = makeDifference();
   const draw = () => {

@@ -26,12 +26,12 @@ export function makeShiftClasses(/** @type {Store} */ store) {
     figure,
     () => {
       const measures = store.armNames.flatMap((arm) => {
-        const measure = store.measure(arm);
+        const measure = store.dosed(arm);
         const classes = measure?.shift.classes;
         if (!measure || !classes) return [];
-        return [{ arm, label: store.label(arm), place: store.placeOf(arm), classes, step: measure.step }];
+        return [{ arm, label: store.dosedLabel(arm), place: store.placeOf(arm), classes, step: measure.step }];
       });
-      const key = JSON.stringify([store.run?.run, store.source.kind, measures.map(({ arm, step }) => [arm, step])]);
+      const key = JSON.stringify([store.run?.run, store.source.kind, measures.map(({ label, step }) => [label, step])]);
       if (key === drawn) return;
       drawn = key;
       const host = find(".table", figure);
@@ -103,7 +103,7 @@ function drawRows(/** @type {Element[]} */ rows, /** @type {Measured[]} */ measu
 /** Format and truth of the answers, where the shown measures have them: before the first step and after the last. */
 function writeConversation(/** @type {Store} */ store) {
   const parts = store.armNames.flatMap((arm) => {
-    const c = store.measure(arm)?.conversation;
+    const c = store.dosed(arm)?.conversation;
     if (!c) return [];
     const share = c.n > 0 ? ` (${percent(c.both / c.n, 0)})` : "";
     const both = `${count(c.both)} of ${count(c.n)} both correctly and in the set's format${share}`;
