@@ -18,6 +18,7 @@ mod measure;
 mod metric;
 mod preset;
 mod presets;
+mod pretrained;
 mod protocol;
 mod sampling;
 mod settings;

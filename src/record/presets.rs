@@ -3,6 +3,7 @@
 use super::arm::{ArmSpec, LoraSpec, Method, Regularisers};
 use super::metric::Metric;
 use super::preset::{Condition, Expect, Fairness, Preset, Question, Set, Shown, Side};
+use super::pretrained::pretrained;
 use super::settings::{Filter, Settings};
 
 /// LoRA's and full tuning's best learning rates: those of the lowest held-out loss in the sweep `lora-vs-full`.
@@ -13,7 +14,7 @@ pub const BEST_RATES: (f32, f32) = (3e-4, 3e-5);
 /// where the sweep shows both arms learning.
 const SAME_RATE: f32 = 1e-3;
 
-const RICH: &str = "as they are";
+pub(super) const RICH: &str = "as they are";
 const SIMPLE: &str = "simplified answers";
 const PLAIN: &str = "plain LoRA";
 const PLAIN_FULL: &str = "plain full tuning";
@@ -34,7 +35,7 @@ impl Preset {
     }
 }
 
-fn condition(label: &str, fairness: Option<Fairness>, settings: Settings) -> Condition {
+pub(super) fn condition(label: &str, fairness: Option<Fairness>, settings: Settings) -> Condition {
     Condition { label: label.into(), fairness, settings }
 }
 
@@ -81,7 +82,7 @@ fn arms(label: &str, metric: Metric, expect: Expect) -> Vec<Question> {
 }
 
 /// Three seeds on the small set; `shown` are the kept run's condition and its steps between measurements.
-fn preset(name: &str, short: &str, title: &str, claim: &str, shown: [u32; 2]) -> Preset {
+pub(super) fn preset(name: &str, short: &str, title: &str, claim: &str, shown: [u32; 2]) -> Preset {
     let [condition, measure_every] = shown;
     Preset {
         name: name.into(),
@@ -360,52 +361,6 @@ fn near_base() -> Preset {
             "Does a penalty on the distance from the base keep full tuning from forgetting?",
             "A KL penalty keeps what full tuning forgets, and costs no learning.",
             [0, 40],
-        )
-    }
-}
-
-/// A model that was pre-trained on the web, on the facts that it knows: LoRA of two ranks, full tuning, and full tuning that
-/// is held near the base, each at three rates.
-fn pretrained() -> Preset {
-    let run = |full: f32| {
-        let lora = |r: u32| {
-            let spec = LoraSpec { rank: r, alpha: 2.0 * r as f32, ..LoraSpec::default() };
-            let (id, label) = (format!("lora-{r}"), format!("LoRA r {r}"));
-            ArmSpec { id, label, method: Method::Lora(spec), ..ArmSpec::lora(10.0 * full) }
-        };
-        let regularisers = Regularisers { kl_to_base: 0.3, ..Regularisers::default() };
-        let near = ArmSpec {
-            id: "full-kl".into(),
-            label: "Full, KL 0.3".into(),
-            regularisers,
-            ..ArmSpec::full(full)
-        };
-        let settings = Settings {
-            arms: vec![lora(4), lora(16), ArmSpec::full(full), near],
-            steps: 32,
-            batch: 4,
-            max_len: 48,
-            measure_every: 32,
-            probes: 64,
-            known_only: true,
-            asked: 8,
-            ranked: 16,
-            shift_prompts: 4,
-            answer_len: 24,
-            ..Settings::default()
-        };
-        condition(RICH, Some(Fairness::SameRate), settings)
-    };
-    Preset {
-        conditions: [2e-5, 1e-4, 5e-4].map(run).into(),
-        is_sweep: true,
-        seeds: vec![1, 2],
-        ..preset(
-            "pretrained",
-            "Pretrained",
-            "LoRA against full tuning of a model that was pre-trained on the web",
-            "Full tuning drifts further from the base and forgets more than LoRA.",
-            [1, 16],
         )
     }
 }

@@ -1,0 +1,52 @@
+//! The experiment for a model that was pre-trained on the web.
+
+use super::arm::{ArmSpec, LoraSpec, Method, Regularisers};
+use super::preset::{Fairness, Preset};
+use super::presets::{RICH, condition, preset};
+use super::settings::Settings;
+
+/// A model that was pre-trained on the web, on the facts that it knows: LoRA of two ranks, full tuning, and full tuning that
+/// is held near the base, each at three rates.
+pub(super) fn pretrained() -> Preset {
+    let run = |full: f32| {
+        let lora = |r: u32| {
+            let spec = LoraSpec { rank: r, alpha: 2.0 * r as f32, ..LoraSpec::default() };
+            let (id, label) = (format!("lora-{r}"), format!("LoRA r {r}"));
+            ArmSpec { id, label, method: Method::Lora(spec), ..ArmSpec::lora(10.0 * full) }
+        };
+        let regularisers = Regularisers { kl_to_base: 0.3, ..Regularisers::default() };
+        let near = ArmSpec {
+            id: "full-kl".into(),
+            label: "Full, KL 0.3".into(),
+            regularisers,
+            ..ArmSpec::full(full)
+        };
+        let settings = Settings {
+            arms: vec![lora(4), lora(16), ArmSpec::full(full), near],
+            steps: 32,
+            batch: 4,
+            max_len: 48,
+            measure_every: 32,
+            probes: 64,
+            known_only: true,
+            asked: 8,
+            ranked: 16,
+            shift_prompts: 4,
+            answer_len: 24,
+            ..Settings::default()
+        };
+        condition(RICH, Some(Fairness::SameRate), settings)
+    };
+    Preset {
+        conditions: [2e-5, 1e-4, 5e-4].map(run).into(),
+        is_sweep: true,
+        seeds: vec![1, 2],
+        ..preset(
+            "pretrained",
+            "Pretrained",
+            "LoRA against full tuning of a model that was pre-trained on the web",
+            "Full tuning drifts further from the base and forgets more than LoRA.",
+            [1, 16],
+        )
+    }
+}
