@@ -6,13 +6,14 @@ use super::presets::{RICH, condition, preset};
 use super::settings::Settings;
 
 /// A model that was pre-trained on the web, on the facts that it knows: LoRA of two ranks, full tuning, and full tuning that
-/// is held near the base, each at three rates.
+/// is held near the base, each at three rates, LoRA's ten times
+/// the others' as its best rates are.
 pub(super) fn pretrained() -> Preset {
-    let run = |full: f32| {
+    let run = |[rate, full]: [f32; 2]| {
         let lora = |r: u32| {
             let spec = LoraSpec { rank: r, alpha: 2.0 * r as f32, ..LoraSpec::default() };
             let (id, label) = (format!("lora-{r}"), format!("LoRA r {r}"));
-            ArmSpec { id, label, method: Method::Lora(spec), ..ArmSpec::lora(10.0 * full) }
+            ArmSpec { id, label, method: Method::Lora(spec), ..ArmSpec::lora(rate) }
         };
         let regularisers = Regularisers { kl_to_base: 0.3, ..Regularisers::default() };
         let near = ArmSpec {
@@ -38,7 +39,7 @@ pub(super) fn pretrained() -> Preset {
         condition(RICH, Some(Fairness::SameRate), settings)
     };
     Preset {
-        conditions: [2e-5, 1e-4, 5e-4].map(run).into(),
+        conditions: [[2e-4, 2e-5], [1e-3, 1e-4], [5e-3, 5e-4]].map(run).into(),
         is_sweep: true,
         seeds: vec![1, 2],
         ..preset(
