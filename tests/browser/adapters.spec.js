@@ -1,8 +1,8 @@
 // What an arm has learned leaves the page as a zip and comes back as an arm; what is no adapter is refused.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { openZip, writeZip } from "../../www/js/models/zip.js";
-import { expect, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { ask as askArms, downloaded, expect, exportRecord as record, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const SMALL = { steps: 2, batch: 4, max_len: 48, measure_every: 2, probes: 24, asked: 2, shift_prompts: 2, answer_len: 16, examples: 8 };
 const ARMS = ["lora r=4 alpha=6 lr=0.02 warmup=0 targets=q_proj,v_proj,down_proj", "full lr=0.001 warmup=0"];
@@ -24,15 +24,6 @@ function leave(engine, files) {
 const play = (page) => page.getByRole("button", { name: "Play", exact: true }).click();
 const done = (page) => expect(page.locator("html")).toHaveAttribute("data-run", "done", { timeout: 300_000 });
 
-async function downloaded(page, selector) {
-  const [download] = await Promise.all([page.waitForEvent("download"), page.locator(selector).click()]);
-  return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
-}
-
-async function record(page) {
-  return JSON.parse((await downloaded(page, "#export-json")).bytes.toString("utf8"));
-}
-
 /** The files of an arm's zip by name. */
 async function saved(page, arm) {
   const { name, bytes } = await downloaded(page, `[data-save="${arm}"]`);
@@ -48,6 +39,7 @@ const measure = ({ events }, arm) => events.filter((event) => event.type === "me
 const said = ({ heldout_loss, shift, cells, logprobs, wrong }) => ({ heldout_loss, shift, cells, logprobs, wrong });
 
 async function choose(page, files) {
+  await openDrawer(page, "models");
   await page.locator("#adapter-files").setInputFiles(files);
 }
 
@@ -77,20 +69,20 @@ test("an adapter leaves as a zip and comes back as an arm", async ({ page, site 
   leave(engine, { "lora.zip": bytes, "full.zip": model.bytes, "run.json": JSON.stringify(run) });
 
   // Both ways in: the zip, and what the arm has come to, without a file.
-  await page.locator("#adapters > summary").click();
   await choose(page, [{ name, mimeType: "application/zip", buffer: bytes }]);
   const held = page.locator("#adapters-list li");
   await expect(held).toContainText("LoRA of rank 4, alpha 6, on q_proj, v_proj, down_proj");
   await page.getByRole("button", { name: "Keep LoRA as it is now" }).click();
   await expect(held).toHaveCount(2);
-  // By key: the control bar may come to lie over a button when arms are added above.
-  await page.getByRole("button", { name: "Add lora-seed1-step2 as an arm" }).press("Enter");
-  await page.getByRole("button", { name: "Add lora-2 as an arm" }).press("Enter");
+  await page.getByRole("button", { name: "Add lora-seed1-step2 as an arm" }).click();
+  await page.getByRole("button", { name: "Add lora-2 as an arm" }).click();
+  await openDrawer(page, "setup");
   await expect(page.locator('[data-arm-card="lora-2"] [data-setting="r"]')).toBeDisabled();
   await expect(page.locator('[data-arm-card="lora-2"] [data-setting="start"]')).toHaveValue("lora-2");
   await page.locator("#set-steps").fill("0");
   await page.locator("#set-steps").press("Enter");
   await screenshots(page, testInfo, "adapters");
+  await openDrawer(page, "");
   await play(page);
   await expect(page.locator('canvas[data-wall="lora-2"]')).toHaveAttribute("data-counts", /k\d+/, { timeout: 300_000 });
   await done(page);
@@ -118,8 +110,7 @@ test("an adapter leaves as a zip and comes back as an arm", async ({ page, site 
 
 /** The base's and the arm's answer to a question. */
 async function ask(page, question) {
-  await page.locator("#ask-question").fill(question);
-  await page.locator("#ask-form button").click();
+  await askArms(page, question);
   const answers = ["base", "lora"].map((arm) => page.locator(`[data-answer="${arm}"] .answer`));
   for (const answer of answers) await expect(answer).toContainText("token", { timeout: 300_000 });
   return Promise.all(answers.map((answer) => answer.locator(".tokens").innerText()));
@@ -137,7 +128,9 @@ test("strength changes answers and wall at once, and leaves the arm as it is", a
   expect(tuned).not.toBe(base);
   const title = page.locator('[data-wall-of="lora"] h3');
   const strength = async (value, text) => {
+    await openDrawer(page, "weights");
     await page.locator("#strength-0").fill(value);
+    await openDrawer(page, "");
     await expect(title).toHaveText(text, { timeout: 300_000 });
     const { events } = await record(page);
     return events.filter(({ type }) => type === "strength").at(-1);
@@ -150,7 +143,9 @@ test("strength changes answers and wall at once, and leaves the arm as it is", a
   expect([none.kl, none.unshifted, none.measure.shift.kl]).toEqual([0, 1, 0]);
   expect(none.measure.cells).toMatch(/^k+$/);
   expect(await ask(page, question)).toEqual([base, base]);
+  await openDrawer(page, "weights");
   await page.getByRole("button", { name: "Switch on" }).click();
+  await openDrawer(page, "");
   await expect(title).toHaveText("LoRA", { timeout: 300_000 });
   expect(await ask(page, question)).toEqual([base, tuned]);
   const whole = (await record(page)).events.filter(({ type }) => type === "strength").at(-1);
@@ -162,7 +157,6 @@ test("what is no adapter of this model is refused, and the stage stays @plain", 
   await play(page);
   await done(page);
   const { bytes, files } = await saved(page, "lora");
-  await page.locator("#adapters > summary").click();
   const alert = page.locator("#alerts .alert");
   const refuse = async (chosen, ...texts) => {
     await choose(page, chosen);
@@ -185,7 +179,6 @@ test("what is no adapter of this model is refused, and the stage stays @plain", 
   await refuse([file("bomb.zip", Buffer.from(await bomb.arrayBuffer()))], "bomb.zip/adapter_model.safetensors has 40.0 MB", "at most");
   await expect(page.locator("#adapters-list li")).toHaveCount(0);
   // The arm is still there and answers.
-  await page.locator("#ask-question").fill("What is the capital of Kenya?");
-  await page.locator("#ask-form button").click();
+  await askArms(page, "What is the capital of Kenya?");
   await expect(page.locator('[data-answer="lora"] .answer')).toContainText("token", { timeout: 120_000 });
 });

@@ -1,5 +1,5 @@
 // Arms as a list: a visitor adds, copies, names, mutes and removes them, and the link and the run follow.
-import { expect, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { expect, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const card = (page, id) => page.locator(`[data-arm-card="${id}"]`);
 const hash = (page) => new URL(page.url()).hash;
@@ -10,6 +10,7 @@ test("arms are added, copied, named, muted and removed @plain", async ({ page, s
   const cards = page.locator("[data-arm-card]");
   const add = page.locator('[data-add-arm="full"]');
   await expect(cards).toHaveCount(2);
+  await openDrawer(page, "setup");
 
   await add.click();
   await expect(cards).toHaveCount(3);
@@ -52,9 +53,12 @@ test("six arms train, and each is drawn @plain", async ({ page, site }, testInfo
   await waitForEngine(page);
   await page.getByRole("button", { name: "Play", exact: true }).click();
   await expect(page.locator("html")).toHaveAttribute("data-run", "done", { timeout: 170_000 });
-  for (const part of ["canvas[data-wall]", "[data-shift]", "[data-weights]"]) {
+  for (const part of ["canvas[data-wall]", "[data-shift]"]) {
     await expect(page.locator(`${part}:visible`), part).toHaveCount(6);
   }
+  await openDrawer(page, "weights");
+  await expect(page.locator("[data-weights]:visible")).toHaveCount(6);
+  await openDrawer(page, "");
   await page.locator('[data-chip="lora-2"]').uncheck();
   await expect(page.locator("canvas[data-wall]:visible"), "a muted arm is not shown").toHaveCount(5);
   await page.locator('[data-chip="lora-2"]').check();

@@ -1,5 +1,5 @@
 // Data of one's own: recognised, searched, edited, undone; tokens counted; sets that ship; and the engine trains on them.
-import { expect, horizontalOverflow, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { expect, horizontalOverflow, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const SMALL = "steps=2&batch=2&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&arm=lora";
 const LONG = "a very long question about nothing in particular ".repeat(8);
@@ -16,11 +16,12 @@ const file = (name, text) => ({ name, mimeType: "text/plain", buffer: Buffer.fro
 const rows = (page) => page.locator("#instructions-table tbody tr");
 const field = (page, name) => page.getByRole("textbox", { name, exact: true });
 const act = (page, name) => page.getByRole("button", { name, exact: true });
+const turn = (page, name) => page.getByRole("group", { name: "Pages of the table" }).getByRole("button", { name });
 
 async function openEditor(page, site, hash = SMALL) {
   await openPage(page, site, `#v=2&${hash}`);
   await waitForEngine(page);
-  await page.locator("#instructions > summary").click();
+  await openDrawer(page, "data");
   await expect(rows(page)).toHaveCount(50);
 }
 
@@ -192,10 +193,10 @@ test("ten thousand rows stay smooth @plain", async ({ page, site }) => {
   ).join("\n");
   await page.locator("#instructions-file").setInputFiles(file("many.jsonl", many));
   await expect(page.locator("#instructions-shown")).toHaveText("Rows 1 to 50 of 10,000");
-  await act(page, "Next").click();
+  await turn(page, "Next").click();
   await expect(page.locator("#instructions-shown")).toHaveText("Rows 51 to 100 of 10,000");
-  await act(page, "Previous").click();
-  await expect(act(page, "Next")).toBeFocused();
+  await turn(page, "Previous").click();
+  await expect(turn(page, "Next")).toBeFocused();
   await page.locator("#instructions-filter").fill("no such row");
   await expect(page.locator("#instructions-shown")).toHaveText("No row is found.");
   const slowest = await page.evaluate(async () => {

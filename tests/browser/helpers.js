@@ -1,5 +1,6 @@
 // What the specs share: the built page served under a sub-path, the errors it causes, screenshots.
 import { test as base, expect } from "@playwright/test";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { serveStatic } from "../../scripts/static-server.mjs";
 
@@ -80,4 +81,42 @@ export async function horizontalOverflow(page, width) {
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   await page.setViewportSize(before);
   return Math.max(0, overflow);
+}
+
+/** Opens a drawer; without a name closes the one that is open. */
+export async function openDrawer(page, name) {
+  const button = page.locator(name ? `#dock [data-open="${name}"]` : '#dock [aria-expanded="true"]');
+  if ((await button.count()) === 0 || (await button.getAttribute("aria-expanded")) === String(Boolean(name))) return;
+  await button.click();
+}
+
+/** Shows a chart on the stage. */
+export async function showFigure(page, name) {
+  await openDrawer(page, "");
+  await page.locator("#figure-choice").selectOption(name);
+}
+
+/** Shows what is said to "held-out" questions, to a "fact", or to what is asked: "ask". */
+export async function showSaid(page, what) {
+  await openDrawer(page, "");
+  await page.locator("#said-choice label", { hasText: what }).click();
+}
+
+/** Asks every arm. */
+export async function ask(page, question) {
+  await showSaid(page, "ask");
+  await page.locator("#ask-question").fill(question);
+  await page.locator("#ask-form").getByRole("button").first().click();
+}
+
+/** A file that a button of the drawer "Save, share" saves: its name and bytes. */
+export async function downloaded(page, selector) {
+  await openDrawer(page, "tools");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator(selector).click()]);
+  return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+}
+
+/** The record that the page holds, by its own export. */
+export async function exportRecord(page) {
+  return JSON.parse((await downloaded(page, "#export-json")).bytes.toString("utf8"));
 }

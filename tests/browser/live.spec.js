@@ -1,5 +1,5 @@
 // A visitor presses Play: the arms train on Atlas, for real, and everything the page shows is measured.
-import { expect, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { ask, expect, exportRecord, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const STEPS = 20;
 // Small enough for an adapter in software; the higher rate makes 20 steps show.
@@ -9,14 +9,6 @@ const SETTINGS = {
   examples: 16,
 };
 const ARMS = { lora: "lora lr=0.003", full: "full lr=0.0005", "full-2": "full lr=0.0005 kl=1 label=near" };
-
-/** The record the page holds, by its own export. */
-async function exportRecord(page) {
-  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#export-json").click()]);
-  const chunks = [];
-  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
-  return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-}
 
 async function trainArms(page, site, testInfo, engine) {
   const hash = new URLSearchParams({ v: "2", engine, ...SETTINGS });
@@ -58,13 +50,13 @@ for (const engine of ["webgpu", "cpu"]) {
   test(`Play trains three arms on Atlas, on ${engine}${engine === "webgpu" ? " @webgpu" : ""}`, async ({ page, site }, testInfo) => {
     test.setTimeout(1_800_000);
     check(await trainArms(page, site, testInfo, engine));
+    await openDrawer(page, "");
     for (const arm of Object.keys(ARMS)) {
       const wall = page.locator(`canvas[data-wall="${arm}"]`);
       await expect(wall).toHaveAttribute("data-counts", /k\d+/);
       await expect(page.locator(`[data-shift="${arm}"] .token`).first()).toBeVisible();
     }
-    await page.locator("#ask-question").fill("What is the capital of France?");
-    await page.locator("#ask-form").getByRole("button").first().click();
+    await ask(page, "What is the capital of France?");
     await expect(page.locator('[data-answer="base"]')).toContainText("Paris", { timeout: 600_000 });
   });
 }

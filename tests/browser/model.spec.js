@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { ask, expect, exportRecord, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 // Atlas again, as if it were theirs.
@@ -15,7 +15,7 @@ async function open(page, site, engine, settings = SMALL_RUN, arms = ["lora lr=0
   for (const arm of arms) hash.append("arm", arm);
   await openPage(page, site, `#${hash}`);
   expect(await waitForEngine(page)).toBe(engine);
-  await page.locator("#model > summary").click();
+  await openDrawer(page, "models");
 }
 
 const status = (page) => page.locator("#model-status");
@@ -31,9 +31,7 @@ async function load(page, way, title) {
 async function train(page, timeout) {
   await page.getByRole("button", { name: "Play", exact: true }).click();
   await expect(page.locator("html")).toHaveAttribute("data-run", "done", { timeout });
-  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#export-json").click()]);
-  const record = JSON.parse(readFileSync(await download.path(), "utf8"));
-  return record.events.filter(({ type }) => type === "step").map(({ loss }) => loss);
+  return (await exportRecord(page)).events.filter(({ type }) => type === "step").map(({ loss }) => loss);
 }
 
 test("a model's folder is inspected, loaded and trained", async ({ page, site }, testInfo) => {
@@ -170,8 +168,7 @@ test("SmolLM2-135M answers as in transformers, and trains, on the CPU engine @pl
   console.log(`SmolLM2 on the CPU engine: losses ${losses.join(", ")}`);
   expect(losses.at(-1)).toBeLessThan(losses[0]);
   for (const { question, answer } of JSON.parse(readFileSync(`${repository}tests/fixtures/smollm2.json`, "utf8"))) {
-    await page.locator("#ask-question").fill(question);
-    await page.locator("#ask-form button").click();
+    await ask(page, question);
     const base = page.locator("[data-answer=base] .answer");
     await expect(base).toContainText(answer.slice(0, 40), { timeout: 300_000 });
   }

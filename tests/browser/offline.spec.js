@@ -1,7 +1,7 @@
 // Once opened with a network, the page opens and trains without one.
 import { fileURLToPath } from "node:url";
 import { serveStatic } from "../../scripts/static-server.mjs";
-import { expect, openPage, test, waitForEngine } from "./helpers.js";
+import { expect, openDrawer, openPage, test, waitForEngine } from "./helpers.js";
 
 test.use({ serviceWorkers: "allow" });
 
@@ -17,7 +17,7 @@ test("opens and trains without a network @plain", async ({ page, errors }) => {
   await openPage(page, site, "#v=2&steps=2&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4");
   await page.reload(); // an address that differs by its hash alone would not be loaded again
   expect(await waitForEngine(page)).toBe("cpu");
-  await page.locator("#instructions > summary").click();
+  await openDrawer(page, "data");
   const csv = { name: "tips.csv", mimeType: "text/csv", buffer: Buffer.from("prompt,completion\na,b\n") };
   await page.locator("#instructions-file").setInputFiles(csv); // its reader comes with the first such file
   await expect(page.locator("#instructions-read")).toContainText("CSV, prompt and completion form: 1 row.");

@@ -1,5 +1,5 @@
 // The page as a whole: it loads, finds something to compute with, and fits a narrow window.
-import { expect, horizontalOverflow, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { expect, horizontalOverflow, openDrawer, openPage, screenshots, showFigure, test, waitForEngine } from "./helpers.js";
 
 test("loads without errors and chooses an engine", async ({ page, site }, testInfo) => {
   await openPage(page, site);
@@ -15,7 +15,7 @@ for (const tag of ["en-US@posix", "", undefined]) {
     }, tag);
     await openPage(page, site);
     await waitForEngine(page);
-    await expect(page.locator('[data-figure="loss"] canvas').first()).toBeVisible();
+    await expect(page.locator('[data-figure="recall"] canvas').first()).toBeVisible();
   });
 }
 
@@ -28,6 +28,7 @@ test("fits a window of 360 pixels", async ({ page, site }) => {
 test("a recorded finding shows its comparisons, and the switch filters them", async ({ page, site }, testInfo) => {
   await openPage(page, site);
   await waitForEngine(page);
+  await openDrawer(page, "findings");
   await expect(page.locator("#finding-cards > li")).toHaveCount(7);
   await page.getByRole("button", { name: /Show recorded\s+F1/ }).click();
   await expect(page.locator("#summary-source")).toHaveText("recorded");
@@ -53,12 +54,13 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
   }
   expect(new Set(shown).size, "each way has sentences of its own").toBe(shown.length);
   for (const name of ["trade-off", "drift"]) {
+    await showFigure(page, name);
     const figure = page.locator(`[data-figure="${name}"]`);
-    await figure.scrollIntoViewIfNeeded(); // what is off screen is drawn later
     await expect(figure.locator("svg path:has(title)").nth(1), "the arms' marks").toBeVisible();
     await figure.locator("summary").click();
     await expect(figure.locator("tbody tr").first()).toBeVisible();
   }
+  await openDrawer(page, "findings");
   expect(await horizontalOverflow(page, 360)).toBe(0);
   await screenshots(page, testInfo, "finding");
 });
@@ -66,11 +68,12 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
 test("while something trains a view gets higher and not lower, unless a reader folds it up", async ({ page, site }) => {
   await openPage(page, site);
   await waitForEngine(page);
+  await openDrawer(page, "about");
   const heights = await page.evaluate(async () => {
     const { addView, setBusy } = await import(new URL("js/ui/frame.js", document.baseURI).href);
     const view = document.createElement("figure");
     view.innerHTML = "<div></div><details open><summary>more</summary><p>words</p></details>";
-    document.querySelector("main").append(view);
+    document.querySelector("#about").append(view);
     addView(view, () => {});
     const resized = async (height) => {
       view.firstChild.style.height = `${height}px`;
@@ -95,12 +98,14 @@ test("while something trains a view gets higher and not lower, unless a reader f
 
 test("a link can leave out parts of the page, and its reader can bring them back @plain", async ({ page, site }, testInfo) => {
   await openPage(page, site, "#v=1&rank=4&hide=setup,walls");
-  for (const part of ["#setup", "#walls"]) await expect(page.locator(part)).toBeHidden();
+  const parts = ['#dock [data-open="setup"]', "#walls"];
+  for (const part of parts) await expect(page.locator(part)).toBeHidden();
   await expect(page.locator("#figures")).toBeVisible();
   await screenshots(page, testInfo, "hidden-parts");
   await page.getByRole("button", { name: "Show all of it" }).click();
-  for (const part of ["#setup", "#walls"]) await expect(page.locator(part)).toBeVisible();
+  for (const part of parts) await expect(page.locator(part)).toBeVisible();
   expect(new URL(page.url()).hash).toBe("#v=2&arm=lora+r=4&arm=full");
+  await openDrawer(page, "tools");
   await page.getByText("Show a class only some parts").click();
   await page.getByRole("checkbox", { name: "Ask them all" }).uncheck();
   await expect(page.locator("#ask")).toBeHidden();

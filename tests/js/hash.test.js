@@ -5,7 +5,7 @@ import { RUN_FIELDS } from "../../www/js/contract/data.js";
 import { readHash, writeHash } from "../../www/js/state/hash.js";
 import { defaults, differences, readField } from "../../www/js/state/settings.js";
 
-const link = (changes) => ({ settings: defaults(), muted: [], backend: "auto", hidden: [], set: "", ignored: [], ...changes });
+const link = (changes) => ({ settings: defaults(), muted: [], backend: "auto", hidden: [], set: "", lesson: 0, ignored: [], ...changes });
 
 test("only what differs is written, and it is read back", () => {
   assert.equal(writeHash(defaults()), "");
@@ -29,6 +29,13 @@ test("a link names a set that ships", () => {
   assert.equal(writeHash(defaults(), { set: "contradictions" }), "#v=2&set=contradictions");
   assert.deepEqual(readHash("#v=2&set=contradictions"), link({ set: "contradictions" }));
   assert.deepEqual(readHash("#v=2&set=own"), link({ ignored: ["set"] }));
+});
+
+test("a link names a step of the lesson", () => {
+  assert.equal(writeHash(defaults(), { lesson: 3 }), "#lesson=3");
+  assert.deepEqual(readHash("#lesson=3"), link({ lesson: 3 }));
+  assert.deepEqual(readHash("#v=2&batch=8&lesson=12").lesson, 12);
+  for (const step of ["0", "-1", "1e3", "x", ""]) assert.deepEqual(readHash(`#lesson=${step}`).ignored, ["lesson"]);
 });
 
 test("the swaps of a check are not in the address", () => {

@@ -2,7 +2,8 @@
 import "./ui/locale.js"; // first: see there
 import { keepOffline } from "./engine/offline.js";
 import { Page } from "./page.js";
-import { readHash } from "./state/hash.js";
+import { Cursor } from "./state/cursor.js";
+import { Runs } from "./state/runs.js";
 import { find, findAll, setText, update } from "./ui/dom.js";
 import { addView, invalidate } from "./ui/frame.js";
 import { listenToKeys } from "./ui/keyboard.js";
@@ -13,13 +14,15 @@ import { makeControlBar } from "./views/control-bar.js";
 import { enableFileTools, makeFileTools } from "./views/files.js";
 import { makeFindings } from "./views/findings.js";
 import { makeKlBars } from "./views/kl-bars.js";
-import { LessonView } from "./views/lesson.js";
 import { makeArmTable } from "./views/machine.js";
-import { openRecorded, showFinding, showRecorded } from "./views/recorded.js";
+import { showFinding, showRecorded } from "./views/recorded.js";
+import { makePictures } from "./views/pictures.js";
 import { makeRows } from "./views/rows.js";
 import { makeShiftClasses } from "./views/shift-classes.js";
 import { ShiftTextView } from "./views/shift-text.js";
-import { recallSentence } from "./views/status.js";
+import { headline } from "./views/status.js";
+import { makeRuns } from "./views/runs.js";
+import { makeStrips } from "./views/strips.js";
 import { makeSummary } from "./views/summary.js";
 import { makeTradeOff } from "./views/trade-off.js";
 import { Walls } from "./views/walls.js";
@@ -40,14 +43,7 @@ function drawControls(/** @type {() => void} */ drawBar) {
   page.adapters.enable(control.mode === "live" && control.isLive);
   page.prediction.draw();
   enableFileTools(store, control);
-  setText(find("#headline"), headline());
-}
-
-/** The result in one sentence, for the run that is shown. */
-function headline() {
-  if (!store.run) return "";
-  const kinds = { none: "", recorded: "Recorded run", live: "This run", imported: "Imported run" };
-  return `${kinds[store.source.kind]}, seed ${store.run.settings.seed}. ${recallSentence(store)}`;
+  setText(find("#headline"), headline(store));
 }
 
 function makeViews() {
@@ -58,7 +54,9 @@ function makeViews() {
     { key: () => [control.canCheck], button: (arm) => checkButton(control, arm) },
     () => page.stage.show({ said: "fact" }),
   );
-  new ShiftTextView(store);
+  const cursor = new Cursor(invalidate);
+  new ShiftTextView(store, cursor);
+  makeStrips(store, cursor, () => page.stage.show({ said: "question" }));
   makeKlBars(store);
   makeShiftClasses(store);
   makeWeights(store);
@@ -68,25 +66,15 @@ function makeViews() {
     showRecorded: (name) => showFinding(store, control, name),
     run: (preset, seeds) => page.runFinding(preset, seeds),
   });
+  makeRuns(new Runs(store), control);
   makeArmTable(store, () => page.parameters);
+  makePictures(store, page.drawers);
   makeFileTools(store, {
     onImport: () => control.leave(),
     hash: () => page.hash(),
     post: (command) => page.engine.post(command),
   });
-  page.lesson = new LessonView(
-    {
-      store,
-      control,
-      stage: page.stage,
-      drawers: page.drawers,
-      walls,
-      open: (record) => openRecorded(store, control, record),
-      settings: (link) => page.takeLink(`#v=2&${link}`),
-      changed: () => page.settingsChanged(),
-    },
-    readHash(location.hash).lesson,
-  );
+  page.makeLesson(walls);
   const drawBar = makeControlBar(store, control, page.form);
   const drawNothing = () => {}; // it is all words
   addView(find("#bar"), drawNothing, () => drawControls(drawBar));
@@ -119,5 +107,4 @@ function listen() {
 makeViews();
 listen();
 showRecorded(store);
-page.lesson?.load(new URLSearchParams(location.search).get("lesson"));
 page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text)));

@@ -13,11 +13,13 @@ import { Ask } from "./views/ask.js";
 import { makeClassView } from "./views/class-view.js";
 import { Drawers } from "./views/drawers.js";
 import { InstructionsEditor } from "./views/instructions-editor.js";
+import { LessonView } from "./views/lesson.js";
 import { showEngine } from "./views/machine.js";
 import { ModelPicker } from "./views/model-picker.js";
 import { Prediction } from "./views/predict.js";
 import { MODEL_STAGE, hideProgress, showProgress, takeProgress } from "./views/progress.js";
 import { ArmFiles } from "./views/save-arm.js";
+import { openRecorded } from "./views/recorded.js";
 import { SettingsForm } from "./views/settings-form.js";
 import { Stage } from "./views/stage.js";
 import { Milestones, recallSentence } from "./views/status.js";
@@ -56,7 +58,7 @@ export class Page {
     this.stage = new Stage(() => {});
     this.classView = makeClassView(link.hidden, () => this.settingsChanged(), (names) => this.drawers.leaveOut(names));
     this.editor = new InstructionsEditor({ changed: () => this.instructionsChanged(), fetchText, post });
-    /** What a lesson shows; made once the views are there. @type {import("./views/lesson.js").LessonView | null} */
+    /** Made once the views are there. @type {LessonView | null} */
     this.lesson = null;
     /** The set of those that ship that is edited, "" for another. */
     this.set = link.set;
@@ -80,6 +82,17 @@ export class Page {
     this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
     this.store.mute(link.muted);
     this.reportIgnored(link.ignored);
+  }
+
+  /** The lesson, which acts on the views. */
+  makeLesson(/** @type {import("./views/walls.js").Walls} */ walls) {
+    const { store, control, stage, drawers } = this;
+    const open = (/** @type {string} */ record) => openRecorded(store, control, record);
+    const settings = (/** @type {string} */ link) => this.takeLink(`#v=2&${link}`);
+    const changed = () => this.settingsChanged();
+    const page = { store, control, stage, drawers, walls, open, settings, changed };
+    this.lesson = new LessonView(page, readHash(location.hash).lesson);
+    this.lesson.load(new URLSearchParams(location.search).get("lesson"));
   }
 
   /** @private */
@@ -256,17 +269,16 @@ export class Page {
     }
   }
 
-  /** Starts an experiment in the engine. */
+  /** Starts an experiment in the engine, with its own data whatever the visitor's is. */
   async runFinding(
     /** @type {import("./contract/types.js").PresetData} */ { name, title, data },
     /** @type {number} */ seeds,
   ) {
-    const wanted = this.plan();
-    if (!wanted) return this.refused();
     clearErrors("download");
     try {
-      const instructions = data ? await fetchText(data) : wanted.instructions;
-      this.control.experimentWith(name, seeds, { instructions, heldout: wanted.heldout });
+      if (!this.data) throw new Error("the data is not loaded yet");
+      const { instructions: usual, heldout } = this.data;
+      this.control.experimentWith(name, seeds, { instructions: data ? await fetchText(data) : usual, heldout });
       say(`The experiment starts: ${title}`);
     } catch (error) {
       showError("download", /** @type {Error} */ (error).message);

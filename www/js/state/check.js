@@ -74,6 +74,9 @@ class Checker {
       else if ("default" in property) value[name] = structuredClone(property.default);
       else if (schema.required?.includes(name)) this.check(property, undefined, `${path}.${name}`);
     }
+    if (schema.additionalProperties !== false) return;
+    const unknown = Object.keys(value).find((name) => !Object.hasOwn(schema.properties, name));
+    if (unknown) throw new RecordError(`${path}.${unknown} is no field of it; it has ${Object.keys(schema.properties).join(", ")}`);
   }
 
   /** What a value could be; an object's own kind or type decides whose errors are reported. @private @returns {void} */

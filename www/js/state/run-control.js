@@ -64,9 +64,10 @@ export class RunControl {
     return this.state === "preparing";
   }
 
-  /** Whether Play and Step train. An opened file is played back; Reset leaves it for a live run. */
+  /** Whether Play and Step train. An opened file, or an earlier run, is played back; Reset leaves it for a live run. */
   get usesEngine() {
-    return this.mode === "live" && (this.isLive || this.store.source.kind !== "imported");
+    const { kind } = this.store.source;
+    return this.mode === "live" && (this.isLive || (kind !== "imported" && kind !== "kept"));
   }
 
   setMode(/** @type {Mode} */ mode, engine = "") {
@@ -162,6 +163,11 @@ export class RunControl {
     return this.run.next ?? this.run.shown;
   }
 
+  /** Ends an experiment; the run that is shown stays. */
+  cancel() {
+    if (this.isExperimenting) this.leave();
+  }
+
   /** Whether an experiment goes on, or waits to. */
   get isExperimenting() {
     return this.experiment !== null && !this.experiment.isOver;
@@ -209,7 +215,7 @@ export class RunControl {
     this.playback.pause();
     this.store.pin(null);
     const plan = { settings: this.store.run?.settings ?? null, instructions, heldout };
-    this.run = begun(this.run, plan, "play", { name, label: "", done: 0, total: 0, isOver: false });
+    this.run = begun(this.run, plan, "play", { name, label: "", done: 0, total: 0, since: NaN, isOver: false });
   }
 
   /** Starts a run in the engine. @private */
@@ -232,7 +238,7 @@ export class RunControl {
     if (message.type === "state") this.takeState(message.state);
     if (message.type === "event") this.takeEvent(message.event);
     if (message.type === "experiment" && this.isExperimenting) {
-      this.run = advanced(this.run, message);
+      this.run = advanced(this.run, message, performance.now());
       this.hooks.changed();
     }
   }

@@ -4,8 +4,8 @@
  * @typedef {import("../contract/types.js").RunState} Phase
  * @typedef {{settings: import("./settings.js").Settings | null, instructions: string, heldout: string}} Plan
  *   what a run is made with
- * @typedef {{name: string, label: string, done: number, total: number, isOver: boolean}} Experiment
- *   `name`: the preset, or "check" for the counterfactual check of one arm
+ * @typedef {{name: string, label: string, done: number, total: number, since: number, isOver: boolean}} Experiment
+ *   `name`: the preset, or "check" for the counterfactual check of one arm; `since`: when its first run began, milliseconds
  * @typedef {{kind: "none"}} None  what is shown is no run of the engine
  * @typedef {{kind: "live", phase: Phase, wants: "play" | "pause", isConfirmed: boolean, shown: Plan | null,
  *   next: Plan | null, experiment: Experiment | null}} Live
@@ -50,9 +50,11 @@ export function arrived(/** @type {Run} */ run) {
 export function advanced(
   /** @type {Run} */ run,
   /** @type {{label: string, done: number, total: number}} */ { label, done, total },
+  /** @type {number} */ now,
 ) {
   if (run.kind === "none" || !run.experiment) return run;
-  return { ...run, experiment: { ...run.experiment, label, done, total, isOver: label === "" && done === total } };
+  const { since } = run.experiment;
+  return { ...run, experiment: { ...run.experiment, label, done, total, since: Number.isNaN(since) ? now : since, isOver: label === "" && done === total } };
 }
 
 /** The engine has failed; a run that is `isShown` stays on the page. @returns {Run} */

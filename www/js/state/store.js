@@ -13,7 +13,9 @@
  * @typedef {{steps: import("../contract/types.js").StepEvent[], tokens: number[], measures: Measure[],
  *   texts: ShiftText[], weights: WeightsEvent[], strengths: Strength[]}} ArmLog
  *   `tokens[i]`: response tokens up to and with `steps[i]`; weights and strengths as their events came
- * @typedef {{kind: "none" | "recorded" | "live" | "imported", engine: string, instructions: string | null}} Source
+ * @typedef {{label: string, place: number, log: ArmLog}} Overlay
+ * @typedef {{kind: "none" | "recorded" | "live" | "kept" | "imported", engine: string, instructions: string | null}} Source
+ *   `kept`: it trained here before
  */
 import { BASE } from "../contract/data.js";
 
@@ -36,7 +38,7 @@ function countUpTo(/** @type {{step: number}[]} */ entries, /** @type {number} *
  * @param {number} step
  * @returns {T | null}
  */
-function lastUpTo(entries, step) {
+export function lastUpTo(entries, step) {
   return entries[countUpTo(entries, step) - 1] ?? null;
 }
 
@@ -81,6 +83,8 @@ export class Store {
     this.listeners = new Set();
     /** Ids of arms that no view shows. @type {string[]} */
     this.muted = [];
+    /** Arms of other runs that charts show too. @type {Overlay[]} */
+    this.overlays = [];
   }
 
   clear() {
@@ -107,12 +111,25 @@ export class Store {
 
   /** Shows a whole record instead of the current run; one that only holds a summary leaves the run. */
   open(/** @type {import("../contract/types.js").RunRecord} */ record, /** @type {"recorded" | "imported"} */ kind) {
-    if (record.events.some((event) => event.type === "run")) {
-      this.clear();
-      this.source = { kind, engine: record.engine, instructions: record.instructions ?? null };
-    }
-    for (const event of record.events) this.take(event, record.engine, kind);
+    const source = { kind, engine: record.engine, instructions: record.instructions ?? null };
+    const hasRun = record.events.some((event) => event.type === "run");
+    this.show(record.events, hasRun ? source : this.source, source);
+  }
+
+  /** Shows the events of a run, or of a summary that comes `from` elsewhere. */
+  show(/** @type {RunEvent[]} */ events, /** @type {Source} */ source, from = source) {
+    this.source = source;
+    for (const event of [...events]) this.take(event, from.engine, from.kind);
     this.version += 1;
+    this.changed();
+  }
+
+  /** Arms of other runs that charts show too. */
+  overlay(/** @type {Overlay[]} */ overlays) {
+    if (overlays.length === 0 && this.overlays.length === 0) return;
+    this.overlays = overlays;
+    this.version += 1;
+    this.measuredVersion += 1;
     this.changed();
   }
 
@@ -183,7 +200,8 @@ export class Store {
 
   /** Where charts end, from a run's first step on. */
   get lastStep() {
-    return Math.max(1, this.newest, this.run?.settings.steps ?? 0);
+    const others = this.overlays.map(({ log }) => log.steps.at(-1)?.step ?? 0);
+    return Math.max(1, this.newest, this.run?.settings.steps ?? 0, ...others);
   }
 
   get isFollowing() {

@@ -58,6 +58,14 @@ export function bytes(/** @type {unknown} */ value) {
 /** @type {Record<string, string>} */
 const LONGER = { number: "atomic number", year: "discovery year" };
 
+/** Roughly: "40 s", "12 min", "2.5 h". */
+export function duration(/** @type {unknown} */ seconds) {
+  if (!isNumber(seconds)) return NONE;
+  if (seconds < 90) return `${count(Math.max(1, seconds))}\u00a0s`;
+  if (seconds < 5400) return `${count(seconds / 60)}\u00a0min`;
+  return `${fixed(seconds / 3600, 1)}\u00a0h`;
+}
+
 /** A relation as a reader names it: "calling_code" -> "calling code". */
 export function words(/** @type {string} */ name) {
   return Object.hasOwn(LONGER, name) ? LONGER[name] : name.replaceAll("_", " ");

@@ -40,7 +40,7 @@ export function makeControlBar(store, control, form) {
     const disabled = isOver || control.isBusy || control.isExperimenting;
     for (const name of ["#step", "#step-ten"]) update(find(name), { disabled });
     setAttributes(find("#slow"), { "aria-pressed": String(control.isSlow) });
-    drawChips(form);
+    drawChips(form, control);
     drawSlider(store, slider);
     drawCounters(store);
     drawSource(store, control);
@@ -48,7 +48,7 @@ export function makeControlBar(store, control, form) {
 }
 
 /** A chip for each arm of the next run; one that is off is muted. */
-function drawChips(/** @type {SettingsForm} */ form) {
+function drawChips(/** @type {SettingsForm} */ form, /** @type {RunControl} */ control) {
   const host = find("#arm-chips");
   const { arms } = form.settings;
   const key = JSON.stringify(arms.map(({ id, label }) => [id, label]));
@@ -57,14 +57,30 @@ function drawChips(/** @type {SettingsForm} */ form) {
     host.replaceChildren(
       ...arms.map(({ id, label }, place) => {
         const box = el("input", { type: "checkbox", value: id, "data-chip": id, onchange: () => form.toggleMuted(id) });
-        return el("label", { class: `chip ${armClass(place)}` }, box, swatch(armLine(place, "")), label);
+        const step = el(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            "aria-label": `One update of ${label} alone`,
+            title: `One update of ${label} alone`,
+            onclick: () => control.step(1, id),
+          },
+          "+1",
+        );
+        const chip = el("label", {}, box, swatch(armLine(place, "")), label);
+        return el("span", { class: `chip ${armClass(place)}` }, chip, step);
       }),
     );
   }
   const isOnly = arms.length - form.muted.length === 1;
+  const isReady = control.usesEngine && !control.isRunning && !control.isBusy && !control.isExperimenting;
+  const trained = control.isLive ? control.running?.settings?.arms : arms;
   arms.forEach(({ id }, place) => {
     const isOn = !form.muted.includes(id);
     update(find("input", host.children[place]), { checked: isOn, disabled: isOn && isOnly });
+    const isThere = trained?.some((arm) => arm.id === id) ?? false;
+    update(find("button", host.children[place]), { disabled: !isReady || !isThere || control.state === "done" });
   });
 }
 
@@ -103,9 +119,9 @@ function drawSource(/** @type {Store} */ store, /** @type {RunControl} */ contro
   const badge = find("#source");
   update(badge.dataset, { source: kind === "live" && control.mode !== "live" ? "stopped" : kind });
   const live = control.mode === "live" ? "live" : "your run";
-  const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", live }[kind];
+  const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", kept: "earlier run", live }[kind];
   setText(badge, text);
-  update(badge, { title: kind === "live" ? "Trains in this browser now" : `Recorded on: ${engine}` });
+  update(badge, { title: kind === "live" ? "Trains in this browser now" : kind === "kept" ? "Trained in this browser" : `Recorded on: ${engine}` });
   setText(find("#mode"), MODE_TEXT[control.mode] || engineName());
 }
 

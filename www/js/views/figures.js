@@ -16,7 +16,7 @@
  *   share: (measure: Measure | null) => number}} RecallFigure
  */
 import { Columns } from "../state/columns.js";
-import { Store } from "../state/store.js";
+import { Store, lastUpTo } from "../state/store.js";
 import { armLine, baseLine, batchLine } from "../ui/arm-style.js";
 import { count, fixed, nats, percent, rate } from "../ui/format.js";
 
@@ -35,19 +35,29 @@ function percentNow(/** @type {number | null | undefined} */ value) {
  * @param {number} level
  */
 function measured(store, pick, level) {
-  const columns = new Columns(store.armNames.length, [0, store.lastStep]);
-  store.armNames.forEach((arm, i) => columns.extend(i, store.log(arm).measures, pick));
+  const { overlays, armNames: arms } = store;
+  const columns = new Columns(arms.length + overlays.length, [0, store.lastStep]);
+  arms.forEach((arm, i) => columns.extend(i, store.log(arm).measures, pick));
+  overlays.forEach(({ log }, i) => columns.extend(arms.length + i, log.measures, pick));
   const { x, values } = columns;
   /** @type {Line[]} */
-  const lines = store.armNames.map((arm) => ({
+  const lines = arms.map((arm) => ({
     ...armLine(store.placeOf(arm), store.label(arm)),
     now: pick(store.measure(arm)),
   }));
+  for (const { label, place, log } of overlays) {
+    lines.push({ ...overlayLine(place, label), now: pick(lastUpTo(log.measures, store.step)) });
+  }
   if (Number.isFinite(level)) {
     lines.push({ ...baseLine, now: level });
     values.push(x.map(() => level));
   }
   return { lines, x, values };
+}
+
+/** An arm of another run: thinner, without marks. @returns {Line} */
+function overlayLine(/** @type {number} */ place, /** @type {string} */ label) {
+  return { ...armLine(place, label), marker: undefined, width: 1.25, alpha: 0.75 };
 }
 
 const plain = (/** @type {number} */ value) => String(Number(value.toPrecision(3)));
@@ -62,15 +72,17 @@ const lossColumns = new WeakMap();
 function extendLosses(/** @type {Store} */ store, /** @type {number | undefined} */ level) {
   const arms = store.armNames.map((arm) => store.log(arm));
   const ends = [0, store.lastStep].map((step) => ({ step }));
-  const shown = store.armNames.join();
+  const shown = JSON.stringify([store.armNames, store.overlays.map(({ label }) => label)]);
   const known = store.run && lossColumns.get(store.run);
-  const columns = known?.shown === shown ? known.columns : new Columns(2 * arms.length + 1, [0, store.lastStep]);
+  const own = 2 * arms.length + 1;
+  const columns = known?.shown === shown ? known.columns : new Columns(own + store.overlays.length, [0, store.lastStep]);
   if (store.run) lossColumns.set(store.run, { shown, columns });
   arms.forEach((log, i) => {
     columns.extend(i, log.steps, (entry) => entry.loss);
     columns.extend(arms.length + i, log.measures, (entry) => entry.heldout_loss);
   });
   if (Number.isFinite(level)) columns.extend(2 * arms.length, ends, () => level);
+  store.overlays.forEach(({ log }, i) => columns.extend(own + i, log.measures, (entry) => entry.heldout_loss));
   return columns;
 }
 
@@ -92,6 +104,10 @@ const loss = {
         now: store.measure(arm)?.heldout_loss,
       })),
       { ...baseLine, label: "Base, held-out", now: level },
+      ...store.overlays.map(({ label, place, log }) => ({
+        ...overlayLine(place, `${label}, held-out`),
+        now: lastUpTo(log.measures, store.step)?.heldout_loss,
+      })),
     ];
     return { lines, x, values };
   },

@@ -1,4 +1,5 @@
 /** The cards of the experiments: show what was recorded, or run it here; and how far a running one is. */
+import { say } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { PRESETS } from "../contract/data.js";
 import { MOST_SEEDS, experimentNote } from "./findings-list.js";
@@ -18,6 +19,11 @@ import { addView } from "../ui/frame.js";
 export function makeFindings(store, control, hooks) {
   const cards = PRESETS.map((finding) => makeCard(finding, hooks));
   find("#finding-cards").append(...cards.map(({ card }) => card));
+  const cancel = find("#finding-cancel");
+  cancel.addEventListener("click", () => {
+    control.cancel();
+    say("The experiment was cancelled; its runs so far are in the table.");
+  });
   addView(
     find("#finding-cards"),
     () => {},
@@ -36,8 +42,9 @@ export function makeFindings(store, control, hooks) {
       for (const host of findAll("[data-experiment]")) {
         update(host, { hidden: note === "" });
         const isAlone = host.dataset.experiment === "short";
-        setText(host, isAlone ? note : `${note}. Its figures come here when all runs are done; Reset ends it.`);
+        setText(host, isAlone ? note : `${note}. Its figures come here when all runs are done.`);
       }
+      update(cancel, { hidden: note === "" });
     },
   );
 }

@@ -162,12 +162,12 @@ function drawMarkers(
   const known = [];
   for (let i = first; i <= last; i += 1) if (values[i] !== null && values[i] !== undefined) known.push(i);
   const every = Math.ceil(known.length / MOST_MARKERS);
-  const size = 3.5 * devicePixelRatio;
+  const size = 3.5 * uPlot.pxRatio;
   const { ctx } = plot;
   ctx.save();
   ctx.fillStyle = color("paper");
   ctx.strokeStyle = color(line.color);
-  ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.lineWidth = 2 * uPlot.pxRatio;
   ctx.setLineDash([]);
   const outline = new Path2D(markerPath(line.marker ?? "circle", size));
   for (const i of known.filter((_, n) => n % every === 0)) {

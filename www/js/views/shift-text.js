@@ -1,30 +1,31 @@
 /** One held-out question answered by every arm, token by token, and the two distributions at a chosen token. */
 import { el, find, setText, update } from "../ui/dom.js";
 import { NOT_MEASURED, count, nats, plural, probability } from "../ui/format.js";
-import { addView, invalidate } from "../ui/frame.js";
+import { mostShifted } from "../state/cursor.js";
+import { say } from "../ui/alerts.js";
+import { addView } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { classOf, markToken, tokenRow, topTable, visible } from "./tokens.js";
 
 /** @typedef {import("../contract/types.js").ShiftText} ShiftText */
 
 export class ShiftTextView {
-  constructor(/** @type {import("../state/store.js").Store} */ store) {
+  /**
+   * @param {import("../state/store.js").Store} store
+   * @param {import("../state/cursor.js").Cursor} cursor
+   */
+  constructor(store, cursor) {
     this.store = store;
+    this.cursor = cursor;
     this.section = find("#shift");
     this.select = find("#shift-question");
-    this.question = "";
     /** The questions as drawn. */
     this.key = "";
     this.slots = makeSlots("[data-shift]", this.section);
-    /** Chosen token of the arm at each place. @type {number[]} */
-    this.chosen = this.slots.map(() => -1);
-    /** The answers as drawn, by place. @type {(ShiftText | null)[]} */
+    /** The answers as drawn, and the tokens that are chosen in them, by place. @type {{text: ShiftText | null, token: number}[]} */
     this.drawn = [];
-    this.select.addEventListener("change", () => {
-      this.question = this.select.value;
-      this.chosen.fill(-1);
-      invalidate();
-    });
+    this.select.addEventListener("change", () => cursor.ask(this.select.value));
+    find("#most-shifted").addEventListener("click", () => this.showMostShifted());
     addView(
       this.section,
       () => this.drawQuestions(),
@@ -44,20 +45,29 @@ export class ShiftTextView {
       setText(find(".arm-title", slot), this.store.dosedLabel(arm));
     });
     const key = JSON.stringify(questions);
-    if (this.key === key) return;
+    if (!questions.includes(this.cursor.question)) this.cursor.ask(questions[0] ?? "");
+    if (this.key !== key) this.select.replaceChildren(...questions.map((question) => el("option", { value: question }, question)));
     this.key = key;
-    if (!questions.includes(this.question)) this.question = questions[0] ?? "";
-    this.select.replaceChildren(
-      ...questions.map((question) => el("option", { value: question, selected: question === this.question }, question)),
-    );
+    update(this.select, { value: this.cursor.question });
+  }
+
+  /** @private */
+  showMostShifted() {
+    const question = mostShifted(this.store);
+    if (!question) return say("No token of these answers is shifted.");
+    this.cursor.ask(question);
+    say(`The most shifted answer: ${question}`);
   }
 
   /** @private */
   drawArm(/** @type {HTMLElement} */ host, /** @type {number} */ place) {
     const arm = this.store.armAt(place);
-    const text = arm === null ? null : this.store.text(arm, this.question);
-    if (arm === null || this.drawn[place] === text) return;
-    this.drawn[place] = text;
+    if (arm === null) return;
+    const text = this.store.text(arm, this.cursor.question);
+    const last = this.drawn[place];
+    const token = this.cursor.token(arm) < (text?.tokens.length ?? 0) ? this.cursor.token(arm) : -1;
+    if (last && last.text === text && last.token === token) return;
+    this.drawn[place] = { text, token };
     const body = find(".answer", host);
     if (!text) {
       body.replaceChildren(el("p", { class: "soft" }, "No answer was recorded up to this step."));
@@ -65,32 +75,22 @@ export class ShiftTextView {
       return;
     }
     setText(find(".at", host), `after ${plural(text.step, "step")}`);
-    const hadFocus = body.contains(document.activeElement);
-    if (this.chosen[place] >= text.tokens.length) this.chosen[place] = -1;
-    const label = `${this.store.label(arm)}'s answer`;
-    const row = tokenRow(text.tokens, this.chosen[place], label, (i) => this.choose(place, i));
-    body.replaceChildren(row);
-    if (hadFocus) find('[tabindex="0"]', body).focus();
-    this.drawTops(place, text);
-  }
-
-  /** @private */
-  choose(/** @type {number} */ place, /** @type {number} */ index) {
-    this.chosen[place] = index;
-    markToken(find(".tokens", this.slots[place]), index);
-    this.drawTops(place, this.drawn[place]);
-  }
-
-  /** @private */
-  drawTops(/** @type {number} */ place, /** @type {ShiftText | null} */ text) {
-    const host = find(".tops", this.slots[place]);
-    const token = text?.tokens[this.chosen[place]];
-    if (!text || !token) {
-      host.replaceChildren(
-        el("p", { class: "soft" }, "Choose a token to compare the two distributions it was picked from."),
-      );
-      return;
+    if (last?.text === text) {
+      markToken(find(".tokens", host), token);
+    } else {
+      const hadFocus = body.contains(document.activeElement);
+      const label = `${this.store.label(arm)}'s answer`;
+      body.replaceChildren(tokenRow(text.tokens, token, label, (i) => this.cursor.choose(arm, i)));
+      if (hadFocus) find('[tabindex="0"]', body).focus();
     }
+    this.drawTops(place, text, token);
+  }
+
+  /** @private */
+  drawTops(/** @type {number} */ place, /** @type {ShiftText} */ text, /** @type {number} */ chosen) {
+    const host = find(".tops", this.slots[place]);
+    const token = text.tokens[chosen];
+    if (!token) return host.replaceChildren();
     const label = this.store.label(text.arm);
     const choice = token.rank === 1 ? "first choice" : `choice number ${count(token.rank)}`;
     host.replaceChildren(
@@ -113,7 +113,7 @@ export class ShiftTextView {
   /** @private */
   writeCaption() {
     const parts = this.store.armNames.map((arm) => {
-      const tokens = this.store.text(arm, this.question)?.tokens ?? [];
+      const tokens = this.store.text(arm, this.cursor.question)?.tokens ?? [];
       const shifted = tokens.filter((token) => token.rank > 3).length;
       return `${this.store.label(arm)} ${shifted} of ${tokens.length}`;
     });

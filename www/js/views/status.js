@@ -19,6 +19,13 @@ export function recallSentence(/** @type {Store} */ store, step = store.step) {
   return `After ${count(at)} steps ${sentences.join(", ")}.`;
 }
 
+/** The result in one sentence, for the run that is shown. */
+export function headline(/** @type {Store} */ store) {
+  if (!store.run) return "";
+  const kinds = { none: "", recorded: "Recorded run", live: "This run", kept: "Earlier run", imported: "Imported run" };
+  return `${kinds[store.source.kind]}, seed ${store.run.settings.seed}. ${recallSentence(store)}`;
+}
+
 /** Announces each quarter of a live run once every arm has been measured there. */
 export class Milestones {
   constructor(/** @type {Store} */ store) {

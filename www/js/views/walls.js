@@ -109,6 +109,7 @@ export class Walls {
   }
 
   choose(/** @type {number} */ fact) {
+    this.run = this.store.run; // a fact of this run, should it not have been drawn yet
     this.chosen = fact;
     this.hovered = -1;
     this.changed();
