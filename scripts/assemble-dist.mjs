@@ -7,7 +7,7 @@
 // The bench page tells what the WebAssembly weighs; null but in a release, for compressing it takes 15 seconds.
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { join, posix, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
@@ -37,6 +37,24 @@ for (const { from, to, keep } of copies) {
   for (const file of filesUnder(join(root, from))) {
     if (keep(join(from, file))) cpSync(join(root, from, file), join(dist, to, file));
   }
+}
+
+// What the page imports, and all that those import, is asked for at once: without a bundler each level of imports would
+// wait for the one before.
+const page = join(dist, "index.html");
+const links = modulesOf("js/main.js").map((file) => `<link rel="modulepreload" href="${file}">`);
+writeFileSync(page, readFileSync(page, "utf8").replace("<!-- MODULES -->", links.join("\n")));
+
+/** The modules that `file` needs, without itself, by their paths in the page. */
+function modulesOf(file, known = new Set()) {
+  const text = readFileSync(join(dist, file), "utf8");
+  for (const [, path] of text.matchAll(/^import (?:[^"]*? from )?"(\.[^"]+)";$/gm)) {
+    const module = posix.join(posix.dirname(file), path);
+    if (known.has(module)) continue;
+    known.add(module);
+    modulesOf(module, known);
+  }
+  return [...known].sort();
 }
 
 const files = filesUnder(dist).filter((file) => file !== "build.json");

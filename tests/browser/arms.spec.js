@@ -2,6 +2,8 @@
 import { expect, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const card = (page, id) => page.locator(`[data-arm-card="${id}"]`);
+/** What the arms of the next run are called. */
+const names = (page) => page.locator("[data-arm-name]").evaluateAll((inputs) => inputs.map((input) => input.value));
 const hash = (page) => new URL(page.url()).hash;
 
 test("arms are added, copied, named, muted and removed @plain", async ({ page, site }) => {
@@ -15,7 +17,7 @@ test("arms are added, copied, named, muted and removed @plain", async ({ page, s
   await add.click();
   await expect(cards).toHaveCount(3);
   await card(page, "lora").getByRole("button", { name: "Duplicate" }).click();
-  await expect(page.locator("#arm-chips label")).toHaveText(["LoRA", "LoRA 2", "Full", "Full 2"]);
+  expect(await names(page)).toEqual(["LoRA", "LoRA 2", "Full", "Full 2"]);
 
   const name = page.locator('[data-arm-name="full-2"]');
   await name.fill("Full");
@@ -32,7 +34,8 @@ test("arms are added, copied, named, muted and removed @plain", async ({ page, s
   await card(page, "lora").getByRole("button", { name: "Mute" }).click();
   await expect(page.locator('[data-chip="lora"]')).not.toBeChecked();
   await card(page, "lora").getByRole("button", { name: "Remove" }).click();
-  await expect(page.locator("#arm-chips label")).toHaveText(["LoRA 2", "Full", "Near the base"]);
+  expect(await names(page)).toEqual(["LoRA 2", "Full", "Near the base"]);
+  await expect(page.locator("#next-arms")).toHaveText("Next run: 3 arms");
 
   for (let arms = 4; arms <= 6; arms++) await add.click();
   await expect(cards).toHaveCount(6);
@@ -59,6 +62,7 @@ test("six arms train, and each is drawn @plain", async ({ page, site }, testInfo
   await openDrawer(page, "weights");
   await expect(page.locator("[data-weights]:visible")).toHaveCount(6);
   await openDrawer(page, "");
+  await expect(page.locator("#arm-chips label")).toHaveText(["Rank 1", "Rank 4", "Rank 64", "Full, KL 0", "Full, KL 0.1", "Full, KL 1"]);
   await page.locator('[data-chip="lora-2"]').uncheck();
   await expect(page.locator("canvas[data-wall]:visible"), "a muted arm is not shown").toHaveCount(5);
   await page.locator('[data-chip="lora-2"]').check();

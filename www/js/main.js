@@ -44,6 +44,7 @@ function drawControls(/** @type {() => void} */ drawBar) {
   page.prediction.draw();
   enableFileTools(store, control);
   setText(find("#headline"), headline(store));
+  update(document.body.dataset, { arms: store.armNames.length > 3 ? "many" : "few" });
 }
 
 function makeViews() {
@@ -74,7 +75,6 @@ function makeViews() {
     hash: () => page.hash(),
     post: (command) => page.engine.post(command),
   });
-  page.makeLesson(walls);
   const drawBar = makeControlBar(store, control, page.form);
   const drawNothing = () => {}; // it is all words
   addView(find("#bar"), drawNothing, () => drawControls(drawBar));
@@ -83,6 +83,7 @@ function makeViews() {
     charts.forEach((chart) => chart.redraw());
     invalidate();
   });
+  return walls;
 }
 
 function listen() {
@@ -100,11 +101,13 @@ function listen() {
     toggle: () => (control.isRunning ? control.pause() : control.play()),
     step: () => control.step(1),
     reset: () => control.reset(),
+    next: () => page.lesson?.turnBy(1),
+    back: () => page.lesson?.turnBy(-1),
     help: () => help.showModal(),
   });
 }
 
-makeViews();
+const walls = makeViews();
 listen();
-showRecorded(store);
+page.openLesson(walls, showRecorded(store));
 page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text)));

@@ -84,15 +84,15 @@ export class Page {
     this.reportIgnored(link.ignored);
   }
 
-  /** The lesson, which acts on the views. */
-  makeLesson(/** @type {import("./views/walls.js").Walls} */ walls) {
+  /** Opens the lesson, which acts on the views. */
+  openLesson(/** @type {import("./views/walls.js").Walls} */ walls, /** @type {Promise<void>} */ isShown) {
     const { store, control, stage, drawers } = this;
     const open = (/** @type {string} */ record) => openRecorded(store, control, record);
     const settings = (/** @type {string} */ link) => this.takeLink(`#v=2&${link}`);
     const changed = () => this.settingsChanged();
     const page = { store, control, stage, drawers, walls, open, settings, changed };
     this.lesson = new LessonView(page, readHash(location.hash).lesson);
-    this.lesson.load(new URLSearchParams(location.search).get("lesson"));
+    this.lesson.load(new URLSearchParams(location.search).get("lesson"), isShown);
   }
 
   /** @private */

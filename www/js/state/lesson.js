@@ -41,29 +41,35 @@ const IS_SHARE = new Map(METRICS.map((metric) => [/** @type {string} */ (metric.
 
 /**
  * A sentence with its figures: `{recall_cloze full}` of an arm at the step that is shown, `{step}`, `{model}`, `{facts}`,
- * and of the experiment that is shown `{verdict}`, `{comparisons}`, `{best_rate lora}`, and of its checks `{check_n full}`
- * and `{check_followed full}`. What was not measured is a dash.
+ * `{label full}`, `{rate full}`; of the experiment that is shown `{verdict}`, `{comparisons}`, `{best_rate lora}`, means over
+ * seeds `{recall_cloze lora best_rate}` and, at one rate, `{recall_cloze lora 1e-3}`; and of its checks `{check_n full}` and
+ * `{check_followed full}`. What was not measured is a dash.
  */
 export function withFigures(/** @type {string} */ text, /** @type {Store} */ store) {
-  return text.replace(/\{(\w+)(?: ([\w-]+))?\}/g, (_, name, arm) => figure(name, arm ?? "", store));
+  return text.replace(/\{(\w+)(?: ([\w-]+))?(?: ([\w.-]+))?\}/g, (_, name, arm, way) => figure(name, arm ?? "", way, store));
 }
 
-function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type {Store} */ store) {
+/** Whether a row of a summary is of a way to compare, or of one rate for all. */
+function isOf(/** @type {import("../contract/types.js").SummaryRow} */ { fairness, lr }, /** @type {string} */ way) {
+  const same = Number(way);
+  return Number.isNaN(same) ? fairness === way : fairness === "same_rate" && Math.abs(lr - same) < 1e-3 * same;
+}
+
+function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type {string | undefined} */ way, /** @type {Store} */ store) {
   if (name === "step") return count(store.measuredStep);
   if (name === "model") return store.run?.model ?? "–";
   if (name === "facts") return count(store.run?.facts.length);
   if (name === "label") return store.label(arm);
+  if (name === "rate") return rate(store.run?.settings.arms.find(({ id }) => id === arm)?.lr);
+  const row = store.summary?.rows.find((entry) => entry.arm === arm && isOf(entry, way ?? "best_rate"));
   if (name === "verdict") return store.summary?.verdict ?? "–";
   if (name === "comparisons") return store.summary?.comparisons?.map(({ text }) => text).join(" ") ?? "–";
-  if (name === "best_rate") {
-    const row = store.summary?.rows.find((entry) => entry.fairness === "best_rate" && entry.arm === arm);
-    return rate(row?.lr);
-  }
+  if (name === "best_rate") return rate(row?.lr);
   const swapped = store.summary?.counterfactual?.find((check) => check.arm === arm)?.swapped;
   if (name === "check_n") return count(swapped?.n);
   if (name === "check_followed") return count(swapped?.followed);
   const measure = arm === BASE ? store.start() : store.measure(arm);
-  const value = metricOf(name, measure);
+  const value = way ? row?.figures[name]?.mean : metricOf(name, measure);
   return IS_SHARE.get(name) ? percent(value) : fixed(value);
 }
 

@@ -1,7 +1,7 @@
 /** The sticky bar: Play/Pause, Step, Reset, the arms, the slider and the counters. */
 import { armClass, armLine } from "../ui/arm-style.js";
 import { el, find, setAttributes, setText, update } from "../ui/dom.js";
-import { count, fixed } from "../ui/format.js";
+import { count, fixed, plural } from "../ui/format.js";
 import { swatch } from "../ui/swatch.js";
 
 /**
@@ -10,7 +10,7 @@ import { swatch } from "../ui/swatch.js";
  * @typedef {import("./settings-form.js").SettingsForm} SettingsForm
  */
 
-const MODE_TEXT = { loading: "engine loading", live: "", playback: "playback only" };
+const MODE_TEXT = { loading: "loading", live: "", playback: "playback" };
 
 /**
  * @param {Store} store
@@ -40,48 +40,57 @@ export function makeControlBar(store, control, form) {
     const disabled = isOver || control.isBusy || control.isExperimenting;
     for (const name of ["#step", "#step-ten"]) update(find(name), { disabled });
     setAttributes(find("#slow"), { "aria-pressed": String(control.isSlow) });
-    drawChips(form, control);
+    drawChips(store, form, control);
     drawSlider(store, slider);
     drawCounters(store);
     drawSource(store, control);
   };
 }
 
-/** A chip for each arm of the next run; one that is off is muted. */
-function drawChips(/** @type {SettingsForm} */ form, /** @type {RunControl} */ control) {
+/**
+ * A chip for each arm of the run that is shown, before one is shown of the next; an arm that is off is hidden, and left out
+ * of the next run.
+ */
+function drawChips(/** @type {Store} */ store, /** @type {SettingsForm} */ form, /** @type {RunControl} */ control) {
   const host = find("#arm-chips");
-  const { arms } = form.settings;
-  const key = JSON.stringify(arms.map(({ id, label }) => [id, label]));
+  const arms = store.run?.settings.arms ?? form.settings.arms;
+  const names = (/** @type {{id: string, label: string}[]} */ list) => JSON.stringify(list.map(({ id, label }) => [id, label]));
+  const key = names(arms);
   if (host.dataset.key !== key) {
     host.dataset.key = key;
-    host.replaceChildren(
-      ...arms.map(({ id, label }, place) => {
-        const box = el("input", { type: "checkbox", value: id, "data-chip": id, onchange: () => form.toggleMuted(id) });
-        const step = el(
-          "button",
-          {
-            type: "button",
-            class: "quiet",
-            "aria-label": `One update of ${label} alone`,
-            title: `One update of ${label} alone`,
-            onclick: () => control.step(1, id),
-          },
-          "+1",
-        );
-        const chip = el("label", {}, box, swatch(armLine(place, "")), label);
-        return el("span", { class: `chip ${armClass(place)}` }, chip, step);
-      }),
-    );
+    host.replaceChildren(...arms.map(({ id, label }, place) => makeChip(id, label, place, { store, form, control })));
   }
-  const isOnly = arms.length - form.muted.length === 1;
   const isReady = control.usesEngine && !control.isRunning && !control.isBusy && !control.isExperimenting;
-  const trained = control.isLive ? control.running?.settings?.arms : arms;
+  const isOpen = isReady && control.state !== "done";
+  const trained = control.isLive ? control.running?.settings?.arms : form.wanted.arms;
+  const isOnly = arms.filter(({ id }) => !store.muted.includes(id)).length === 1;
   arms.forEach(({ id }, place) => {
-    const isOn = !form.muted.includes(id);
+    const isOn = !store.muted.includes(id);
     update(find("input", host.children[place]), { checked: isOn, disabled: isOn && isOnly });
     const isThere = trained?.some((arm) => arm.id === id) ?? false;
-    update(find("button", host.children[place]), { disabled: !isReady || !isThere || control.state === "done" });
+    update(find("button", host.children[place]), { disabled: !isOpen || !isThere });
   });
+  const isSame = key === names(form.settings.arms);
+  setText(find("#next-arms"), isSame ? "Change arms" : `Next run: ${plural(form.wanted.arms.length, "arm")}`);
+}
+
+/**
+ * @param {string} id
+ * @param {string} label
+ * @param {number} place
+ * @param {{store: Store, form: SettingsForm, control: RunControl}} parts
+ */
+function makeChip(id, label, place, { store, form, control }) {
+  const toggle = () => {
+    if (form.settings.arms.some((arm) => arm.id === id)) return form.toggleMuted(id);
+    const others = store.muted.filter((other) => other !== id);
+    store.mute(others.length < store.muted.length ? others : [...store.muted, id]);
+  };
+  const box = el("input", { type: "checkbox", value: id, "data-chip": id, onchange: toggle });
+  const name = `One update of ${label} alone`;
+  const step = { type: "button", class: "quiet", "aria-label": name, title: name, onclick: () => control.step(1, id) };
+  const chip = el("label", {}, box, swatch(armLine(place, "")), label);
+  return el("span", { class: `chip ${armClass(place)}` }, chip, el("button", step, "+1"));
 }
 
 function drawSlider(/** @type {Store} */ store, /** @type {HTMLInputElement} */ slider) {
@@ -107,11 +116,11 @@ function drawCounters(/** @type {Store} */ store) {
   }
   setText(find("#tokens"), count(tokens));
   // Steps that an engine queues together are only timed together: then all arms have the same figure.
-  const [first, ...others] = store.armNames;
-  const isTogether = others.length > 0 && others.every((arm) => speed[arm] === speed[first]);
-  const write = (/** @type {string} */ arm) => fixed(speed[arm], speed[arm] < 100 ? 1 : 0);
-  setText(find("#speed"), (isTogether ? write(first) : store.perArm(write)) || "–");
-  setText(find("#speed-unit"), isTogether ? "ms/step, mean of all arms" : "ms/step");
+  const known = Object.values(speed).filter(Number.isFinite);
+  const mean = known.reduce((sum, ms) => sum + ms, 0) / known.length;
+  const write = (/** @type {number} */ ms) => fixed(ms, ms < 100 ? 1 : 0);
+  setText(find("#speed"), write(mean));
+  update(find("#speed").parentElement, { title: `of the last ten steps: ${store.perArm((arm) => write(speed[arm]))}` });
 }
 
 function drawSource(/** @type {Store} */ store, /** @type {RunControl} */ control) {

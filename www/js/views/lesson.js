@@ -49,8 +49,8 @@ export class LessonView {
     this.host = find("#lesson");
     this.body = find("#lesson-body");
     this.language = document.documentElement.lang || "en";
-    find("#lesson-back").addEventListener("click", () => this.turn(this.at - 1));
-    find("#lesson-next").addEventListener("click", () => this.turn(this.at + 1));
+    find("#lesson-back").addEventListener("click", () => this.turnBy(-1));
+    find("#lesson-next").addEventListener("click", () => this.turnBy(1));
     find("#lesson-fold").addEventListener("click", () => this.fold(!this.host.classList.contains("is-folded")));
     addView(this.host, () => {}, () => this.writeFigures());
   }
@@ -61,22 +61,24 @@ export class LessonView {
   }
 
   /**
-   * Opens a lesson by its name or address; without one the first that ships.
+   * Opens a lesson by its name or address, without one the first that ships; once the first run is shown, for its
+   * sentences are made from that one's figures.
    * @returns {Promise<void>}
    */
-  async load(/** @type {string | null} */ wanted) {
+  async load(/** @type {string | null} */ wanted, /** @type {Promise<void>} */ isShown) {
     try {
       this.lesson = await fetchLesson(wanted ?? "forgetting");
     } catch (error) {
       const { message } = /** @type {Error} */ (error);
       showError("lesson", `${wanted ?? "the lesson"} can't be opened: ${message}`);
-      if (wanted) return this.load(null);
+      if (wanted) return this.load(null, isShown);
       this.host.hidden = true;
       return;
     }
+    await isShown;
     this.at = Math.min(this.at, this.lesson.steps.length - 1);
     this.write();
-    if (this.at > 0) await this.set(this.step?.scene);
+    if (wanted || this.at > 0) await this.set(this.step?.scene); // the page begins as the first step of the first lesson is
   }
 
   /** @private */
@@ -89,6 +91,14 @@ export class LessonView {
     const button = find("#lesson-fold");
     setText(button, isFolded ? "Lesson" : "Fold");
     button.setAttribute("aria-expanded", String(!isFolded));
+  }
+
+  /** Opens the next step, or the one before. */
+  async turnBy(/** @type {number} */ steps) {
+    const turned = this.turn(this.at + steps);
+    // The button that was pressed may have nothing left to do.
+    if (document.activeElement instanceof HTMLButtonElement && document.activeElement.disabled) find("#lesson-title").focus();
+    await turned;
   }
 
   /** Opens a step, from 0, and sets its scene. */

@@ -118,7 +118,7 @@ export class ShiftTextView {
       return `${this.store.label(arm)} ${shifted} of ${tokens.length}`;
     });
     if (parts.length === 0) return;
-    const caption = `Shifted tokens in these answers: ${parts.join(", ")}.`;
+    const caption = `Shifted tokens in these answers: ${parts.join(", ")}. Choose a token for what each model would have said.`;
     setText(find("#shift-caption"), this.store.isMeasured ? caption : NOT_MEASURED);
   }
 }

@@ -15,6 +15,8 @@ import { drawCells, drawRows, drawState, prepare } from "./wall-draw.js";
 
 /** Pixels from which two walls lie beside each other. */
 const WIDE = 560;
+/** More walls than these lie in two columns. */
+const MANY = 3;
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
 export class Walls {
@@ -156,7 +158,9 @@ export class Walls {
     canvas.dataset.wall = host.dataset.wallOf = find(".wall-counts", host).dataset.wallCounts = arm;
     const counts = countStates(measure.cells);
     const legend = STATES.map((state) => `${count(counts[state.letter])} ${state.name}`).join(", ");
-    setText(find(".wall-counts", host), legend);
+    // Many walls leave room for one figure; their labels and the counts of the answers say the others.
+    const isShort = this.store.armNames.length > MANY;
+    setText(find(".wall-counts", host), isShort ? `${count(counts.k + counts.w)} right` : legend);
     canvas.dataset.counts = STATES.map((state) => `${state.letter}${counts[state.letter]}`).join(" ");
     const spoken = this.fact < 0 ? "" : ` ${run.facts[this.fact].subject}: ${stateOf(measure.cells[this.fact]).name}.`;
     const whole = `Knowledge wall of ${label} after ${measure.step} steps: ${legend}.`;
@@ -200,7 +204,7 @@ export class Walls {
   /** Two walls beside each other where there are many, or the panel is wide. @private */
   arrange() {
     const arms = this.slots.filter((slot) => !slot.hidden).length;
-    const across = arms > 3 || (arms > 1 && this.walls.clientWidth > WIDE) ? 2 : 1;
+    const across = arms > MANY || (arms > 1 && this.walls.clientWidth > WIDE) ? 2 : 1;
     this.walls.style.setProperty("--across", String(across));
   }
 
