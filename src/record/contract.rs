@@ -77,8 +77,10 @@ struct PresetData {
     claim: String,
     /// Training runs per seed.
     runs: usize,
-    /// The instruction set that it needs; none where it is the one in the editor.
+    /// Its instruction set; none where it is the usual one.
     data: Option<String>,
+    /// The model that it is for; none for the page's own.
+    model: Option<String>,
 }
 
 fn types() -> String {
@@ -186,6 +188,7 @@ fn data() -> String {
         .map(|p| PresetData {
             runs: p.conditions.len(),
             data: (p.set == Set::Large).then(|| p.set.file().into()),
+            model: p.model,
             name: p.name,
             short: p.short,
             title: p.title,

@@ -73,6 +73,8 @@ pub struct Preset {
     pub title: String,
     /// The paper's finding, in a sentence; empty where nothing is claimed.
     pub claim: String,
+    /// The model that it is for; none for Atlas.
+    pub model: Option<String>,
     pub set: Set,
     pub conditions: Vec<Condition>,
     pub seeds: Vec<u32>,
@@ -142,6 +144,7 @@ impl Preset {
             short: "Arms".into(),
             title: "Arms from the same start on the same batches".into(),
             claim: String::new(),
+            model: None,
             set: Set::Small,
             conditions: vec![Condition { label: "as they are".into(), fairness: None, settings }],
             seeds: (1..=seeds).collect(),

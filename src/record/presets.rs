@@ -26,12 +26,11 @@ const FULL: &str = "full";
 impl Preset {
     /// Every experiment, in the page's order.
     pub fn all() -> Vec<Self> {
-        vec![f1(), f2(), f3(), f4(), f5(), sweep(), near_base()]
+        vec![f1(), f2(), f3(), f4(), f5(), sweep(), near_base(), pretrained()]
     }
 
-    /// Those, and what is for another model than the page's own.
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::all().into_iter().chain([pretrained()]).find(|preset| preset.name == name)
+        Self::all().into_iter().find(|preset| preset.name == name)
     }
 }
 
@@ -89,6 +88,7 @@ pub(super) fn preset(name: &str, short: &str, title: &str, claim: &str, shown: [
         short: short.into(),
         title: title.into(),
         claim: claim.into(),
+        model: None,
         set: Set::Small,
         conditions: Vec::new(),
         seeds: vec![1, 2, 3],
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn presets_are_valid_and_ask_of_what_they_run() {
-        for preset in Preset::all().into_iter().chain([pretrained()]) {
+        for preset in Preset::all() {
             let name = &preset.name;
             assert_eq!(Preset::by_name(name).unwrap().title, preset.title);
             assert!(preset.shown.condition < preset.conditions.len());

@@ -6,8 +6,7 @@ use super::presets::{RICH, condition, preset};
 use super::settings::Settings;
 
 /// A model that was pre-trained on the web, on the facts that it knows: LoRA of two ranks, full tuning, and full tuning that
-/// is held near the base, each at three rates, LoRA's ten times
-/// the others' as its best rates are.
+/// is held near the base, each at three rates, LoRA's ten times the others' as its best rates are.
 pub(super) fn pretrained() -> Preset {
     let run = |[rate, full]: [f32; 2]| {
         let lora = |r: u32| {
@@ -39,6 +38,7 @@ pub(super) fn pretrained() -> Preset {
         condition(RICH, Some(Fairness::SameRate), settings)
     };
     Preset {
+        model: Some("SmolLM2-135M-Instruct".into()),
         conditions: [[2e-4, 2e-5], [1e-3, 1e-4], [5e-3, 5e-4]].map(run).into(),
         is_sweep: true,
         seeds: vec![1, 2],

@@ -97,7 +97,8 @@ test("one cursor: a step, a fact, a question and a token are the same in every p
   await showFigure(page, "strips");
   await expect(page.locator(".strip-question")).toHaveText(await question.inputValue());
   const strip = page.locator('[data-strip="full"] canvas');
-  await strip.click({ position: { x: 35, y: 8 } });
+  await expect(strip).toHaveAttribute("aria-label", /shifted tokens by step/);
+  await strip.click({ position: { x: 35, y: 4 } });
   await expect(step(page)).toHaveText("0");
   await expect(page.locator('[data-shift="full"] .token').first()).toHaveAttribute("aria-pressed", "true");
   await expect(page.locator('[data-shift="full"] table.top')).toHaveCount(2);
@@ -124,7 +125,7 @@ test("one arm steps alone, slowly all do, and a run that is over is shown again 
   await page.setViewportSize(WIDE);
   await openPage(page, site, `#v=2&engine=cpu&${SMALL}`);
   await waitForEngine(page);
-  const alone = page.getByRole("button", { name: "One update of Full alone" });
+  const alone = page.getByRole("button", { name: "+1: one update of Full alone" });
   await alone.click();
   await expect(step(page)).toHaveText("1");
   const steps = async () => {

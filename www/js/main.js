@@ -66,6 +66,7 @@ function makeViews() {
   makeFindings(store, control, {
     showRecorded: (name) => showFinding(store, control, name),
     run: (preset, seeds) => page.runFinding(preset, seeds),
+    isOwnModel: () => page.isOwnModel,
   });
   makeRuns(new Runs(store), control);
   makeArmTable(store, () => page.parameters);

@@ -40,6 +40,8 @@ export class Page {
     this.store = new Store();
     this.backend = /** @type {BackendChoice} */ (link.backend);
     this.parameters = NaN;
+    /** The models that were loaded, by what the engine calls them: the page's own is the first. @type {string[]} */
+    this.loaded = [];
     /** @type {Awaited<ReturnType<typeof fetchData>> | null} */
     this.data = null;
     this.engine = new Engine((message) => this.receive(message));
@@ -99,6 +101,11 @@ export class Page {
   reportIgnored(/** @type {string[]} */ ignored) {
     clearErrors("address");
     if (ignored.length > 0) showError("address", ignored.slice(0, 5).join(", ").slice(0, 200));
+  }
+
+  /** Whether a visitor's model is loaded. */
+  get isOwnModel() {
+    return this.loaded.at(-1) !== this.loaded[0];
   }
 
   /** What a new run would be made with. */
@@ -195,6 +202,7 @@ export class Page {
   /** @private */
   ready(/** @type {Extract<Message, {type: "ready"}>} */ message) {
     this.parameters = message.parameters;
+    this.loaded.push(message.model);
     document.documentElement.dataset.engine = message.engine;
     showEngine(message);
     hideProgress();

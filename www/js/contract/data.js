@@ -105,13 +105,14 @@ export const READINGS = [
 
 /** The experiments. @type {import("./types.js").PresetData[]} */
 export const PRESETS = [
-  {"claim":"LoRA preserves the pre-training token distribution, full tuning doesn't.","data":null,"name":"f1","runs":2,"short":"F1","title":"Does LoRA keep the token distribution of pre-training?"},
-  {"claim":"Scaling the data set is ineffective for LoRA.","data":"data/instructions-1024.jsonl","name":"f2","runs":4,"short":"F2","title":"Does a larger instruction set help LoRA?"},
-  {"claim":"LoRA mainly learns response initiation and style, not knowledge.","data":null,"name":"f3","runs":5,"short":"F3","title":"Does LoRA learn style or knowledge?"},
-  {"claim":"Full tuning degrades knowledge and raises hallucination, by borrowing from the instruction set.","data":null,"name":"f4","runs":4,"short":"F4","title":"Does full tuning forget facts and make others up?"},
-  {"claim":"Popular methods don't beat simple LoRA.","data":null,"name":"f5","runs":15,"short":"F5","title":"Do popular methods beat plain LoRA?"},
-  {"claim":"Full tuning drifts further from the base and forgets more than LoRA.","data":null,"name":"lora-vs-full","runs":6,"short":"Sweep","title":"LoRA against full tuning, from the same start on the same batches"},
-  {"claim":"A KL penalty keeps what full tuning forgets, and costs no learning.","data":null,"name":"kl-to-base","runs":1,"short":"KL","title":"Does a penalty on the distance from the base keep full tuning from forgetting?"},
+  {"claim":"LoRA preserves the pre-training token distribution, full tuning doesn't.","data":null,"model":null,"name":"f1","runs":2,"short":"F1","title":"Does LoRA keep the token distribution of pre-training?"},
+  {"claim":"Scaling the data set is ineffective for LoRA.","data":"data/instructions-1024.jsonl","model":null,"name":"f2","runs":4,"short":"F2","title":"Does a larger instruction set help LoRA?"},
+  {"claim":"LoRA mainly learns response initiation and style, not knowledge.","data":null,"model":null,"name":"f3","runs":5,"short":"F3","title":"Does LoRA learn style or knowledge?"},
+  {"claim":"Full tuning degrades knowledge and raises hallucination, by borrowing from the instruction set.","data":null,"model":null,"name":"f4","runs":4,"short":"F4","title":"Does full tuning forget facts and make others up?"},
+  {"claim":"Popular methods don't beat simple LoRA.","data":null,"model":null,"name":"f5","runs":15,"short":"F5","title":"Do popular methods beat plain LoRA?"},
+  {"claim":"Full tuning drifts further from the base and forgets more than LoRA.","data":null,"model":null,"name":"lora-vs-full","runs":6,"short":"Sweep","title":"LoRA against full tuning, from the same start on the same batches"},
+  {"claim":"A KL penalty keeps what full tuning forgets, and costs no learning.","data":null,"model":null,"name":"kl-to-base","runs":1,"short":"KL","title":"Does a penalty on the distance from the base keep full tuning from forgetting?"},
+  {"claim":"Full tuning drifts further from the base and forgets more than LoRA.","data":null,"model":"SmolLM2-135M-Instruct","name":"pretrained","runs":3,"short":"Pretrained","title":"LoRA against full tuning of a model that was pre-trained on the web"},
 ];
 
 /** What to do about an error, by its name. @type {Record<string, string>} */

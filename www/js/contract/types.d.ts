@@ -607,8 +607,10 @@ export type PositionShift = {
 
 export type PresetData = {
   claim: string;
-  /** The instruction set that it needs; none where it is the one in the editor. */
+  /** Its instruction set; none where it is the usual one. */
   data?: string | null;
+  /** The model that it is for; none for the page's own. */
+  model?: string | null;
   name: string;
   /** Training runs per seed. */
   runs: number;

@@ -114,8 +114,8 @@ function checkPart(/** @type {Shown} */ { check, facts, where, label, place }) {
       { class: "scroll" },
       table(
         "What became of the borrowed answers",
-        ["", "Answers", "Followed the swap", "As before", "Now right", "Something else"],
-        [row("Rows swapped", check.swapped, false), row("Rows kept (control)", check.control, true)],
+        ["Rows", "Answers", "Followed the swap", "As before", "Now right", "Something else"],
+        [row("swapped", check.swapped, false), row("kept (control)", check.control, true)],
       ),
     ),
     examples.length > 0 ? el("ul", { class: "check-examples" }, examples) : null,

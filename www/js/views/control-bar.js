@@ -87,7 +87,7 @@ function makeChip(id, label, place, { store, form, control }) {
     store.mute(others.length < store.muted.length ? others : [...store.muted, id]);
   };
   const box = el("input", { type: "checkbox", value: id, "data-chip": id, onchange: toggle });
-  const name = `One update of ${label} alone`;
+  const name = `+1: one update of ${label} alone`;
   const step = { type: "button", class: "quiet", "aria-label": name, title: name, onclick: () => control.step(1, id) };
   const chip = el("label", {}, box, swatch(armLine(place, "")), label);
   return el("span", { class: `chip ${armClass(place)}` }, chip, el("button", step, "+1"));

@@ -8,7 +8,8 @@ import { addView } from "../ui/frame.js";
 
 /**
  * @typedef {import("../contract/types.js").PresetData} PresetData
- * @typedef {{showRecorded: (name: string) => void, run: (finding: PresetData, seeds: number) => void}} Hooks
+ * @typedef {{showRecorded: (name: string) => void, run: (finding: PresetData, seeds: number) => void,
+ *   isOwnModel: () => boolean}} Hooks  `isOwnModel`: a visitor's model is loaded
  */
 
 /**
@@ -33,10 +34,9 @@ export function makeFindings(store, control, hooks) {
         const isRunning = control.isExperimenting && control.experiment?.name === finding.name;
         card.classList.toggle("is-shown", isShown);
         card.classList.toggle("is-running", isRunning);
-        const isLive = control.mode === "live";
-        const title = isLive ? "" : "Training is not possible here, or the engine is still loading";
-        update(run, { disabled: !isLive, title });
-        update(seeds, { disabled: !isLive });
+        const why = whyNot(finding, control.mode === "live", hooks.isOwnModel());
+        update(run, { disabled: why !== "", title: why });
+        update(seeds, { disabled: why !== "" });
       }
       const note = experimentNote(control);
       for (const host of findAll("[data-experiment]")) {
@@ -49,8 +49,15 @@ export function makeFindings(store, control, hooks) {
   );
 }
 
+/** Why an experiment can't run now; "" where it can. */
+function whyNot(/** @type {PresetData} */ { model }, /** @type {boolean} */ isLive, /** @type {boolean} */ isOwnModel) {
+  if (!isLive) return "Training is not possible here, or the engine is still loading";
+  if (model && !isOwnModel) return `For ${model}, or another model of yours: load it under “Model” first`;
+  return "";
+}
+
 function makeCard(/** @type {PresetData} */ finding, /** @type {Hooks} */ hooks) {
-  const { name, short, title, claim, runs } = finding;
+  const { name, short, title, claim, runs, model } = finding;
   const of = () => el("span", { class: "hidden" }, ` ${short}`);
   const amount = el("span", { class: "soft" });
   const options = Array.from({ length: MOST_SEEDS }, (_, i) => el("option", { value: i + 1 }, plural(i + 1, "seed")));
@@ -74,6 +81,7 @@ function makeCard(/** @type {PresetData} */ finding, /** @type {Hooks} */ hooks)
     { class: "card", "data-finding": name },
     el("h3", {}, el("span", { class: "short" }, short), " ", title),
     el("p", {}, `“${claim}”`),
+    model ? el("p", { class: "soft" }, `For ${model}.`) : null,
     el("div", { class: "buttons" }, recorded, el("span", { class: "run-here" }, run, seeds, amount)),
   );
   return { finding, card, run, seeds };
