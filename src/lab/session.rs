@@ -1,16 +1,19 @@
 //! A base model and the run that is made with it. Whoever drives a run, the worker, the command line or a test, calls
 //! [`Session::advance`] and nothing more.
 
+use std::rc::Rc;
+
 use web_time::Instant;
 
 use super::asking::{self, Asked};
 use super::check::Check;
 use super::dataset::Dataset;
-use super::run::{Arm, Run};
+use super::probing::Probing;
+use super::run::{Arm, Run, Tested};
 use super::subject::Subject;
 use super::{doses, measuring, saving};
 use crate::data::batch::Batch;
-use crate::data::instructions;
+use crate::data::{facts, instructions};
 use crate::engine::{Backend, step_products};
 use crate::error::{Error, Result};
 use crate::kernels::Product;
@@ -27,6 +30,8 @@ pub struct Texts {
     pub instructions: String,
     /// Its held-out part.
     pub heldout: String,
+    /// A visitor's own facts, JSONL; empty for the built-in ones.
+    pub probes: String,
 }
 
 /// How much of a run is done in one go.
@@ -106,22 +111,27 @@ impl Session {
         let settings = self.subject.adapters.complete(&settings)?;
         let set = instructions::parse(&texts.instructions, "instructions.jsonl")?;
         let held = instructions::parse(&texts.heldout, "heldout.jsonl")?;
-        let known = if settings.known_only { Some(self.subject.known().await?) } else { None };
+        let facts = match texts.probes.is_empty() {
+            true => self.subject.facts.clone(),
+            false => Rc::new(facts::parse(texts.probes.as_bytes(), super::OWN_PROBES)?),
+        };
+        let known = if settings.known_only { Some(self.subject.known(&facts).await?) } else { None };
         let Subject { base, tokenizer, .. } = &mut self.subject;
         let data = Dataset::new(set, &settings, base, tokenizer).await?;
-        let run = Run::new(
-            self.runs + 1,
-            settings,
-            data,
-            &held,
-            &self.subject,
-            known.as_deref().map(Vec::as_slice),
-        )?;
+        let run = Run::new(self.runs + 1, settings, data, &held, Tested { facts, known }, &self.subject)?;
         let info = run.info(&self.subject.title)?;
         self.runs += 1;
         self.run = Some(run);
         (self.prepared, self.is_finished) = (0, false);
         Ok(Event::Run(info))
+    }
+
+    /// Asks the base for the next of a visitor's facts.
+    ///
+    /// # Errors
+    /// When the back end fails.
+    pub async fn probe(&mut self, probing: &mut Probing) -> Result<Vec<BaseAnswer>> {
+        probing.advance(&mut self.subject).await
     }
 
     /// What a slice of the current run begins with; nothing where all that it allows is done.

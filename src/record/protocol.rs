@@ -34,6 +34,9 @@ pub enum Command {
         settings: Settings,
         instructions: String,
         heldout: String,
+        /// The visitor's own facts, JSON Lines; empty for the built-in ones.
+        #[serde(default)]
+        probes: String,
     },
     /// Trains until the last step or [`Command::Pause`].
     Play,
@@ -55,6 +58,12 @@ pub enum Command {
     CountTokens {
         id: u32,
         rows: String,
+    },
+    /// What the base says to a visitor's own facts, JSON Lines, while it has nothing else to do; answered by
+    /// [`Message::Probed`] some facts at a time. Replaces the request before; an empty text only ends that.
+    Probe {
+        id: u32,
+        probes: String,
     },
     /// The arm's files: a PEFT adapter, or a folder that transformers opens. Answered by [`Message::Part`]s and at the end
     /// [`Message::Saved`].
@@ -85,6 +94,9 @@ pub enum Command {
         seeds: u32,
         instructions: String,
         heldout: String,
+        /// As of [`Command::Start`].
+        #[serde(default)]
+        probes: String,
     },
     /// Trains the arm again with changed source rows of its borrowed answers; answered by a `counterfactual`
     /// event at the end of that run.
@@ -284,6 +296,13 @@ pub enum Message {
         id: u32,
         counts: Vec<RowTokens>,
     },
+    /// What the base says to the facts from the `from`th on, of `total`.
+    Probed {
+        id: u32,
+        from: u32,
+        total: u32,
+        answers: Vec<BaseAnswer>,
+    },
     /// The next bytes of one of an arm's files; those of one file follow each other.
     Part {
         arm: ArmId,
@@ -324,6 +343,33 @@ pub struct RowTokens {
     pub response: u32,
     /// Why no run can use the row; both counts are 0 then.
     pub refused: Option<String>,
+}
+
+/// What the base says to a fact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BaseAnswer {
+    /// The sentence up to its object, as the model reads it.
+    pub sentence: String,
+    /// The object that it completes the sentence with, or its words where they name none.
+    pub cloze: String,
+    /// Whether that is the fact's.
+    pub right: bool,
+    /// The rank of the fact's object, from 1, and among how many of its relation; nothing where it is the only one.
+    pub rank: Option<[u32; 2]>,
+    /// Nothing where asking takes too long.
+    pub asked: Option<AskedOfBase>,
+    /// Why it could not be asked for; there is nothing but the sentence then.
+    pub refused: Option<String>,
+}
+
+/// What the base answers to a fact's question in the chat template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AskedOfBase {
+    pub text: String,
+    /// Whether it names the object and no other of its relation.
+    pub right: bool,
 }
 
 /// The engine that was chosen.

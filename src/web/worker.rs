@@ -11,7 +11,7 @@ use super::requests;
 use crate::data::instructions;
 use crate::engine::Found;
 use crate::error::{Error, Result};
-use crate::lab::{Asked, Experiment, Session, Slice, Texts, Work};
+use crate::lab::{Asked, Experiment, Probing, Session, Slice, Texts, Work};
 use crate::record::*;
 
 /// Training goes on for about this long before messages are looked at.
@@ -45,6 +45,8 @@ struct Worker {
     texts: Texts,
     /// What the current run is part of.
     experiment: Option<Experiment>,
+    /// Facts that the base is asked for while there is nothing else to do.
+    probing: Option<Probing>,
     mode: Mode,
 }
 
@@ -52,15 +54,16 @@ impl Worker {
     async fn serve(mut self, mut commands: UnboundedReceiver<JsValue>) {
         loop {
             let command = match self.mode {
-                Mode::Idle => commands.recv().await.ok(),
+                Mode::Idle if self.probing.is_none() => commands.recv().await.ok(),
                 _ => commands.try_recv().ok(),
             };
             let done = match command {
                 Some(command) => self.obey(command).await,
+                None if matches!(self.mode, Mode::Idle) => self.probe().await,
                 None => self.advance().await,
             };
             if let Err(error) = done {
-                self.mode = Mode::Idle;
+                (self.mode, self.probing) = (Mode::Idle, None);
                 post_error(&error);
                 post_state(RunState::Paused);
             }
@@ -73,7 +76,8 @@ impl Worker {
             Command::Load(load) => {
                 let loaded = requests::load(*load, &blobs, &mut self.found).await;
                 if let Some(session) = self.or_refused(loaded)? {
-                    (self.experiment, self.mode, self.session) = (None, Mode::Idle, Some(session));
+                    (self.experiment, self.probing, self.mode) = (None, None, Mode::Idle);
+                    self.session = Some(session);
                 }
             }
             Command::Inspect { model, settings, .. } => {
@@ -84,12 +88,12 @@ impl Worker {
                 // A run that can't be is refused when it is begun.
                 let _ = self.warm_up(&settings).await;
             }
-            Command::Start { settings, instructions, heldout } => {
+            Command::Start { settings, instructions, heldout, probes } => {
                 self.experiment = None;
-                self.texts = Texts { instructions, heldout };
+                self.texts = Texts { instructions, heldout, probes };
                 self.begin(settings).await?;
             }
-            Command::Experiment { preset, seeds, instructions, heldout } => {
+            Command::Experiment { preset, seeds, instructions, heldout, probes } => {
                 let Some(mut preset) = Preset::by_name(&preset) else {
                     let message = format!("there is no {preset}");
                     return Err(Error::Setting {
@@ -99,7 +103,7 @@ impl Worker {
                     });
                 };
                 preset.seeds = (1..=seeds.clamp(1, 10)).collect();
-                self.texts = Texts { instructions, heldout };
+                self.texts = Texts { instructions, heldout, probes };
                 (self.experiment, self.mode) = (Some(Experiment::new(preset)), Mode::Play);
             }
             Command::Counterfactual { arm } => {
@@ -139,6 +143,11 @@ impl Worker {
             Command::CountTokens { id, rows } => {
                 let counts = instructions::count_tokens(&rows, &self.session()?.subject.tokenizer);
                 post(&Message::Tokens { id, counts });
+            }
+            Command::Probe { id, probes } => {
+                let subject = &self.session()?.subject;
+                let probing = || Probing::new(id, &probes, subject);
+                self.probing = (!probes.is_empty()).then(probing).transpose()?;
             }
             Command::Save { arm } => requests::save(self.session()?, arm).await?,
             Command::AddAdapter { name, files, .. } => {
@@ -240,6 +249,19 @@ impl Worker {
             post(&progress(1));
         }
         self.settle(work, is_finished);
+        breathe().await;
+        Ok(())
+    }
+
+    /// Asks the base for the next of a visitor's facts.
+    async fn probe(&mut self) -> Result<()> {
+        let (Some(session), Some(probing)) = (&mut self.session, &mut self.probing) else { return Ok(()) };
+        let (from, total) = probing.progress();
+        let answers = session.probe(probing).await?;
+        post(&Message::Probed { id: probing.id, from: from as u32, total: total as u32, answers });
+        if probing.progress().0 == total {
+            self.probing = None;
+        }
         breathe().await;
         Ok(())
     }
