@@ -9,6 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::lesson::Lesson;
 use super::*;
 use crate::error;
 
@@ -83,14 +84,14 @@ struct PresetData {
 fn types() -> String {
     let mut all = SchemaSettings::draft2020_12().for_serialize().into_generator();
     all.subschema_for::<(Command, Message, Record)>();
-    all.subschema_for::<(FieldData, MetricData, Named, PresetData, ReadingData)>();
+    all.subschema_for::<(FieldData, MetricData, Named, PresetData, ReadingData, Lesson)>();
     format!("{NOTE}{}", contract_types::declarations(&all.take_definitions(true)))
 }
 
-/// The schema of a record without what only people read.
-fn record_schema() -> Value {
+/// The schema of a file that the page reads, without what only people read.
+fn schema_of<T: JsonSchema>() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    generator.subschema_for::<Record>();
+    generator.subschema_for::<T>();
     let mut definitions: Map<String, Value> = generator.take_definitions(true);
     definitions.values_mut().for_each(strip);
     Value::Object(definitions)
@@ -204,7 +205,15 @@ fn data() -> String {
         "RECORD_SCHEMA",
         "Definitions by name; a file is a RunRecord.",
         "Record<string, any>",
-        record_schema(),
+        schema_of::<Record>(),
+    );
+    export("LESSON_FORMAT", "What a lesson's format is.", "string", json!(Lesson::FORMAT));
+    export("LESSON_VERSION", "The version of lessons.", "number", json!(Lesson::VERSION));
+    export(
+        "LESSON_SCHEMA",
+        "Definitions by name; a file is a Lesson.",
+        "Record<string, any>",
+        schema_of::<Lesson>(),
     );
     out
 }

@@ -14,6 +14,8 @@ mod contract_types;
 mod counterfactual;
 mod event;
 mod field;
+#[cfg(test)]
+mod lesson;
 mod measure;
 mod metric;
 mod preset;

@@ -2,6 +2,7 @@
 import "./ui/locale.js"; // first: see there
 import { keepOffline } from "./engine/offline.js";
 import { Page } from "./page.js";
+import { readHash } from "./state/hash.js";
 import { find, findAll, setText, update } from "./ui/dom.js";
 import { addView, invalidate } from "./ui/frame.js";
 import { listenToKeys } from "./ui/keyboard.js";
@@ -12,8 +13,9 @@ import { makeControlBar } from "./views/control-bar.js";
 import { enableFileTools, makeFileTools } from "./views/files.js";
 import { makeFindings } from "./views/findings.js";
 import { makeKlBars } from "./views/kl-bars.js";
+import { LessonView } from "./views/lesson.js";
 import { makeArmTable } from "./views/machine.js";
-import { showFinding, showRecorded } from "./views/recorded.js";
+import { openRecorded, showFinding, showRecorded } from "./views/recorded.js";
 import { makeRows } from "./views/rows.js";
 import { makeShiftClasses } from "./views/shift-classes.js";
 import { ShiftTextView } from "./views/shift-text.js";
@@ -50,10 +52,11 @@ function headline() {
 
 function makeViews() {
   const charts = makeCharts(store);
-  new Walls(
+  const walls = new Walls(
     store,
     makeRows(store, () => page.data?.instructions ?? ""),
     { key: () => [control.canCheck], button: (arm) => checkButton(control, arm) },
+    () => page.stage.show({ said: "fact" }),
   );
   new ShiftTextView(store);
   makeKlBars(store);
@@ -71,6 +74,19 @@ function makeViews() {
     hash: () => page.hash(),
     post: (command) => page.engine.post(command),
   });
+  page.lesson = new LessonView(
+    {
+      store,
+      control,
+      stage: page.stage,
+      drawers: page.drawers,
+      walls,
+      open: (record) => openRecorded(store, control, record),
+      settings: (link) => page.takeLink(`#v=2&${link}`),
+      changed: () => page.settingsChanged(),
+    },
+    readHash(location.hash).lesson,
+  );
   const drawBar = makeControlBar(store, control, page.form);
   const drawNothing = () => {}; // it is all words
   addView(find("#bar"), drawNothing, () => drawControls(drawBar));
@@ -103,4 +119,5 @@ function listen() {
 makeViews();
 listen();
 showRecorded(store);
+page.lesson?.load(new URLSearchParams(location.search).get("lesson"));
 page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text)));

@@ -11,6 +11,7 @@ import { invalidate, setBusy } from "./ui/frame.js";
 import { Adapters } from "./views/adapters.js";
 import { Ask } from "./views/ask.js";
 import { makeClassView } from "./views/class-view.js";
+import { Drawers } from "./views/drawers.js";
 import { InstructionsEditor } from "./views/instructions-editor.js";
 import { showEngine } from "./views/machine.js";
 import { ModelPicker } from "./views/model-picker.js";
@@ -18,6 +19,7 @@ import { Prediction } from "./views/predict.js";
 import { MODEL_STAGE, hideProgress, showProgress, takeProgress } from "./views/progress.js";
 import { ArmFiles } from "./views/save-arm.js";
 import { SettingsForm } from "./views/settings-form.js";
+import { Stage } from "./views/stage.js";
 import { Milestones, recallSentence } from "./views/status.js";
 import { makeStrength } from "./views/strength.js";
 import { checkSentence } from "./views/summary-data.js";
@@ -50,8 +52,12 @@ export class Page {
       finished: () => this.finished(),
     });
     this.form = new SettingsForm(link.settings, link.muted, () => this.settingsChanged());
-    this.classView = makeClassView(link.hidden, () => this.settingsChanged());
+    this.drawers = new Drawers();
+    this.stage = new Stage(() => {});
+    this.classView = makeClassView(link.hidden, () => this.settingsChanged(), (names) => this.drawers.leaveOut(names));
     this.editor = new InstructionsEditor({ changed: () => this.instructionsChanged(), fetchText, post });
+    /** What a lesson shows; made once the views are there. @type {import("./views/lesson.js").LessonView | null} */
+    this.lesson = null;
     /** The set of those that ship that is edited, "" for another. */
     this.set = link.set;
     this.editor.setMaxLen(link.settings.max_len);
@@ -96,7 +102,8 @@ export class Page {
   /** What the address holds: the settings, the arms that are muted, the engine, the set and the hidden parts. */
   hash() {
     const { settings, muted } = this.form;
-    return writeHash(settings, { muted, backend: this.backend, hidden: this.classView.hidden(), set: this.set });
+    const hidden = this.classView.hidden();
+    return writeHash(settings, { muted, backend: this.backend, hidden, set: this.set, lesson: this.lesson?.place ?? 0 });
   }
 
   settingsChanged() {
@@ -117,12 +124,19 @@ export class Page {
 
   /** The address has changed. */
   readAddress() {
-    const { settings, muted, hidden, set, ignored } = readHash(location.hash);
+    this.takeLink(location.hash);
+  }
+
+  /** Takes what a link holds. */
+  takeLink(/** @type {string} */ hash) {
+    const { settings, muted, hidden, set, lesson, ignored } = readHash(hash);
+    this.reportIgnored(ignored);
+    if (lesson > 0 && lesson !== this.lesson?.place) this.lesson?.turn(lesson - 1);
+    if (lesson > 0 && !hash.includes("v=")) return;
     this.classView.hide(hidden);
     const wanted = set || (this.set && SHIPPED_SETS[0].id); // rows of one's own stay
     if (wanted !== this.set) this.editor.choose(wanted);
     this.form.set(settings, muted);
-    this.reportIgnored(ignored);
   }
 
   controlChanged() {

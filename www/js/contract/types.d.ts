@@ -334,6 +334,46 @@ export type Generation = {
 /** How the matrices of a base are held on the GPU. */
 export type HeldAs = "f32" | "f16";
 
+export type Lesson = {
+  /** Always [`Lesson::FORMAT`]. */
+  format: string;
+  steps: LessonStep[];
+  title: { [key: string]: string };
+  /** Always [`Lesson::VERSION`]. */
+  version: number;
+};
+
+/** A button. */
+export type LessonAction = {
+  label: { [key: string]: string };
+  scene?: Scene | null;
+  /** Settings of the next run, as a link has them: `arm=lora+r=4&arm=full&steps=100`. */
+  settings?: string | null;
+  then?: LessonVerb | null;
+};
+
+export type LessonQuestion = {
+  answer: { [key: string]: string };
+  ask: { [key: string]: string };
+};
+
+export type LessonStep = {
+  actions: LessonAction[];
+  /** Sentences made from figures: `{recall_cloze full}`, `{heldout_loss base}`, `{verdict}`. */
+  claim?: { [key: string]: string } | null;
+  /** Whether the visitor guesses which arm forgets most. */
+  guess: boolean;
+  /** What to look at. */
+  look?: { [key: string]: string } | null;
+  question?: LessonQuestion | null;
+  /** What the stage shows once the step is opened. */
+  scene?: Scene | null;
+  text: { [key: string]: string };
+  title: { [key: string]: string };
+};
+
+export type LessonVerb = "pause" | "reset" | "play" | "train" | "step";
+
 export type Load = {
   backend: BackendChoice;
   blobs: Blobs;
@@ -708,6 +748,35 @@ export type Sampling = {
   /** Only the likeliest tokens that together have this probability are drawn, 0 to 1; 1 draws among all. */
   top_p: number;
 };
+
+/** A picture of the stage; what is left out stays as it is. */
+export type Scene = {
+  /** The drawer that is open, "" for none. */
+  drawer?: string | null;
+  fact?: SceneFact | null;
+  /** The chart. */
+  figure?: string | null;
+  /** The panel in sight where there is room for one. */
+  panel?: ScenePanel | null;
+  /** A recorded experiment, by name. */
+  record?: string | null;
+  said?: SceneAnswer | null;
+  /** The step that is shown; the last where it is beyond it. */
+  step?: number | null;
+};
+
+export type SceneAnswer = "question" | "fact" | "ask";
+
+/** The first fact of the walls that is so. */
+export type SceneFact = {
+  arm?: string | null;
+  relation?: string | null;
+  /** What `arm` makes of it: known, weakened, borrowed, other or malformed. */
+  state?: string | null;
+  subject?: string | null;
+};
+
+export type ScenePanel = "learned" | "known" | "said";
 
 /** Learning-rate schedules of Hugging Face's `get_*_schedule_with_warmup`. */
 export type ScheduleKind = "constant" | "linear" | "cosine";

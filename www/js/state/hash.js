@@ -11,13 +11,13 @@ import { upgradeLink } from "./upgrade.js";
 const VERSION = "2";
 const BACKENDS = ["auto", "webgpu", "cpu"];
 /** Sections of the page that `hide=` may name. */
-export const HIDEABLE = ["setup", "figures", "findings", "walls", "shift", "weights", "ask", "machine"];
+export const HIDEABLE = ["setup", "data", "models", "figures", "findings", "walls", "shift", "weights", "ask", "machine"];
 const LONGEST = 4000;
 
 /**
  * @typedef {{settings: import("./settings.js").Settings, muted: string[], backend: string, hidden: string[],
- *   set: string, ignored: string[]}} Link  `set`: of those that ship, "" for none; `ignored`: names that were unknown or
- *   unreadable
+ *   set: string, lesson: number, ignored: string[]}} Link  `set`: of those that ship, "" for none; `lesson`: its step, from
+ *   1, 0 for none; `ignored`: names that were unknown or unreadable
  */
 
 /**
@@ -27,10 +27,17 @@ const LONGEST = 4000;
  */
 export function readHash(hash) {
   /** @type {Link} */
-  const link = { settings: defaults(), muted: [], backend: "auto", hidden: [], set: "", ignored: [] };
+  const link = { settings: defaults(), muted: [], backend: "auto", hidden: [], set: "", lesson: 0, ignored: [] };
   const text = hash.replace(/^#/, "");
   if (text === "" || text.length > LONGEST || !text.includes("=")) return link;
   let entries = new URLSearchParams(text);
+  const lesson = entries.get("lesson");
+  entries.delete("lesson");
+  if (lesson !== null) {
+    link.lesson = Number(/^[1-9]\d?$/.exec(lesson)?.[0] ?? 0);
+    if (link.lesson === 0) link.ignored.push("lesson");
+    if (entries.size === 0) return link; // a step of a lesson says nothing of settings
+  }
   if (entries.get("v") === "1") entries = upgradeLink(entries, link.ignored);
   if (entries.get("v") !== VERSION) {
     link.ignored.push("v");
@@ -87,7 +94,7 @@ const encode = (/** @type {string} */ text) =>
 /** The hash for these settings, "" when all are defaults. */
 export function writeHash(
   /** @type {import("./settings.js").Settings} */ settings,
-  { muted = /** @type {string[]} */ ([]), backend = "auto", hidden = /** @type {string[]} */ ([]), set = "" } = {},
+  { muted = /** @type {string[]} */ ([]), backend = "auto", hidden = /** @type {string[]} */ ([]), set = "", lesson = 0 } = {},
 ) {
   const usual = defaults();
   const entries = RUN_FIELDS.map((field) => [field.name, writeField(valueOf(settings, field)), valueOf(usual, field)])
@@ -99,5 +106,7 @@ export function writeHash(
   if (backend !== "auto") entries.push(`engine=${backend}`);
   if (set !== "" && set !== SHIPPED_SETS[0].id) entries.push(`set=${set}`);
   if (hidden.length > 0) entries.push(`hide=${hidden}`);
-  return entries.length > 0 ? `#v=${VERSION}&${entries.join("&")}` : "";
+  const step = lesson > 0 ? [`lesson=${lesson}`] : [];
+  if (entries.length > 0) entries.unshift(`v=${VERSION}`);
+  return [...entries, ...step].length > 0 ? `#${[...entries, ...step].join("&")}` : "";
 }

@@ -3,6 +3,8 @@ import { prefersLessMotion } from "../ui/theme.js";
 
 /** The whole run takes about this long. */
 const SECONDS = 12;
+/** Slow takes so many times as long. */
+const SLOWER = 5;
 
 export class Playback {
   /**
@@ -13,6 +15,7 @@ export class Playback {
     this.store = store;
     this.onChange = onChange;
     this.isPlaying = false;
+    this.isSlow = false;
     /** Step that it has come to, with its fraction, and when. */
     this.position = 0;
     this.last = 0;
@@ -39,7 +42,7 @@ export class Playback {
   tick(/** @type {number} */ now) {
     if (!this.isPlaying) return;
     const { store } = this;
-    this.position += ((now - this.last) / 1000) * (store.newest / SECONDS);
+    this.position += ((now - this.last) / 1000) * (store.newest / (this.isSlow ? SLOWER * SECONDS : SECONDS));
     this.last = now;
     if (this.position >= store.newest) {
       this.isPlaying = false;

@@ -11,6 +11,9 @@ import { Playback } from "./playback.js";
 import { NONE, advanced, arrived, begun, failed, phased, wanted } from "./run-state.js";
 import { differences } from "./settings.js";
 
+/** Time to look between two steps when they are taken slowly, milliseconds. */
+const SLOW_MS = 900;
+
 export class RunControl {
   /**
    * @param {import("./store.js").Store} store
@@ -28,6 +31,10 @@ export class RunControl {
     /** @type {import("./run-state.js").Run} */
     this.run = NONE;
     this.engine = "";
+    /** Whether Play takes one step at a time. */
+    this.isSlow = false;
+    /** Whether it does so now. */
+    this.isStepping = false;
     this.playback = new Playback(store, (_, isAtEnd) => {
       if (isAtEnd) hooks.finished();
       hooks.changed();
@@ -50,7 +57,7 @@ export class RunControl {
   }
 
   get isRunning() {
-    return this.playback.isPlaying || (this.run.kind === "live" && this.run.wants === "play");
+    return this.playback.isPlaying || this.isStepping || (this.run.kind === "live" && this.run.wants === "play");
   }
 
   get isBusy() {
@@ -75,9 +82,38 @@ export class RunControl {
     this.playback.pause();
     if ((!this.isLive || isOver) && !this.begin()) return;
     this.store.pin(null);
-    this.run = wanted(this.run, "play");
-    this.hooks.post({ type: "play" });
+    if (this.isSlow && !this.isExperimenting) {
+      this.isStepping = true;
+      this.hooks.post({ type: "step", count: 1, arm: null });
+    } else {
+      this.run = wanted(this.run, "play");
+      this.hooks.post({ type: "play" });
+    }
     this.hooks.changed();
+  }
+
+  /** Plays what is shown again, without training. */
+  playRecorded() {
+    this.pause();
+    this.playback.play();
+  }
+
+  /** Takes one step at a time from now on, or as many as there are. */
+  setSlow(/** @type {boolean} */ isSlow) {
+    const wasRunning = this.isRunning && !this.isExperimenting;
+    this.isSlow = this.playback.isSlow = isSlow;
+    if (wasRunning && !this.playback.isPlaying) {
+      this.pause();
+      this.play();
+    }
+    this.hooks.changed();
+  }
+
+  /** The next of slow steps, after a while. @private */
+  stepLater() {
+    setTimeout(() => {
+      if (this.isStepping) this.hooks.post({ type: "step", count: 1, arm: null });
+    }, SLOW_MS);
   }
 
   pause() {
@@ -85,6 +121,9 @@ export class RunControl {
       this.playback.pause();
       this.hooks.paused();
     }
+    const wasStepping = this.isStepping;
+    this.isStepping = false;
+    if (wasStepping) this.hooks.changed();
     if (this.run.kind === "none" || this.run.wants === "pause") return;
     this.run = wanted(this.run, "pause");
     this.hooks.post({ type: "pause" });
@@ -202,8 +241,12 @@ export class RunControl {
   takeState(/** @type {import("../contract/types.js").RunState} */ state) {
     const wasRunning = this.state === "running";
     this.run = phased(this.run, state);
-    if (state === "paused" && wasRunning) this.hooks.paused();
-    if (state === "done") this.hooks.finished();
+    if (state === "paused" && this.isStepping) this.stepLater();
+    else if (state === "paused" && wasRunning) this.hooks.paused();
+    if (state === "done") {
+      this.isStepping = false;
+      this.hooks.finished();
+    }
     this.hooks.changed();
   }
 
@@ -220,6 +263,7 @@ export class RunControl {
 
   /** The engine has failed: what was recorded stays on the page. */
   fail() {
+    this.isStepping = false;
     if (!this.isLive) return;
     this.run = failed(this.run, this.store.source.kind === "live");
     this.hooks.changed();

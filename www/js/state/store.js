@@ -116,6 +116,11 @@ export class Store {
     this.changed();
   }
 
+  /** Whether the run that is shown is a record's. */
+  holds(/** @type {import("../contract/types.js").RunRecord} */ { events }) {
+    return this.run !== null && events.includes(this.run);
+  }
+
   /** A live run begins: its `run` event replaces what was shown. */
   startLive(/** @type {Run} */ run, /** @type {string} */ engine, /** @type {string} */ instructions) {
     this.source = { kind: "live", engine, instructions };

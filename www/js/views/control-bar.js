@@ -22,6 +22,7 @@ export function makeControlBar(store, control, form) {
   play.addEventListener("click", () => (control.isRunning ? control.pause() : control.play()));
   find("#step").addEventListener("click", () => control.step(1));
   find("#step-ten").addEventListener("click", () => control.step(10));
+  find("#slow").addEventListener("click", () => control.setSlow(!control.isSlow));
   find("#reset").addEventListener("click", () => control.reset());
   const slider = find("#history");
   slider.addEventListener("input", () => {
@@ -38,6 +39,7 @@ export function makeControlBar(store, control, form) {
     const isOver = control.isLive && control.state === "done";
     const disabled = isOver || control.isBusy || control.isExperimenting;
     for (const name of ["#step", "#step-ten"]) update(find(name), { disabled });
+    setAttributes(find("#slow"), { "aria-pressed": String(control.isSlow) });
     drawChips(form);
     drawSlider(store, slider);
     drawCounters(store);

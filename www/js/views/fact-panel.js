@@ -46,7 +46,7 @@ export function drawFact(host, store, index, rows, checks) {
       el(
         "p",
         { class: "soft" },
-        "Point at a cell, tap it, or move with the arrow keys: the fact and every arm's answer appear here.",
+        "Choose a cell of a wall: the fact and every arm's answer appear here.",
       ),
     );
     return;

@@ -4,13 +4,13 @@
  *
  * @typedef {import("../ui/arm-style.js").Line} Line
  * @typedef {{high?: number, write: (value: number) => string, height?: number}} Options
- *   `high` fixes the top of the y axis
+ *   `high` fixes the top of the y axis; without `height` it is as high as its place
  */
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { markerPath } from "../ui/arm-style.js";
 import { color } from "../ui/theme.js";
 
-const HEIGHT = 210;
+const LEAST_HEIGHT = 120;
 const FONT = "12px system-ui, sans-serif";
 const MOST_MARKERS = 24;
 
@@ -46,7 +46,7 @@ export class LineChart {
     const plot = new uPlot(
       {
         width: this.width(),
-        height: this.options.height ?? HEIGHT,
+        height: this.height(),
         cursor: { show: false },
         legend: { show: false },
         padding: [10, 18, 0, 0],
@@ -111,9 +111,16 @@ export class LineChart {
   }
 
   /** @private */
+  height() {
+    return this.options.height ?? Math.max(LEAST_HEIGHT, Math.floor(this.host.clientHeight));
+  }
+
+  /** @private */
   resize() {
-    if (!this.plot || this.plot.width === this.width()) return;
-    this.plot.setSize({ width: this.width(), height: this.plot.height });
+    const size = { width: this.width(), height: this.height() };
+    const isHidden = this.host.clientWidth === 0;
+    if (!this.plot || isHidden || (this.plot.width === size.width && this.plot.height === size.height)) return;
+    this.plot.setSize(size);
   }
 }
 

@@ -5,25 +5,51 @@ import { say } from "../ui/alerts.js";
 import { find, setText } from "../ui/dom.js";
 
 /** The record that is shown first. */
-const FIRST = "lora-vs-full";
+const FIRST = "f4";
+/** Those that were read, by name. @type {Map<string, Promise<import("../contract/types.js").RunRecord>>} */
+const read = new Map();
 
 async function fetchRecord(/** @type {string} */ name) {
+  if (!PRESETS.some((preset) => preset.name === name)) throw new Error("there is no such experiment");
   const response = await fetch(new URL(`examples/${name}.json`, document.baseURI));
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
   return parseRecord(await response.text());
 }
 
+/** The record of an experiment; one that did not come is fetched anew. */
+function recordOf(/** @type {string} */ name) {
+  let record = read.get(name);
+  if (!record) {
+    record = fetchRecord(name);
+    read.set(name, record);
+    record.catch(() => read.delete(name));
+  }
+  return record;
+}
+
 /** At the start, unless something else is shown by then, or when it is `isWanted` again. */
 export async function showRecorded(/** @type {import("../state/store.js").Store} */ store, isWanted = false) {
   try {
-    const record = await fetchRecord(FIRST);
+    const record = await recordOf(FIRST);
     if (store.source.kind === "none" || isWanted) store.open(record, "recorded");
   } catch (error) {
     setText(find("#recorded-note"), `The recorded run could not be shown (${/** @type {Error} */ (error).message}).`);
   }
 }
 
-/** Shows the record of an experiment: its run and its summary. */
+/** Shows the record of an experiment, unless it is shown already. */
+export async function openRecorded(
+  /** @type {import("../state/store.js").Store} */ store,
+  /** @type {import("../state/run-control.js").RunControl} */ control,
+  /** @type {string} */ name,
+) {
+  const record = await recordOf(name);
+  if (store.source.kind === "recorded" && store.summary?.preset === name && store.holds(record)) return;
+  control.leave();
+  store.open(record, "recorded");
+}
+
+/** Shows the record of an experiment in its drawer: its run and its summary. */
 export async function showFinding(
   /** @type {import("../state/store.js").Store} */ store,
   /** @type {import("../state/run-control.js").RunControl} */ control,
@@ -33,9 +59,7 @@ export async function showFinding(
   const note = find("#finding-error");
   note.hidden = true;
   try {
-    const record = await fetchRecord(name);
-    control.leave();
-    store.open(record, "recorded");
+    await openRecorded(store, control, name);
     say(`Recorded: ${title}`);
     find("#summary-title").focus();
   } catch (error) {

@@ -13,7 +13,7 @@
 import { fit, setAttributes, setText, svg } from "../ui/dom.js";
 import { armLine, colorOf, markerPath } from "../ui/arm-style.js";
 
-const HEIGHT = 280;
+const LEAST_HEIGHT = 180;
 const LEFT = 56;
 const RIGHT = 16;
 const TOP = 12;
@@ -58,6 +58,7 @@ export class Scatter {
     this.root = svg("svg", look, ...Object.values(this.parts));
     this.scales = "";
     this.width = 0;
+    this.height = LEAST_HEIGHT;
     /** @type {Range} */
     this.x = { low: 0, high: 1 };
     /** @type {Range} */
@@ -82,12 +83,13 @@ export class Scatter {
   /** Marks that are there are moved; the grid is made anew only where the scales have changed. @private */
   render() {
     const width = Math.max(220, Math.floor(this.host.clientWidth));
-    if (width === this.width) return;
-    this.width = width;
+    const height = Math.max(LEAST_HEIGHT, Math.floor(this.host.clientHeight));
+    if (width === this.width && height === this.height) return;
+    [this.width, this.height] = [width, height];
     this.place(width);
-    setAttributes(this.root, { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}` });
+    setAttributes(this.root, { width, height, viewBox: `0 0 ${width} ${height}` });
     const { grid, level, lines, starts } = this.parts;
-    const scales = JSON.stringify([width, this.x, this.y]);
+    const scales = JSON.stringify([width, height, this.x, this.y]);
     if (scales !== this.scales) grid.replaceChildren(...this.grid(width));
     this.scales = scales;
     level.replaceChildren(...(this.level ? this.levelLine(this.level) : []));
@@ -115,13 +117,13 @@ export class Scatter {
     const share = (/** @type {number} */ value, /** @type {Range} */ { low, high }) =>
       (value - low) / (high - low || 1);
     this.toX = (value) => from + share(value, this.x) * (to - from);
-    this.toY = (value) => HEIGHT - BOTTOM - share(value, this.y) * (HEIGHT - BOTTOM - TOP - 6);
+    this.toY = (value) => this.height - BOTTOM - share(value, this.y) * (this.height - BOTTOM - TOP - 6);
   }
 
   /** @private */
   grid(/** @type {number} */ width) {
     const { xLabel, yLabel, isPercent } = this.axes;
-    const bottom = HEIGHT - BOTTOM;
+    const bottom = this.height - BOTTOM;
     const parts = [];
     for (const value of ticks(this.y.low, this.y.high)) {
       const y = this.toY(value);
@@ -139,7 +141,7 @@ export class Scatter {
     }
     parts.push(
       svg("line", { x1: LEFT, x2: width - RIGHT, y1: bottom, y2: bottom, class: "axis-line" }),
-      svg("text", { x: width - RIGHT, y: HEIGHT - 8, "text-anchor": "end", class: "axis-name" }, xLabel),
+      svg("text", { x: width - RIGHT, y: this.height - 8, "text-anchor": "end", class: "axis-name" }, xLabel),
     );
     if (yLabel) parts.push(svg("text", { x: LEFT + 4, y: TOP, class: "axis-name" }, yLabel));
     return parts;
@@ -149,9 +151,9 @@ export class Scatter {
   levelLine(/** @type {Level} */ level) {
     const x = this.toX(level.x);
     const isRight = x > this.width / 2;
-    const place = { x: x + (isRight ? -6 : 6), y: HEIGHT - BOTTOM - 8, "text-anchor": isRight ? "end" : "start" };
+    const place = { x: x + (isRight ? -6 : 6), y: this.height - BOTTOM - 8, "text-anchor": isRight ? "end" : "start" };
     return [
-      svg("line", { x1: x, x2: x, y1: TOP + 8, y2: HEIGHT - BOTTOM, class: "level-line" }),
+      svg("line", { x1: x, x2: x, y1: TOP + 8, y2: this.height - BOTTOM, class: "level-line" }),
       svg("text", place, level.label),
     ];
   }

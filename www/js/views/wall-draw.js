@@ -1,7 +1,7 @@
 /** Paints knowledge walls. Every state has its own shape as well as its colour. */
 import { color } from "../ui/theme.js";
 import { words } from "../ui/format.js";
-import { stateOf } from "./wall-layout.js";
+import { LABELS, stateOf } from "./wall-layout.js";
 
 /**
  * Paints one cell's state at (x, y).
@@ -87,10 +87,17 @@ export function drawRows(
 ) {
   const ctx = prepare(canvas, width, layout.height + 4);
   ctx.translate(2, 2);
-  ctx.font = "13px system-ui, sans-serif";
+  ctx.font = "12px system-ui, sans-serif";
   ctx.textBaseline = "middle";
   ctx.fillStyle = color("ink-soft");
-  for (const row of layout.rows) ctx.fillText(words(row.label), row.x, row.y + 8);
+  for (const row of layout.rows) ctx.fillText(fitted(ctx, words(row.label)), row.x, row.y + 7);
+}
+
+/** As much of a name as has room beside the cells. */
+function fitted(/** @type {CanvasRenderingContext2D} */ ctx, /** @type {string} */ name) {
+  let text = name;
+  while (text.length > 3 && ctx.measureText(text).width > LABELS - 6) text = `${text.replace(/…$/, "").slice(0, -1)}…`;
+  return text;
 }
 
 /**

@@ -18,34 +18,57 @@ export function stateOf(/** @type {string} */ letter) {
 /**
  * @typedef {import("../contract/types.js").WallFact} WallFact
  * @typedef {{fact: number, x: number, y: number}} Cell  CSS pixels
- * @typedef {{size: number, height: number, rows: {label: string, x: number, y: number}[], cells: Cell[]}} Layout
+ * @typedef {{size: number, pitch: number, height: number, rows: {label: string, x: number, y: number}[], cells: Cell[]}} Layout
  *   `cells` in reading order
  */
 
+/** Cells from the largest that are tried, CSS pixels. */
+const SIZES = [18, 15, 12, 10, 9, 8, 7, 6, 5];
+/** What the names of the rows take. */
+export const LABELS = 92;
+
 /**
- * Places every fact.
+ * Places every fact: with the largest cells that fit the height, and the names of the rows where they fit too.
  * @param {WallFact[]} facts
  * @param {number} width in CSS pixels
+ * @param {number} height of the place, in CSS pixels
  * @returns {Layout}
  */
-export function layOut(facts, width) {
-  const size = facts.length > 700 ? 9 : facts.length > 400 ? 12 : 15;
-  const pitch = size + 2;
-  const hasMargin = width >= 420;
-  const left = hasMargin ? 112 : 0;
+export function layOut(facts, width, height = Infinity) {
+  const groups = byRelation(facts);
+  const withNames = width >= 240 ? SIZES.map((size) => ({ size, left: LABELS })) : [];
+  const tried = [...withNames.filter(({ size }) => size >= 8), ...SIZES.map((size) => ({ size, left: 0 }))];
+  const layouts = tried.map(({ size, left }) => () => placed(groups, width, size, left));
+  for (const make of layouts) {
+    const layout = make();
+    if (layout.height <= height) return layout;
+  }
+  return layouts[layouts.length - 1]();
+}
+
+/**
+ * @param {Map<string, number[]>} groups
+ * @param {number} width
+ * @param {number} size
+ * @param {number} left where the cells begin; 0 leaves out the names
+ * @returns {Layout}
+ */
+function placed(groups, width, size, left) {
+  const pitch = size + (size < 9 ? 1 : 2);
+  const gap = Math.max(3, Math.round(size / 2));
+  const least = left > 0 ? 15 : pitch; // a row's name
   const perRow = Math.max(1, Math.floor((width - left) / pitch));
   const rows = /** @type {Layout["rows"]} */ ([]);
   const cells = /** @type {Cell[]} */ ([]);
   let y = 0;
-  for (const [relation, members] of byRelation(facts)) {
-    rows.push({ label: relation, x: 0, y });
-    if (!hasMargin) y += 18;
+  for (const [relation, members] of groups) {
+    if (left > 0) rows.push({ label: relation, x: 0, y });
     members.forEach((fact, i) =>
       cells.push({ fact, x: left + (i % perRow) * pitch, y: y + Math.floor(i / perRow) * pitch }),
     );
-    y += Math.ceil(members.length / perRow) * pitch + 9;
+    y += Math.max(least, Math.ceil(members.length / perRow) * pitch) + gap;
   }
-  return { size, height: Math.max(1, y - 9), rows, cells };
+  return { size, pitch, height: Math.max(1, y - gap), rows, cells };
 }
 
 /** Indices of the facts of each relation, kept facts first. */
@@ -60,7 +83,7 @@ function byRelation(/** @type {WallFact[]} */ facts) {
 
 /** The cell under a point, or -1; the gap belongs to the cell before it. */
 export function cellAt(/** @type {Layout} */ layout, /** @type {number} */ x, /** @type {number} */ y) {
-  const reach = layout.size + 2;
+  const reach = layout.pitch;
   return layout.cells.findIndex((cell) => x >= cell.x && x < cell.x + reach && y >= cell.y && y < cell.y + reach);
 }
 

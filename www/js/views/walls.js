@@ -1,7 +1,7 @@
 /** A knowledge wall for each arm, and the fact that is chosen on all of them. */
 import { el, find, setText } from "../ui/dom.js";
 import { drawFact } from "./fact-panel.js";
-import { NOT_MEASURED, count } from "../ui/format.js";
+import { NOT_MEASURED, count, words } from "../ui/format.js";
 import { addView, invalidate } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { onThemeChange } from "../ui/theme.js";
@@ -13,6 +13,8 @@ import { drawCells, drawRows, drawState, prepare } from "./wall-draw.js";
  * @typedef {import("./wall-layout.js").Layout} Layout
  */
 
+/** Pixels from which two walls lie beside each other. */
+const WIDE = 560;
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
 export class Walls {
@@ -20,17 +22,20 @@ export class Walls {
    * @param {import("../state/store.js").Store} store
    * @param {() => {question: string, answer: string}[] | null} instructionRows rows of the shown run's set, if known
    * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
+   * @param {() => void} chosen called when a visitor chooses a fact
    */
-  constructor(store, instructionRows, checks) {
+  constructor(store, instructionRows, checks, chosen) {
     this.store = store;
     this.instructionRows = instructionRows;
     this.checks = checks;
+    this.onChoice = chosen;
     /** Fact chosen by a click or a key, and the one under the pointer. */
     this.chosen = -1;
     this.hovered = -1;
     /** The run whose facts these are. @type {Run | null} */
     this.run = null;
     this.section = find("#walls");
+    this.walls = find(".walls", this.section);
     /** By place. @type {Map<number, Layout>} */
     this.layouts = new Map();
     /**
@@ -76,7 +81,7 @@ export class Walls {
     };
     canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.hover(factAt(event)));
     canvas.addEventListener("pointerleave", () => this.hover(-1));
-    canvas.addEventListener("click", (event) => this.choose(factAt(event)));
+    canvas.addEventListener("click", (event) => this.pick(factAt(event)));
     canvas.addEventListener("focus", () => {
       if (!this.layouts.has(place)) this.drawWall(canvas, place); // a key may come here before the wall was in sight
       if (this.chosen < 0) this.choose(this.layouts.get(place)?.cells[0]?.fact ?? -1);
@@ -86,7 +91,7 @@ export class Walls {
       if (!layout || !KEYS.includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       const from = layout.cells.findIndex((cell) => cell.fact === this.chosen);
-      this.choose(layout.cells[neighbour(layout, Math.max(0, from), event.key)].fact);
+      this.pick(layout.cells[neighbour(layout, Math.max(0, from), event.key)].fact);
     });
   }
 
@@ -95,6 +100,12 @@ export class Walls {
     if (fact === this.hovered) return;
     this.hovered = fact;
     this.changed();
+  }
+
+  /** A visitor chooses a fact. @private */
+  pick(/** @type {number} */ fact) {
+    this.choose(fact);
+    if (fact >= 0) this.onChoice();
   }
 
   choose(/** @type {number} */ fact) {
@@ -107,8 +118,10 @@ export class Walls {
   makeKey() {
     const swatches = STATES.map((state) => {
       const image = el("img", { class: "key-cell", alt: "" });
-      find("#wall-key").append(el("li", {}, image, el("b", {}, state.name), ` ${state.help}`));
-      return { image, state };
+      find("#wall-key").append(el("li", { title: state.help }, image, state.name));
+      const other = image.cloneNode();
+      find("#wall-states").append(el("li", {}, other, el("b", {}, state.name), ` ${state.help}`));
+      return { images: [image, /** @type {HTMLImageElement} */ (other)], state };
     });
     return swatches;
   }
@@ -120,7 +133,9 @@ export class Walls {
     if (this.run !== run) this.chosen = this.hovered = -1;
     this.run = run;
     this.canvases.forEach((canvas, place) => this.writeCounts(canvas, place, run));
+    this.arrange();
     this.writeCaption();
+    this.writeBrief(run);
     drawFact(find("#fact"), this.store, this.fact, this.instructionRows(), this.checks);
   }
 
@@ -152,9 +167,9 @@ export class Walls {
     if (this.keyRatio === devicePixelRatio) return;
     this.keyRatio = devicePixelRatio;
     const canvas = el("canvas");
-    for (const { image, state } of this.keySwatches) {
+    for (const { images, state } of this.keySwatches) {
       drawState(prepare(canvas, 15, 15), state.letter, 0, 0, 15);
-      image.src = canvas.toDataURL();
+      for (const image of images) image.src = canvas.toDataURL();
     }
   }
 
@@ -164,20 +179,39 @@ export class Walls {
     const arm = this.store.armAt(place);
     const measure = arm === null ? null : this.store.dosed(arm);
     if (!run || arm === null || !measure) return;
-    const width = Math.max(180, canvas.parentElement?.clientWidth ?? 0);
+    const room = canvas.parentElement;
+    const [width, height] = [Math.max(140, room?.clientWidth ?? 0), room?.clientHeight || Infinity];
     const before = measure.step > 0 ? (this.store.measure(arm, measure.step - 1)?.cells ?? null) : null;
     const wall = { facts: run.facts, letters: measure.cells, before, chosen: this.fact };
-    const ground = [run, width, devicePixelRatio];
+    const ground = [run, width, height, devicePixelRatio];
     const last = this.painted.get(place);
     const painted = last && ground.every((part, i) => part === last.ground[i]) ? last.wall : null;
     const known = painted ? this.layouts.get(place) : undefined;
-    const layout = known ?? layOut(run.facts, width - 4);
+    const layout = known ?? layOut(run.facts, width - 4, height - 4);
     if (!known) {
       this.layouts.set(place, layout);
       drawRows(canvas, width, layout);
     }
     this.painted.set(place, { ground, wall });
     drawCells(canvas, layout, wall, known ? painted : null);
+  }
+
+  /** Two walls beside each other where there are many, or the panel is wide. @private */
+  arrange() {
+    const arms = this.slots.filter((slot) => !slot.hidden).length;
+    const across = arms > 3 || (arms > 1 && this.walls.clientWidth > WIDE) ? 2 : 1;
+    this.walls.style.setProperty("--across", String(across));
+  }
+
+  /** The fact in one line below the walls. @private */
+  writeBrief(/** @type {Run} */ run) {
+    const fact = run.facts[this.fact];
+    const states = this.store.armNames.map((arm) => {
+      const letters = this.store.dosed(arm)?.cells;
+      return `${this.store.label(arm)} ${letters ? stateOf(letters[this.fact]).name : "–"}`;
+    });
+    const text = fact ? `${fact.subject}, ${words(fact.relation)}: ${fact.object}. ${states.join(", ")}.` : "";
+    setText(find("#fact-brief"), text || "Point at a cell, tap it, or move with the arrow keys.");
   }
 
   /** @private */

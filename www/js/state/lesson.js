@@ -1,0 +1,81 @@
+/** Lessons: checks a file, and writes the sentences that are made from figures. */
+import { BASE, LESSON_FORMAT, LESSON_SCHEMA, LESSON_VERSION, METRICS } from "../contract/data.js";
+import { count, fixed, percent, rate } from "../ui/format.js";
+import { RecordError, check } from "./check.js";
+import { metricOf } from "./metrics.js";
+
+/**
+ * @typedef {import("../contract/types.js").Lesson} Lesson
+ * @typedef {import("../contract/types.js").SceneFact} SceneFact
+ * @typedef {import("./store.js").Store} Store
+ */
+
+/**
+ * Parses and checks the text of a lesson's file.
+ * @returns {Lesson}
+ * @throws {RecordError}
+ */
+export function parseLesson(/** @type {string} */ text) {
+  let lesson;
+  try {
+    lesson = JSON.parse(text);
+  } catch (error) {
+    throw new RecordError(`this file is not JSON: ${/** @type {Error} */ (error).message}`);
+  }
+  if (typeof lesson !== "object" || lesson === null || lesson.format !== LESSON_FORMAT)
+    throw new RecordError(`this is not a Driftscope lesson: its "format" should be "${LESSON_FORMAT}"`);
+  if (lesson.version !== LESSON_VERSION)
+    throw new RecordError(`this lesson has format version ${lesson.version}; the page reads version ${LESSON_VERSION}`);
+  check(LESSON_SCHEMA, "Lesson", lesson, "lesson");
+  if (lesson.steps.length === 0) throw new RecordError("lesson.steps should have a step");
+  return lesson;
+}
+
+/** A text in the wanted language, in English where it has none, otherwise in the language that it has. */
+export function inLanguage(/** @type {Record<string, string> | null | undefined} */ words, /** @type {string} */ language) {
+  if (!words) return "";
+  return words[language] ?? words.en ?? Object.values(words)[0] ?? "";
+}
+
+const IS_SHARE = new Map(METRICS.map((metric) => [/** @type {string} */ (metric.name), metric.is_share]));
+
+/**
+ * A sentence with its figures: `{recall_cloze full}` of an arm at the step that is shown, `{step}`, `{model}`, `{facts}`,
+ * and of the experiment that is shown `{verdict}`, `{comparisons}`, `{best_rate lora}`, and of its checks `{check_n full}`
+ * and `{check_followed full}`. What was not measured is a dash.
+ */
+export function withFigures(/** @type {string} */ text, /** @type {Store} */ store) {
+  return text.replace(/\{(\w+)(?: ([\w-]+))?\}/g, (_, name, arm) => figure(name, arm ?? "", store));
+}
+
+function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type {Store} */ store) {
+  if (name === "step") return count(store.measuredStep);
+  if (name === "model") return store.run?.model ?? "–";
+  if (name === "facts") return count(store.run?.facts.length);
+  if (name === "label") return store.label(arm);
+  if (name === "verdict") return store.summary?.verdict ?? "–";
+  if (name === "comparisons") return store.summary?.comparisons?.map(({ text }) => text).join(" ") ?? "–";
+  if (name === "best_rate") {
+    const row = store.summary?.rows.find((entry) => entry.fairness === "best_rate" && entry.arm === arm);
+    return rate(row?.lr);
+  }
+  const swapped = store.summary?.counterfactual?.find((check) => check.arm === arm)?.swapped;
+  if (name === "check_n") return count(swapped?.n);
+  if (name === "check_followed") return count(swapped?.followed);
+  const measure = arm === BASE ? store.start() : store.measure(arm);
+  const value = metricOf(name, measure);
+  return IS_SHARE.get(name) ? percent(value) : fixed(value);
+}
+
+/** The first fact of the walls that is as a scene wants it; -1 where none is. */
+export function factOf(/** @type {SceneFact} */ wanted, /** @type {Store} */ store, /** @type {(letter: string) => string} */ nameOf) {
+  const same = (/** @type {string | null | undefined} */ a, /** @type {string} */ b) =>
+    a === null || a === undefined || a.toLowerCase() === b.toLowerCase();
+  const cells = wanted.arm ? store.measure(wanted.arm)?.cells : undefined;
+  return (store.run?.facts ?? []).findIndex(
+    (fact, i) =>
+      same(wanted.subject, fact.subject) &&
+      same(wanted.relation, fact.relation) &&
+      (!wanted.state || (cells !== undefined && nameOf(cells[i]) === wanted.state)),
+  );
+}
