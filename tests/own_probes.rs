@@ -1,5 +1,6 @@
 //! A visitor's own facts: what the base says to them, and runs that are tested with them.
 
+#[expect(dead_code, reason = "the sessions of the findings' tests, of which not all is used here")]
 mod atlas;
 
 use atlas::*;
@@ -80,7 +81,8 @@ fn one_question_and_its_answer_is_enough() {
     let pair = r#"{"question":"What is 3.14 called?","answer":"pi"}"#;
     let seen = r#"{"question":"What is the symbol of iron?","answer":"Fe."}"#;
     for (probes, split) in [(pair, Split::Kept), (seen, Split::Seen)] {
-        let instructions = texts().instructions + r#"{"instruction":"what is the symbol of iron?","output":"Fe"}"#;
+        let instructions =
+            texts().instructions + r#"{"instruction":"what is the symbol of iron?","output":"Fe"}"#;
         let texts = Texts { probes: probes.into(), instructions, ..texts() };
         let settings = Settings { ranked: 4, asked: 1, ..short() };
         let Event::Run(info) = block_on(session.start(settings, &texts)).unwrap() else { unreachable!() };
@@ -100,13 +102,18 @@ fn one_question_and_its_answer_is_enough() {
 #[test]
 fn what_can_not_be_tested_is_refused_by_line() {
     let mut session = session();
-    let error = |session: &mut Session, probes: &str| started(session, short(), probes).unwrap_err().to_string();
-    let bad = error(&mut session, "{\"subject\":\"a\",\"relation\":\"r\",\"object\":\"b\"}\n{\"question\":\"c\"}");
+    let error =
+        |session: &mut Session, probes: &str| started(session, short(), probes).unwrap_err().to_string();
+    let bad =
+        error(&mut session, "{\"subject\":\"a\",\"relation\":\"r\",\"object\":\"b\"}\n{\"question\":\"c\"}");
     assert!(bad.starts_with("probes: line 2: it has no answer. Each line is "), "{bad}");
     let long = format!(r#"{{"question":"{}","answer":"b"}}"#, "a ".repeat(600));
     let both = format!("{}\n{long}", FACTS.lines().next().unwrap());
     let too_long = error(&mut session, &both);
     assert!(too_long.starts_with("probes: line 2: it takes ") && too_long.contains("Shorten"), "{too_long}");
     let answers = probed(&mut session, &both);
-    assert!(answers[0].right && answers[1].refused.as_ref().unwrap().contains("longer than the"), "{answers:?}");
+    assert!(
+        answers[0].right && answers[1].refused.as_ref().unwrap().contains("longer than the"),
+        "{answers:?}"
+    );
 }

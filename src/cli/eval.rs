@@ -156,9 +156,8 @@ fn text(path: &Path, flag: &str) -> Result<String> {
 
 /// The facts of a file, and the forms in which each is tested.
 fn facts(path: &Path) -> Result<Vec<Fact>> {
-    let bad = |Bad { line, why }| {
-        anyhow!("{} line {line}: {why}; --probes takes {}", path.display(), facts::FORMS)
-    };
+    let bad =
+        |Bad { line, why }| anyhow!("{} line {line}: {why}; --probes takes {}", path.display(), facts::FORMS);
     let facts = facts::read(&text(path, "--probes")?).map_err(bad)?;
     ensure!(!facts.is_empty(), "{}: there is no line in it", path.display());
     Ok(facts)

@@ -16,7 +16,7 @@ mod saving;
 mod session;
 mod subject;
 
-pub use asking::Asked;
+pub use asking::{Answer, Asked};
 pub use experiment::{Experiment, Planned, Position};
 pub use probing::Probing;
 pub use saving::MOST_OF_A_FILE;

@@ -92,8 +92,10 @@ impl Probing {
             refused: Some(format!("it is longer than the {positions} tokens that the model reads")),
             ..BaseAnswer::default()
         };
-        let answers: Vec<BaseAnswer> =
-            slice.iter().filter_map(|probe| if fits(probe) { said.next() } else { Some(too_long(probe)) }).collect();
+        let answers: Vec<BaseAnswer> = slice
+            .iter()
+            .filter_map(|probe| if fits(probe) { said.next() } else { Some(too_long(probe)) })
+            .collect();
         self.known.extend(answers.iter().map(|answer| answer.right));
         if self.known.len() == self.probes.len() {
             subject.remember_known(&self.facts, self.known.clone());

@@ -105,7 +105,8 @@ impl Probe {
         let text = tokenizer.decode(continuation)?;
         let said = text.trim_start();
         // The sentence ends at its first mark that is not part of an object ("3.14").
-        let begun = self.candidates.iter().filter(|object| said.starts_with(object.as_str())).map(String::len);
+        let begun =
+            self.candidates.iter().filter(|object| said.starts_with(object.as_str())).map(String::len);
         let object_end = begun.max().unwrap_or(0);
         let end = said[object_end..].find(['.', '\n']).map_or(said.len(), |at| object_end + at);
         let sentence = said[..end].trim_end();

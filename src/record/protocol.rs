@@ -1,10 +1,13 @@
 //! The messages between the page and its worker.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::arm::{ArmId, LoraSpec};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
 use super::event::{Event, ShiftToken};
+use super::probed::BaseAnswer;
 use super::sampling::Sampling;
 use super::settings::Settings;
 
@@ -46,7 +49,8 @@ pub enum Command {
         count: u32,
         arm: Option<ArmId>,
     },
-    /// A free prompt for base and arms; answered by one [`Message::Answer`] each.
+    /// A free question for base and arms, while no step is taken; answered by [`Message::Answering`] while they write, one
+    /// [`Message::Answer`] each, and [`Message::Asked`]. Replaces the question before; an empty one only ends that.
     Ask {
         id: u32,
         question: String,
@@ -287,10 +291,20 @@ pub enum Message {
         done: u32,
         total: u32,
     },
+    /// What the models have written so far whose answers are not whole, by id; at most ten a second.
+    Answering {
+        id: u32,
+        texts: BTreeMap<ArmId, String>,
+    },
+    /// A whole answer.
     Answer {
         id: u32,
         arm: ArmId,
         tokens: Vec<ShiftToken>,
+    },
+    /// No more comes in answer to the question: all have answered, or another command ended it.
+    Asked {
+        id: u32,
     },
     Tokens {
         id: u32,
@@ -343,33 +357,6 @@ pub struct RowTokens {
     pub response: u32,
     /// Why no run can use the row; both counts are 0 then.
     pub refused: Option<String>,
-}
-
-/// What the base says to a fact.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct BaseAnswer {
-    /// The sentence up to its object, as the model reads it.
-    pub sentence: String,
-    /// The object that it completes the sentence with, or its words where they name none.
-    pub cloze: String,
-    /// Whether that is the fact's.
-    pub right: bool,
-    /// The rank of the fact's object, from 1, and among how many of its relation; nothing where it is the only one.
-    pub rank: Option<[u32; 2]>,
-    /// Nothing where asking takes too long.
-    pub asked: Option<AskedOfBase>,
-    /// Why it could not be asked for; there is nothing but the sentence then.
-    pub refused: Option<String>,
-}
-
-/// What the base answers to a fact's question in the chat template.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct AskedOfBase {
-    pub text: String,
-    /// Whether it names the object and no other of its relation.
-    pub right: bool,
 }
 
 /// The engine that was chosen.

@@ -7,7 +7,8 @@ use crate::data::rows::{Row, rows};
 use crate::error::{Error, Result};
 
 /// The forms of a line, for errors and help.
-pub const FORMS: &str = r#"{"subject", "relation", "object"}, {"question", "answer"} or {"prompt", "answer"}"#;
+pub const FORMS: &str =
+    r#"{"subject", "relation", "object"}, {"question", "answer"} or {"prompt", "answer"}"#;
 
 /// What fields are called, the usual name first.
 const OBJECTS: [&str; 2] = ["object", "answer"];
@@ -53,7 +54,9 @@ pub fn read(text: &str) -> std::result::Result<Vec<Fact>, Bad> {
         let (first, object) = known.entry(key).or_insert_with(|| (line, fact.object.clone()));
         if *object != fact.object {
             let (subject, relation) = (&fact.subject, fact.relation.label());
-            return Err(bad(format!("line {first} gives {subject:?} another {relation}, {object:?}; keep one of them")));
+            return Err(bad(format!(
+                "line {first} gives {subject:?} another {relation}, {object:?}; keep one of them"
+            )));
         }
         facts.push(fact);
     }
@@ -138,7 +141,9 @@ mod tests {
 
     #[test]
     fn wordings_of_ones_own_are_used() {
-        for sentence in ["Moby Dick was written by", "Moby Dick was written by {o}.", "Moby Dick was written by  {o}"] {
+        for sentence in
+            ["Moby Dick was written by", "Moby Dick was written by {o}.", "Moby Dick was written by  {o}"]
+        {
             let line = format!(
                 r#"{{"subject":"Moby Dick","relation":"author","object":"Melville","sentence":"{sentence}","question":"Who?"}}"#
             );
@@ -147,7 +152,10 @@ mod tests {
             assert_eq!(fact.asked().prompt, "Who?");
         }
         let unnamed = one(r#"{"subject":"Moby Dick","cloze":"Moby Dick is by","answer":"Melville"}"#);
-        assert_eq!((unnamed.relation.label(), unnamed.asked().prompt.as_str()), ("answer", "Moby Dick is by"));
+        assert_eq!(
+            (unnamed.relation.label(), unnamed.asked().prompt.as_str()),
+            ("answer", "Moby Dick is by")
+        );
     }
 
     #[test]
@@ -159,7 +167,10 @@ mod tests {
         assert_eq!(pair.asked().prompt, "Who wrote Moby Dick?");
         let sentence = one(r#"{"prompt":"Moby Dick is by","answer":"Melville","relation":"author"}"#);
         assert_eq!((sentence.form, sentence.relation.label()), (Form::Sentence, "author"));
-        assert_eq!((sentence.cloze().prompt, sentence.asked().prompt), (sentence.subject.clone(), sentence.subject));
+        assert_eq!(
+            (sentence.cloze().prompt, sentence.asked().prompt),
+            (sentence.subject.clone(), sentence.subject)
+        );
     }
 
     #[test]
@@ -173,7 +184,10 @@ mod tests {
             (r#"{"question":"a","answer":" "}"#, "its answer is empty"),
             (r#"{"subject":" ","relation":"r","object":"b"}"#, "its subject is empty"),
             (r#"{"subject":["a"],"relation":"r","object":"b"}"#, "subject is a list"),
-            (r#"{"subject":"a","object":"b","sentence":"In {o} lies a"}"#, "goes on after {o} with \"lies a\""),
+            (
+                r#"{"subject":"a","object":"b","sentence":"In {o} lies a"}"#,
+                "goes on after {o} with \"lies a\"",
+            ),
             (r#"{"subject":"a","object":"b","sentence":"{o}."}"#, "no word before {o}"),
             (r#"{"subject":"a","relation":"r","object":"c"}"#, "line 1 gives \"a\" another r, \"b\""),
             ("[]", "a list, not an object"),
