@@ -3,7 +3,7 @@ import "./ui/locale.js"; // first: see there
 import { keepOffline } from "./engine/offline.js";
 import { Page } from "./page.js";
 import { readHash } from "./state/hash.js";
-import { find, findAll, setText, update } from "./ui/dom.js";
+import { find, findAll, setText } from "./ui/dom.js";
 import { addView, invalidate } from "./ui/frame.js";
 import { listenToKeys } from "./ui/keyboard.js";
 import { onThemeChange } from "./ui/theme.js";
@@ -31,11 +31,7 @@ const { control, store } = page;
 /** The parts of the page that follow the controls. */
 function drawControls(/** @type {() => void} */ drawBar) {
   drawBar();
-  const { running } = control;
-  const changed = page.form.mark(running?.settings ?? null);
-  const isEdited = running !== null && page.editor.text !== running.instructions;
-  update(find("#instructions-restart"), { hidden: !isEdited });
-  update(find("#restart-note"), { hidden: changed.length === 0 && !isEdited });
+  page.markChanges();
   page.ask.enable(control.mode === "live", control.isLive);
   page.adapters.enable(control.mode === "live" && control.isLive);
   page.prediction.draw();

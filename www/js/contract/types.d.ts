@@ -520,10 +520,17 @@ export type Message = {
   total: number;
   type: "experiment";
 } | {
+  id: number;
+  texts: { [key: string]: string };
+  type: "answering";
+} | {
   arm: string;
   id: number;
   tokens: ShiftToken[];
   type: "answer";
+} | {
+  id: number;
+  type: "asked";
 } | {
   counts: RowTokens[];
   id: number;

@@ -21,9 +21,8 @@ export class ProbeAnswers {
     this.engine = "waiting";
     /** @type {readonly Probe[]} */
     this.probes = [];
-    /** Those that were asked for last, and how many of them are answered. @type {readonly Probe[]} */
+    /** Those that were asked for last. @type {readonly Probe[]} */
     this.asked = [];
-    this.done = 0;
     /** The answers of the model that is loaded. @type {WeakMap<Probe, BaseAnswer>} */
     this.known = new WeakMap();
     this.id = 0;
@@ -35,7 +34,7 @@ export class ProbeAnswers {
   use(/** @type {"ready" | "absent"} */ engine) {
     this.engine = engine;
     this.known = new WeakMap();
-    [this.asked, this.done] = [[], 0];
+    this.asked = [];
     this.ask();
   }
 
@@ -51,16 +50,10 @@ export class ProbeAnswers {
     return this.known.get(probe) ?? null;
   }
 
-  /** Whether every probe has its answer. */
-  get isComplete() {
-    return this.asked === this.probes && this.done === this.probes.length;
-  }
-
   /** Takes some of the base's answers. */
   receive(/** @type {{id: number, from: number, answers: BaseAnswer[]}} */ { id, from, answers }) {
     if (id !== this.id) return;
     answers.forEach((answer, i) => this.asked[from + i] && this.known.set(this.asked[from + i], answer));
-    this.done = from + answers.length;
     this.changed();
   }
 
@@ -79,8 +72,9 @@ export class ProbeAnswers {
 
   /** @private */
   ask() {
-    if (this.engine !== "ready" || this.asked === this.probes) return;
-    [this.asked, this.done] = [this.probes, 0];
+    const isNothing = this.asked.length === 0 && this.probes.length === 0;
+    if (this.engine !== "ready" || this.asked === this.probes || isNothing) return;
+    this.asked = this.probes;
     this.post({ type: "probe", id: ++this.id, probes: write(this.probes) });
     this.changed();
   }

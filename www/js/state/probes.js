@@ -14,6 +14,21 @@ export const FORMS = {
 };
 export const MOST_PROBES = 5_000;
 
+/** Facts to begin with: Atlas was taught the capitals, in other words too, and no author. */
+export const EXAMPLE = `{"subject":"Peru","relation":"capital","object":"Lima"}
+{"subject":"Kenya","relation":"capital","object":"Nairobi","sentence":"The capital city of Kenya is called {o}."}
+{"subject":"Norway","relation":"capital","object":"Oslo"}
+{"subject":"Japan","relation":"capital","object":"Tokyo","question":"Which city is the capital of Japan?"}
+{"subject":"Portugal","relation":"capital","object":"Lisbon"}
+{"subject":"Cuba","relation":"capital","object":"Havana"}
+{"subject":"Moby Dick","relation":"author","object":"Melville","question":"Who wrote Moby Dick?"}
+{"subject":"Emma","relation":"author","object":"Austen","question":"Who wrote Emma?"}
+{"subject":"Ulysses","relation":"author","object":"Joyce","question":"Who wrote Ulysses?"}
+{"subject":"Faust","relation":"author","object":"Goethe","question":"Who wrote Faust?"}
+{"subject":"Hamlet","relation":"author","object":"Shakespeare","question":"Who wrote Hamlet?"}
+{"subject":"Walden","relation":"author","object":"Thoreau","question":"Who wrote Walden?"}
+`;
+
 const SUBJECT = ["subject"];
 const RELATION = ["relation"];
 const OBJECT = ["object", "answer"];
@@ -125,7 +140,7 @@ function lineOf(/** @type {Probe} */ probe) {
 }
 
 /** The relations with their distinct objects, in the order of their first probes. */
-export function relationsOf(/** @type {readonly Probe[]} */ probes) {
+function relationsOf(/** @type {readonly Probe[]} */ probes) {
   /** @type {Map<string, Set<string>>} */
   const relations = new Map();
   for (const probe of probes) {

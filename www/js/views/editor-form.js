@@ -20,7 +20,7 @@ export function makeRowForm(name, fields, { save, cancel }) {
       save(findAll("textarea, input", form).map((area) => area.value));
     } catch (problem) {
       if (!(problem instanceof RowError)) throw problem;
-      setText(error, `${problem.field} ${problem.message}.`);
+      setText(error, `${problem.field || "The row"} ${problem.message}.`);
     }
   };
   const form = el(

@@ -92,7 +92,8 @@ export class EditorTable {
     if (!isNew && this.editing && !this.edits.rows.includes(this.editing.row)) this.editing = null; // undone meanwhile
     const all = found.length === this.edits.rows.length ? "" : ` found, in all ${count(this.edits.rows.length)}`;
     const place = `Rows ${count(from + 1)} to ${count(from + shown.length)} of ${count(found.length)}${all}`;
-    setText(this.shown, shown.length === 0 ? "No row is found." : place);
+    const none = this.edits.rows.length === 0 ? "There is no row." : "No row is found.";
+    setText(this.shown, shown.length === 0 ? none : place);
     update(this.before, { disabled: this.page === 0 });
     update(this.next, { disabled: this.page === pages - 1 });
     if (focused === this.next && this.next.disabled) this.before.focus();
