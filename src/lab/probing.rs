@@ -68,9 +68,9 @@ impl Probing {
             matches!(subject.backend, Backend::Gpu(_)) || subject.base.config().parameters() <= ASKED_ON_CPU;
         let answer_len = if is_asked { ANSWER_LEN } else { 0 };
         // What is too long for the model does not keep the others from being asked for.
-        let longest = slice.iter().map(Probe::object_tokens).max().unwrap_or(0);
-        let fits = |probe: &Probe| probe.positions(longest, answer_len) <= positions;
-        let asked: Vec<Probe> = slice.iter().filter(|probe| fits(probe)).cloned().collect();
+        let fits = recall::fitting(slice, answer_len, positions);
+        let asked: Vec<Probe> =
+            slice.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(probe, _)| probe.clone()).collect();
         let Subject { base, tokenizer, .. } = subject;
         let cloze = recall::cloze(base, &asked, tokenizer).await?;
         let ranks = recall::ranks(base, &asked, tokenizer).await?;
@@ -92,10 +92,8 @@ impl Probing {
             refused: Some(format!("it is longer than the {positions} tokens that the model reads")),
             ..BaseAnswer::default()
         };
-        let answers: Vec<BaseAnswer> = slice
-            .iter()
-            .filter_map(|probe| if fits(probe) { said.next() } else { Some(too_long(probe)) })
-            .collect();
+        let answer = |(probe, fits): (&Probe, &bool)| if *fits { said.next() } else { Some(too_long(probe)) };
+        let answers: Vec<BaseAnswer> = slice.iter().zip(&fits).filter_map(answer).collect();
         self.known.extend(answers.iter().map(|answer| answer.right));
         if self.known.len() == self.probes.len() {
             subject.remember_known(&self.facts, self.known.clone());

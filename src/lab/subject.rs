@@ -66,8 +66,14 @@ impl Subject {
         let lists = objects(facts);
         let probe = |fact: &Fact| Probe::of(fact, lists[&fact.relation].clone(), &self.tokenizer);
         let probes: Vec<Probe> = facts.iter().map(probe).collect::<Result<_>>()?;
-        let answers = recall::cloze(&mut self.base, &probes, &self.tokenizer).await?;
-        Ok(self.remember_known(facts, answers.iter().map(|a| a.kind == AnswerKind::Right).collect()))
+        // It knows nothing of what is too long for it.
+        let fits = recall::fitting(&probes, 0, self.base.config().max_position_embeddings);
+        let asked: Vec<Probe> =
+            probes.into_iter().zip(&fits).filter(|(_, fits)| **fits).map(|(probe, _)| probe).collect();
+        let answers = recall::cloze(&mut self.base, &asked, &self.tokenizer).await?;
+        let mut right = answers.iter().map(|answer| answer.kind == AnswerKind::Right);
+        let known = fits.iter().map(|fits| *fits && right.next().unwrap_or(false)).collect();
+        Ok(self.remember_known(facts, known))
     }
 
     /// Keeps which of these facts the base completes rightly.

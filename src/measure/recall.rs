@@ -121,6 +121,15 @@ impl Probe {
     }
 }
 
+/// Which of these can be tested together by a model that reads so many `positions`, with answers of at most `max_new` tokens in the
+/// chat template.
+pub fn fitting(probes: &[Probe], max_new: usize, positions: usize) -> Vec<bool> {
+    let fits = |probe: &Probe, longest| probe.positions(longest, max_new) <= positions;
+    let alone = probes.iter().filter(|probe| fits(probe, probe.object_tokens()));
+    let longest = alone.map(Probe::object_tokens).max().unwrap_or(0);
+    probes.iter().map(|probe| fits(probe, longest.max(probe.object_tokens()))).collect()
+}
+
 /// Tests every probe by cloze.
 pub async fn cloze(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -> Result<Vec<ClozeAnswer>> {
     // Similar lengths side by side: a batch takes as many steps as its longest prompt.

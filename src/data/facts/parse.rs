@@ -15,6 +15,9 @@ const OBJECTS: [&str; 2] = ["object", "answer"];
 const ANSWERS: [&str; 2] = ["answer", "object"];
 const SENTENCES: [&str; 3] = ["sentence", "cloze", "prompt"];
 
+/// Letters of an object. What takes longer to say is not recalled word by word.
+const LONGEST_OBJECT: usize = 200;
+
 /// A line that is no fact, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bad {
@@ -78,6 +81,12 @@ fn fact(row: &Row, line: usize) -> std::result::Result<Fact, String> {
     };
     let objects = if form == Form::Fact { OBJECTS } else { ANSWERS };
     let object = filled(&objects)?.ok_or_else(|| format!("it has no {}", objects[0]))?;
+    if object.chars().count() > LONGEST_OBJECT {
+        return Err(format!(
+            "its {} has more than {LONGEST_OBJECT} letters; use a word or a few",
+            objects[0]
+        ));
+    }
     if form == Form::Fact && relation.is_none() && sentence.is_none() && question.is_none() {
         return Err("it has a subject and no relation".into());
     }
@@ -190,6 +199,10 @@ mod tests {
             ),
             (r#"{"subject":"a","object":"b","sentence":"{o}."}"#, "no word before {o}"),
             (r#"{"subject":"a","relation":"r","object":"c"}"#, "line 1 gives \"a\" another r, \"b\""),
+            (
+                &format!(r#"{{"question":"q","answer":"{}"}}"#, "a".repeat(201)),
+                "its answer has more than 200 letters",
+            ),
             ("[]", "a list, not an object"),
         ] {
             let error = refusal(&format!("{good}\n\n{line}"));

@@ -13,6 +13,8 @@ export const FORMS = {
   sentence: "sentence and answer",
 };
 export const MOST_PROBES = 5_000;
+/** Letters of an object (`data/facts/parse.rs`). */
+const LONGEST_OBJECT = 200;
 
 /** Facts to begin with: Atlas was taught the capitals, in other words too, and no author. */
 export const EXAMPLE = `{"subject":"Peru","relation":"capital","object":"Lima"}
@@ -65,6 +67,8 @@ export function checked(/** @type {Probe} */ probe) {
   const form = formOf(probe);
   if (subjectOf(probe) === "") throw new RowError("", "has no subject, question or sentence");
   if (probe.object === "") throw new RowError(form === "fact" ? "object" : "answer", "is missing");
+  if (probe.object.length > LONGEST_OBJECT)
+    throw new RowError(form === "fact" ? "object" : "answer", `has more than ${LONGEST_OBJECT} letters; use a word or a few`);
   if (form === "fact" && probe.relation + probe.sentence + probe.question === "")
     throw new RowError("relation", "is missing");
   const [before, after] = probe.sentence.split("{o}", 2);
