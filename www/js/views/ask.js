@@ -73,8 +73,8 @@ export class Ask {
       slot.dataset.answer = arm;
       setText(find("h3", slot), this.store.dosedLabel(arm));
     });
-    for (const host of [this.base, ...this.slots]) {
-      host.setAttribute("aria-busy", "true");
+    for (const host of this.hosts) {
+      host.ariaBusy = "true";
       find(".answer", host).replaceChildren(el("p", { class: "writing" }, "…"));
       find(".tops", host).replaceChildren();
     }
@@ -89,10 +89,14 @@ export class Ask {
     this.post({ type: "ask", id: this.id, question, max_tokens: LONGEST_ANSWER, sampling });
   }
 
-  /** Where an answer goes; null for one to an earlier question. @private */
+  /** The places of the answers to the question that was asked last. @private */
+  get hosts() {
+    return [this.base, ...this.slots.filter((slot) => !slot.hidden)];
+  }
+
+  /** Where an answer goes; nowhere if it is one to an earlier question. @private */
   hostOf(/** @type {number} */ id, /** @type {string} */ arm) {
-    if (id !== this.id) return null;
-    return arm === BASE ? this.base : (this.slots[this.store.placeOf(arm)] ?? null);
+    return id === this.id ? this.hosts.find((host) => host.dataset.answer === arm) : undefined;
   }
 
   /** Shows what has been written so far. */
@@ -107,16 +111,16 @@ export class Ask {
   end(id = this.id) {
     if (id !== this.id || this.stop.hidden) return;
     update(this.stop, { hidden: true });
-    const isStopped = [this.base, ...this.slots].filter((host) => host.getAttribute("aria-busy") === "true" && !host.hidden);
-    for (const host of [this.base, ...this.slots]) host.setAttribute("aria-busy", "false");
-    say(isStopped.length > 0 ? "The answers are not complete." : "All have answered.");
+    const areWhole = this.hosts.every((host) => host.ariaBusy === "false");
+    for (const host of this.hosts) host.ariaBusy = "false";
+    say(areWhole ? "All have answered." : "The answers are not complete.");
   }
 
   /** Shows a whole answer. */
   receive(/** @type {Extract<Message, {type: "answer"}>} */ answer) {
     const host = this.hostOf(answer.id, answer.arm);
     if (!host) return;
-    host.setAttribute("aria-busy", "false");
+    host.ariaBusy = "false";
     const place = this.store.placeOf(answer.arm);
     const label = this.store.label(answer.arm);
     const tops = find(".tops", host);
