@@ -35,7 +35,7 @@ pub struct Decoding {
 
 enum State {
     Gpu(gpu::Decoding),
-    Cpu(cpu::Decoding),
+    Cpu(Box<cpu::Decoding>),
 }
 
 impl Decoding {
@@ -86,7 +86,7 @@ impl Model {
     async fn begin(&mut self, wanted: Wanted) -> Result<Decoding> {
         let state = match self {
             Self::Gpu(model) => State::Gpu(model.begin(&wanted).await?),
-            Self::Cpu(model) => State::Cpu(model.begin(&wanted)?),
+            Self::Cpu(model) => State::Cpu(Box::new(model.begin(&wanted)?)),
         };
         let answers = vec![Vec::new(); wanted.prompts.len()];
         Ok(Decoding { wanted, state, written: Written { answers, is_over: false } })

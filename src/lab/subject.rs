@@ -32,8 +32,13 @@ pub struct Subject {
     pub memory_limit: Option<u64>,
     /// The base's weights, once they were asked for.
     weights: Option<Rc<Weights>>,
-    /// The facts that the base was last asked for, and which of them it completes rightly.
-    known: Option<(Rc<Vec<Fact>>, Rc<Vec<bool>>)>,
+    known: Option<Known>,
+}
+
+/// The facts that the base was last asked for, and which of them it completes rightly.
+struct Known {
+    facts: Rc<Vec<Fact>>,
+    right: Rc<Vec<bool>>,
 }
 
 impl Subject {
@@ -58,10 +63,8 @@ impl Subject {
 
     /// Which of these facts the base completes rightly by cloze.
     pub(super) async fn known(&mut self, facts: &Rc<Vec<Fact>>) -> Result<Rc<Vec<bool>>> {
-        if let Some((asked, known)) = &self.known
-            && asked == facts
-        {
-            return Ok(known.clone());
+        if let Some(known) = self.known.as_ref().filter(|known| known.facts == *facts) {
+            return Ok(known.right.clone());
         }
         let lists = objects(facts);
         let probe = |fact: &Fact| Probe::of(fact, lists[&fact.relation].clone(), &self.tokenizer);
@@ -78,9 +81,9 @@ impl Subject {
 
     /// Keeps which of these facts the base completes rightly.
     pub(super) fn remember_known(&mut self, facts: &Rc<Vec<Fact>>, known: Vec<bool>) -> Rc<Vec<bool>> {
-        let known = Rc::new(known);
-        self.known = Some((facts.clone(), known.clone()));
-        known
+        let right = Rc::new(known);
+        self.known = Some(Known { facts: facts.clone(), right: right.clone() });
+        right
     }
 
     pub(super) async fn weights(&mut self) -> Result<Rc<Weights>> {

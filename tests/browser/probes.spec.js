@@ -111,9 +111,9 @@ test("facts are opened, asked of the base, edited and tested with", async ({ pag
   await expect(page.locator("#probes-restart")).toBeVisible();
   await page.locator("#data [data-close]").click();
   await page.locator('canvas[data-wall="lora"]').focus();
-  for (const name of ["Home", "ArrowRight", "ArrowRight", "End"]) await page.keyboard.press(name);
+  await page.keyboard.press("End");
   await expect(page.locator("#fact-brief")).toContainText("answer: pi.");
-  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Home");
   await expect(page.locator("#fact-brief")).toContainText(`Emma, ${IMAGE}: Austen.`);
 });
 

@@ -66,7 +66,7 @@ export class ProbeAnswers {
       known: answers.filter((answer) => answer.right).length,
       asked: asked.length,
       right: asked.filter((answer) => answer.right).length,
-      refused: answers.filter((answer) => answer.refused !== null).length,
+      refused: answers.filter((answer) => answer.refused).length,
     };
   }
 
