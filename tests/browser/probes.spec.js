@@ -54,7 +54,7 @@ test("facts are opened, asked of the base, edited and tested with", async ({ pag
   await expect(page.locator("#probes-bad tbody tr")).toHaveText([/^4\s*object\s*is missing$/]);
   await expect(rows(page)).toHaveCount(4);
   await expect(rows(page).nth(2)).toContainText(IMAGE);
-  await expect(rows(page).nth(0).locator(".said")).toContainText("✓ right Lima, rank 1 of 2", { timeout: 300_000 });
+  await expect(rows(page).nth(0).locator(".said")).toContainText("✓ right “Lima”, rank 1 of 2", { timeout: 300_000 });
   await expect(rows(page).nth(0).locator(".said")).toContainText(/asked: ✓ right .*Lima/);
   await expect(rows(page).nth(2).locator(".said")).toContainText("✗ wrong");
   await expect(page.locator("#probes-known")).toHaveText(
@@ -72,7 +72,7 @@ test("facts are opened, asked of the base, edited and tested with", async ({ pag
   await object.press("Enter");
   await expect(rows(page).nth(0).locator(".said")).toContainText("✗ wrong", { timeout: 300_000 });
   await act(page, "Undo").click();
-  await expect(rows(page).nth(0).locator(".said")).toContainText("✓ right Lima");
+  await expect(rows(page).nth(0).locator(".said")).toContainText("✓ right “Lima”");
   await act(page, "Delete row 4").click();
   await page.locator("#probes-filter").fill("kenya");
   await expect(rows(page)).toHaveCount(1);

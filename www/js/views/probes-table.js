@@ -66,14 +66,16 @@ export class ProbesTable extends EditorTable {
   }
 }
 
-/** "right Lima, rank 1 of 6", and what the base answers when it is asked. */
+const quoted = (/** @type {string} */ text) => (text === "" ? "(nothing)" : `“${shortened(text)}”`);
+
+/** "right “Lima”, rank 1 of 6", and what the base answers when it is asked. */
 function said(/** @type {BaseAnswer | null} */ answer) {
   if (!answer) return [el("span", { class: "soft" }, "not asked yet")];
   if (answer.refused) return [el("span", { class: "soft" }, `can't be asked: ${answer.refused}`)];
   const { sentence, cloze, right, rank, asked } = answer;
   const place = rank ? `, rank ${count(rank[0])} of ${count(rank[1])}` : "";
-  const parts = [el("p", { title: `${sentence} ${cloze}` }, verdict(right), ` ${shortened(cloze) || "(nothing)"}${place}`)];
-  if (asked) parts.push(el("p", {}, "asked: ", verdict(asked.right), ` ${shortened(asked.text) || "(nothing)"}`));
+  const parts = [el("p", { title: `${sentence} ${cloze}` }, verdict(right), ` ${quoted(cloze)}${place}`)];
+  if (asked) parts.push(el("p", {}, "asked: ", verdict(asked.right), ` ${quoted(asked.text)}`));
   return parts;
 }
 
