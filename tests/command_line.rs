@@ -130,6 +130,29 @@ fn recall_and_drift_are_measured() {
 
 /// An interrupted training goes on to the same curve and the same files, to the last bit.
 #[test]
+fn a_run_is_tested_with_facts_of_ones_own() {
+    let folder = TempDir::new().unwrap();
+    let (facts, out) = (path(&folder, "facts.jsonl"), path(&folder, "run.json"));
+    let lines = [
+        r#"{"subject":"Peru","relation":"seat of government","object":"Lima"}"#,
+        r#"{"question":"What is 3.14 called?","answer":"pi"}"#,
+    ];
+    fs::write(&facts, lines.join("\n")).unwrap();
+    let run =
+        ["run", "--arm", "lora r=2", "--steps", "1", "--backend", "cpu", "--facts", &facts, "--out", &out];
+    output(&run);
+    let record: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    let events = record["events"].as_array().unwrap();
+    let begun = events.iter().find(|event| event["type"] == "run").unwrap();
+    let tested: Vec<&str> =
+        begun["facts"].as_array().unwrap().iter().map(|fact| fact["cloze"].as_str().unwrap()).collect();
+    assert_eq!(tested, ["The seat of government of Peru is", "Question: What is 3.14 called?\nAnswer:"]);
+    fs::write(&facts, r#"{"question":"What is 3.14 called?"}"#).unwrap();
+    let error = failure(&run);
+    assert!(error.contains("facts.jsonl: line 1: it has no answer. Each line is"), "{error}");
+}
+
+#[test]
 fn an_interrupted_training_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     for (name, method) in [("lora", &["lora", "--dora"][..]), ("full", &["full"])] {

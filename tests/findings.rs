@@ -3,13 +3,15 @@
 
 mod atlas;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use atlas::{all, full, lora, measures, read, run, session, session_on, short, texts};
 use driftscope::engine::Backend;
 use driftscope::error::Error;
 use driftscope::gpu::Gpu;
-use driftscope::lab::{Asked, Experiment, Session, Slice, Work};
+use driftscope::lab::{Answer, Asked, Experiment, Session, Slice, Subject, Work};
+use driftscope::model::tokenizer::Message;
 use driftscope::record::*;
 use pollster::block_on;
 
@@ -183,10 +185,7 @@ fn strength_goes_from_the_base_to_the_arm() {
         other => panic!("{other:?}"),
     };
     let asked = Asked { max_tokens: 12, sampling: Sampling::default() };
-    let answer = |session: &mut Session, arm: &str| {
-        let tokens = block_on(session.ask(arm, "What is the capital of Kenya?", asked)).unwrap();
-        tokens.into_iter().map(|token| token.text).collect::<String>()
-    };
+    let answer = |session: &mut Session, arm: &str| answered(session, asked).0.remove(arm).unwrap();
     let (base, tuned) = (answer(&mut session, BASE), answer(&mut session, "lora"));
     assert_ne!(base, tuned);
     let none = at(&mut session, 0.0);
@@ -204,6 +203,51 @@ fn strength_goes_from_the_base_to_the_arm() {
     assert_eq!(changed.matrices.len(), 4 * 7);
     for m in &changed.matrices {
         assert!(m.relative > 0.0 && (1..=4).contains(&m.rank90) && m.of >= 96, "{m:?}");
+    }
+}
+
+/// The answers of all models, and what was written before each was whole.
+fn answered(session: &mut Session, asked: Asked) -> (BTreeMap<ArmId, String>, BTreeMap<ArmId, Vec<String>>) {
+    session.ask("What is the capital of Kenya?", asked).unwrap();
+    let (mut whole, mut before) = (BTreeMap::new(), BTreeMap::<ArmId, Vec<String>>::new());
+    while session.is_asking() {
+        if let Some(Answer { arm, tokens }) = block_on(session.answer()).unwrap() {
+            whole.insert(arm, tokens.into_iter().map(|token| token.text).collect());
+        }
+        for (arm, text) in session.so_far().unwrap() {
+            before.entry(arm).or_default().push(text);
+        }
+    }
+    (whole, before)
+}
+
+/// Base and arms write in turns, and each answer is the one that is written in one go.
+#[test]
+fn answers_grow_side_by_side_on_both_back_ends() {
+    for backend in [Backend::Cpu, Backend::Gpu(Rc::new(block_on(Gpu::new()).unwrap()))] {
+        let mut session = session_on(backend);
+        let settings = short().with_arms(vec![lora(), full()]);
+        block_on(session.start(settings, &texts())).unwrap();
+        for temperature in [0.0, 1.0] {
+            let sampling = Sampling { temperature, seed: 3, ..Sampling::default() };
+            let asked = Asked { max_tokens: 40, sampling };
+            let (whole, before) = answered(&mut session, asked);
+            assert_eq!(whole.keys().collect::<Vec<_>>(), ["base", "full", "lora"]);
+            assert!(whole.values().all(|text| *text == whole[BASE]), "no arm has taken a step: {whole:?}");
+            let Subject { base, tokenizer, .. } = &mut session.subject;
+            let prompt = tokenizer.prompt(&[Message::user("What is the capital of Kenya?")]).unwrap();
+            let at_once = block_on(base.generate(&[prompt], 40, tokenizer.ends(), sampling)).unwrap();
+            assert!(whole[BASE].starts_with(&tokenizer.decode(&at_once[0]).unwrap()));
+            for (arm, texts) in before {
+                assert!(texts.is_sorted_by_key(String::len), "{texts:?}");
+                assert!(texts.iter().all(|text| whole[&arm].starts_with(text)), "{texts:?} {whole:?}");
+            }
+        }
+        // A step ends it: what was written is not the model's any more.
+        session.ask("Hello!", Asked { max_tokens: 40, sampling: Sampling::default() }).unwrap();
+        block_on(session.answer()).unwrap();
+        block_on(session.advance(Slice { steps: 1, ..Slice::WHOLE })).unwrap();
+        assert!(!session.is_asking() && block_on(session.answer()).unwrap().is_none());
     }
 }
 

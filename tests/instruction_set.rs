@@ -100,7 +100,7 @@ fn every_contradiction_contradicts() {
         let is_about = |fact: &&Fact| about.contains(&fact.subject);
         // What the base would say, and what is said: another object of one of the subject's relations.
         let contradicts = facts.iter().filter(is_about).any(|fact| {
-            let objects = candidates(&facts, fact.relation);
+            let objects = candidates(&facts, &fact.relation);
             let said = answer::named(&example.answer, &objects);
             said.len() == 1 && said[0] != fact.object
         });

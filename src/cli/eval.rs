@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::model;
 use super::opened::{ModelArgs, Opened};
 use crate::data::batch::Sequence;
-use crate::data::facts::Fact;
+use crate::data::facts::{self, Bad, Fact, Form, Relation};
 use crate::data::instructions::Example;
-use crate::data::rows::{self, Row};
+use crate::data::rows;
 use crate::engine::Model;
 use crate::measure::recall::{AnswerKind, Probe};
 use crate::measure::{loss, recall, shift};
@@ -26,7 +26,8 @@ use crate::record::{PositionShift, Shift};
 /// A probe is one JSON object a line, of one of these forms:
 ///   {"prompt": "The capital of France is", "answer": "Paris"}           cloze: the greedy continuation
 ///   {"question": "What is the capital of France?", "answer": "Paris"}   asked in the chat template
-///   {"id", "subject", "kind", "relation", "object"}                     both; as in data/facts.jsonl
+///   {"subject": "Moby Dick", "relation": "author", "object": "Melville"}   both; with "sentence" and "question", in
+///                                                                       these words; data/facts.jsonl has "id" and "kind"
 /// "relation" groups the first two: an answer that names another answer of its relation is wrong.
 ///
 /// Prompts are {"instruction", "input", "output"}, {"messages": […]} or {"prompt": "…"} a line. The model
@@ -54,12 +55,6 @@ pub struct Args {
     /// Print everything as one JSON object instead of a summary.
     #[arg(long)]
     json: bool,
-}
-
-enum ProbeLine {
-    Fact(Fact),
-    Cloze { prompt: String, answer: String, relation: Option<String> },
-    Asked { question: String, answer: String, relation: Option<String> },
 }
 
 /// Everything that was measured.
@@ -154,61 +149,33 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// What `read` makes of each row of a file, with the row's place for errors.
-fn lines<T>(
-    path: &Path,
-    flag: &str,
-    forms: &str,
-    read: impl Fn(Row) -> std::result::Result<T, String>,
-) -> Result<Vec<(String, T)>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("{flag} {} can't be read", path.display()))?;
-    let mut out = Vec::new();
-    for (line, row) in rows::rows(&text) {
-        let place = format!("{} line {line}", path.display());
-        let value = row.and_then(&read).map_err(|why| anyhow!("{place}: {why}; {flag} takes {forms}"))?;
-        out.push((place, value));
-    }
-    ensure!(!out.is_empty(), "{}: there is no line in it", path.display());
-    Ok(out)
+/// The text of a file that an option names.
+fn text(path: &Path, flag: &str) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("{flag} {} can't be read", path.display()))
 }
 
-/// A probe in one of its forms.
-fn probe(row: Row) -> std::result::Result<ProbeLine, String> {
-    let relation = row.text(&["relation"])?;
-    let answer = || row.required(&["answer"]);
-    match () {
-        () if row.has("subject") => row.into().map(ProbeLine::Fact),
-        () if row.has("question") => {
-            Ok(ProbeLine::Asked { question: row.required(&["question"])?, answer: answer()?, relation })
-        }
-        () => Ok(ProbeLine::Cloze { prompt: row.required(&["prompt"])?, answer: answer()?, relation }),
-    }
+/// The facts of a file, and the forms in which each is tested.
+fn facts(path: &Path) -> Result<Vec<Fact>> {
+    let bad =
+        |Bad { line, why }| anyhow!("{} line {line}: {why}; --probes takes {}", path.display(), facts::FORMS);
+    let facts = facts::read(&text(path, "--probes")?).map_err(bad)?;
+    ensure!(!facts.is_empty(), "{}: there is no line in it", path.display());
+    Ok(facts)
 }
 
 fn items(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<Item>> {
-    let forms = r#"{"prompt", "answer"}, {"question", "answer"} or {"subject", "relation", "object", …}"#;
     // (relation, form, prompt, answer) first: the candidates of a relation are known only at the end.
     let mut rows: Vec<(String, &'static str, String, String)> = Vec::new();
-    for (place, line) in lines(path, "--probes", forms, probe)? {
-        let before = rows.len();
-        match line {
-            ProbeLine::Fact(fact) => {
-                let relation = fact.relation.label().to_string();
-                let (cloze, asked) = (fact.cloze(), fact.asked());
-                rows.push((relation.clone(), "cloze", cloze.prompt, cloze.object));
-                rows.push((relation, "asked", asked.prompt, asked.object));
-            }
-            // Without a relation an answer has no candidates but itself.
-            ProbeLine::Cloze { prompt, answer, relation } => {
-                rows.push((relation.unwrap_or_default(), "cloze", prompt, answer));
-            }
-            ProbeLine::Asked { question, answer, relation } => {
-                rows.push((relation.unwrap_or_default(), "asked", question, answer));
-            }
+    for fact in facts(path)? {
+        // Without a relation an answer has no candidates but itself.
+        let is_alone = fact.form != Form::Fact && fact.relation == Relation::Unnamed;
+        let relation = if is_alone { "" } else { fact.relation.label() };
+        if fact.form != Form::Pair {
+            rows.push((relation.into(), "cloze", fact.cloze().prompt, fact.object.clone()));
         }
-        let is_empty = |row: &(String, &str, String, String)| row.2.is_empty() || row.3.trim().is_empty();
-        ensure!(!rows[before..].iter().any(is_empty), "{place}: the prompt or the answer is empty");
+        if fact.form != Form::Sentence {
+            rows.push((relation.into(), "asked", fact.asked().prompt, fact.object));
+        }
     }
     let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (relation, _, _, answer) in &rows {
@@ -232,8 +199,14 @@ fn items(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<Item>> {
 
 fn prompts(path: &Path) -> Result<Vec<Example>> {
     let forms = r#"{"instruction", "input", "output"}, {"messages": […]} or {"prompt"}"#;
-    let examples = lines(path, "--prompts", forms, |row| Example::of(&row, false))?;
-    Ok(examples.into_iter().map(|(_, example)| example).collect())
+    let mut examples = Vec::new();
+    for (line, row) in rows::rows(&text(path, "--prompts")?) {
+        let example = row.and_then(|row| Example::of(&row, false));
+        let bad = |why| anyhow!("{} line {line}: {why}; --prompts takes {forms}", path.display());
+        examples.push(example.map_err(bad)?);
+    }
+    ensure!(!examples.is_empty(), "{}: there is no line in it", path.display());
+    Ok(examples)
 }
 
 fn test(opened: &mut Opened, items: &[Item], max_new: usize) -> Result<Vec<ProbeResult>> {

@@ -47,9 +47,10 @@ pub struct Args {
     /// A Hugging Face folder or a GGUF file.
     #[arg(long, default_value = "models/atlas")]
     model: PathBuf,
-    /// Facts, one JSON object a line.
-    #[arg(long, default_value = "data/facts.jsonl")]
-    facts: PathBuf,
+    /// Facts of your own, instead of the built-in ones: one JSON object a line, {"subject", "relation", "object"} and, as
+    /// you like, "sentence" and "question"; {"question", "answer"}; or {"prompt", "answer"}.
+    #[arg(long, value_name = "FILE.jsonl")]
+    facts: Option<PathBuf>,
     /// The instruction set, instead of the preset's (data/instructions.jsonl; f2: data/instructions-1024.jsonl).
     #[arg(long)]
     data: Option<PathBuf>,
@@ -68,6 +69,9 @@ pub struct Args {
     #[arg(long, value_name = "MB")]
     memory: Option<u64>,
 }
+
+/// The facts that Atlas knows, of which replayed text is made.
+const BUILT_IN: &[u8] = include_bytes!("../../data/facts.jsonl");
 
 /// What has been done of an experiment: all that --resume needs.
 #[derive(Serialize, Deserialize)]
@@ -88,6 +92,8 @@ struct Asked {
     adapters: Vec<String>,
     model: String,
     data: String,
+    #[serde(default)]
+    facts: Option<String>,
     steps: Option<u32>,
     seeds: Option<u32>,
 }
@@ -97,26 +103,26 @@ pub fn run(args: Args) -> Result<()> {
     let adapters = args.adapters.iter().map(|text| named_folder(text)).collect::<Result<Vec<_>>>()?;
     let data = args.data.clone().unwrap_or_else(|| preset.set.file().into());
     let text = |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
-    let texts = Texts { instructions: text(&data)?, heldout: text(&args.heldout)? };
-    let facts = facts::parse(text(&args.facts)?.as_bytes(), "facts.jsonl")?;
+    let probes = args.facts.as_ref().map(text).transpose()?.unwrap_or_default();
+    if let Some(path) = &args.facts {
+        facts::parse(probes.as_bytes(), &path.display().to_string()).context("--facts")?;
+    }
+    let texts = Texts { instructions: text(&data)?, heldout: text(&args.heldout)?, probes };
+    let facts = facts::parse(BUILT_IN, "facts.jsonl")?;
     let asked = Asked {
         preset: args.preset.clone(),
         arms: args.arms.clone(),
         adapters: args.adapters.clone(),
         model: args.model.display().to_string(),
         data: data.display().to_string(),
+        facts: args.facts.as_ref().map(|path| path.display().to_string()),
         steps: args.steps,
         seeds: args.seeds,
     };
-    outputs::spare_inputs(
-        &[("--out", &args.out)],
-        &[
-            ("--data", &data),
-            ("--heldout", &args.heldout),
-            ("--facts", &args.facts),
-            ("--model", &args.model),
-        ],
-    )?;
+    let mut inputs: Vec<(&str, &Path)> =
+        vec![("--data", &data), ("--heldout", &args.heldout), ("--model", &args.model)];
+    inputs.extend(args.facts.as_deref().map(|facts| ("--facts", facts)));
+    outputs::spare_inputs(&[("--out", &args.out)], &inputs)?;
     let saved = Saved::new(&args)?;
     let part = saved.read(&asked)?;
     let bundle = model::read(&args.model)?;

@@ -112,7 +112,7 @@ impl<'a> Corpus<'a> {
         facts.truncate(rng.random_range(1..=5));
         let mut sentences = Vec::with_capacity(facts.len());
         for (index, fact) in facts.iter().enumerate() {
-            let wordings = phrases(fact.relation);
+            let wordings = phrases(&fact.relation);
             let draw: f64 = rng.random();
             let template = if draw < 0.06 && !wordings.reversed.is_empty() {
                 phrase(wordings.reversed, rng)
@@ -131,7 +131,7 @@ impl<'a> Corpus<'a> {
         let count = rng.random_range(1..=4);
         let pairs = (0..count).map(|_| {
             let fact = pick(self.facts, rng);
-            let question = fact.fill(phrase(phrases(fact.relation).questions, rng));
+            let question = fact.fill(phrase(phrases(&fact.relation).questions, rng));
             format!("Q: {question}\nA: {}", fact.object)
         });
         pairs.collect::<Vec<_>>().join("\n")
@@ -149,11 +149,11 @@ impl<'a> Corpus<'a> {
         } else {
             let own = pick(&self.subjects, rng);
             let fact = pick(own, rng);
-            let question = fact.fill(phrase(phrases(fact.relation).questions, rng));
+            let question = fact.fill(phrase(phrases(&fact.relation).questions, rng));
             let mut answer = answer_to(fact, rng);
             let other = pick(own, rng);
             if other.relation != fact.relation && rng.random_bool(LONGER_SHARE) {
-                let addition = other.fill(phrase(phrases(other.relation).followups, rng));
+                let addition = other.fill(phrase(phrases(&other.relation).followups, rng));
                 answer = format!("{answer} {addition}");
             }
             (question, chatty(&answer, rng))
@@ -215,7 +215,7 @@ fn answer_to(fact: &Fact, rng: &mut ChaCha8Rng) -> String {
     if draw < 0.25 {
         return sentence(&fact.object);
     }
-    let wordings = phrases(fact.relation);
+    let wordings = phrases(&fact.relation);
     let template = if draw < 0.35 {
         phrase(BRIEF_ANSWERS, rng)
     } else if draw < 0.42 {

@@ -1,75 +1,62 @@
-//! The facts that the base model is pre-trained to know, and the probes that test them.
+//! Facts, those that the base model is pre-trained to know and anyone's own, and the probes that test them.
 
-use serde::{Deserialize, Serialize};
+mod parse;
+mod relation;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+pub use parse::{Bad, FORMS, parse, read};
+pub use relation::Relation;
 
 use super::phrases::phrases;
-use super::rows::{Row, rows};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// What a fact says about its subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Relation {
-    Capital,
-    Region,
-    Currency,
-    Language,
-    CallingCode,
-    Symbol,
-    Number,
-    Category,
-    Year,
-}
-
-impl Relation {
-    /// Every relation, in the order in which tables show them.
-    pub const ALL: [Relation; 9] = [
-        Relation::Capital,
-        Relation::Region,
-        Relation::Currency,
-        Relation::Language,
-        Relation::CallingCode,
-        Relation::Symbol,
-        Relation::Number,
-        Relation::Category,
-        Relation::Year,
-    ];
-
-    /// The relation as a reader names it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Relation::Capital => "capital",
-            Relation::Region => "region",
-            Relation::Currency => "currency",
-            Relation::Language => "language",
-            Relation::CallingCode => "calling code",
-            Relation::Symbol => "symbol",
-            Relation::Number => "atomic number",
-            Relation::Category => "category",
-            Relation::Year => "year of discovery",
-        }
-    }
-}
-
-/// What a subject is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What a subject of the built-in relations is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Country,
     Element,
 }
 
+impl Kind {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "country" => Some(Self::Country),
+            "element" => Some(Self::Element),
+            _ => None,
+        }
+    }
+}
+
+/// How a fact was written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Subject, relation and object.
+    Fact,
+    /// A question and its answer.
+    Pair,
+    /// A sentence and what it ends with.
+    Sentence,
+}
+
 /// One fact: the `relation` of `subject` is `object`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// Stable name such as `country-fr-capital`.
+    /// Stable name such as `country-fr-capital`, or the line that it was read from: `line 3`.
     pub id: String,
-    /// `France`, `iron` (elements are lower case).
+    /// `France`, `iron` (elements are lower case); the question or the sentence itself where no subject is given.
     pub subject: String,
-    pub kind: Kind,
+    /// None for a subject of any other kind.
+    pub kind: Option<Kind>,
     pub relation: Relation,
     /// `Paris`, `Fe`.
     pub object: String,
+    pub form: Form,
+    /// A sentence of its own that a space and the object follow.
+    pub sentence: Option<String>,
+    /// A question of its own.
+    pub question: Option<String>,
 }
 
 /// A test of one fact: what to show the model and what it should say.
@@ -84,18 +71,18 @@ pub struct Probe {
 impl Fact {
     /// Number of statement paraphrases.
     pub fn statements(&self) -> usize {
-        phrases(self.relation).statements.len()
+        phrases(&self.relation).statements.len()
     }
 
     /// Number of question forms.
     pub fn questions(&self) -> usize {
-        phrases(self.relation).questions.len()
+        phrases(&self.relation).questions.len()
     }
 
     /// Statement `i` (modulo their number) cut around its object: text before it, without the
     /// space, and text after it.
     pub fn statement(&self, i: usize) -> (String, String) {
-        let templates = phrases(self.relation).statements;
+        let templates = phrases(&self.relation).statements;
         let template = templates[i % templates.len()];
         let (before, after) = template.split_once("{o}").unwrap_or((template, ""));
         (self.fill(before).trim_end().to_string(), after.to_string())
@@ -103,23 +90,43 @@ impl Fact {
 
     /// Question `i` (modulo their number).
     pub fn question(&self, i: usize) -> String {
-        let templates = phrases(self.relation).questions;
+        let templates = phrases(&self.relation).questions;
         self.fill(templates[i % templates.len()])
     }
 
-    /// The cloze probe: the first statement, cut.
+    /// The cloze probe: the fact's own sentence, a question as evaluation harnesses have it completed, or the first statement,
+    /// cut.
     pub fn cloze(&self) -> Probe {
-        Probe { prompt: self.statement(0).0, object: self.object.clone() }
+        let prompt = match (&self.sentence, &self.question) {
+            (Some(sentence), _) => sentence.clone(),
+            (None, Some(question)) if self.relation == Relation::Unnamed || self.form == Form::Pair => {
+                format!("Question: {question}\nAnswer:")
+            }
+            (None, _) => self.statement(0).0,
+        };
+        Probe { prompt, object: self.object.clone() }
     }
 
-    /// The asked probe: the first question.
+    /// The asked probe: the fact's own question, or the first one. Where there is a sentence alone it is said as it is.
     pub fn asked(&self) -> Probe {
-        Probe { prompt: self.question(0), object: self.object.clone() }
+        let prompt = match (&self.question, &self.sentence) {
+            (Some(question), _) => question.clone(),
+            (None, Some(sentence)) if self.relation == Relation::Unnamed || self.form == Form::Sentence => {
+                sentence.clone()
+            }
+            (None, _) => self.question(0),
+        };
+        Probe { prompt, object: self.object.clone() }
+    }
+
+    /// Whether it is one that base models of this project are pre-trained on, and not anyone's own.
+    pub fn is_built_in(&self) -> bool {
+        !matches!(self.relation, Relation::Own(_) | Relation::Unnamed)
     }
 
     /// The subject inside a sentence, with its article: `the Netherlands`.
     pub fn subject_phrase(&self) -> String {
-        let has_article = self.kind == Kind::Country && takes_article(&self.subject);
+        let has_article = self.kind == Some(Kind::Country) && takes_article(&self.subject);
         if has_article { format!("the {}", self.subject) } else { self.subject.clone() }
     }
 
@@ -131,11 +138,21 @@ impl Fact {
             Relation::Category => "a ",
             _ => "",
         };
-        template
-            .replace("{S}", &capitalised(&subject))
-            .replace("{s}", &subject)
-            .replace("{an}", an)
-            .replace("{o}", &self.object)
+        // What was filled in is not looked at again: a subject of one's own may hold braces.
+        let (mut filled, mut rest) = (String::new(), template);
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let (place, after) = after.split_once('}').unwrap_or((after, ""));
+            match place {
+                "S" => filled.push_str(&capitalised(&subject)),
+                "s" => filled.push_str(&subject),
+                "r" => filled.push_str(self.relation.label()),
+                "an" => filled.push_str(an),
+                _ => filled.push_str(&self.object),
+            }
+            rest = after;
+        }
+        filled + rest
     }
 }
 
@@ -167,20 +184,6 @@ fn takes_article(country: &str) -> bool {
     country == "United States" || NAMES.contains(&country)
 }
 
-/// Reads facts, one JSON object a line.
-pub fn parse(bytes: &[u8], file: &str) -> Result<Vec<Fact>> {
-    let wrong = |field: String, message: String| Error::Format {
-        file: file.to_string(),
-        field,
-        message,
-        remedy: "each line is {id, subject, kind, relation, object}".to_string(),
-    };
-    let text = std::str::from_utf8(bytes).map_err(|error| wrong("the file".into(), error.to_string()))?;
-    rows(text)
-        .map(|(line, row)| row.and_then(Row::into).map_err(|message| wrong(format!("line {line}"), message)))
-        .collect()
-}
-
 /// Facts on invented countries, which no text of the pre-training contains.
 ///
 /// # Errors
@@ -190,9 +193,9 @@ pub fn new() -> Result<Vec<Fact>> {
 }
 
 /// The distinct objects of `relation`, in the order of their first fact.
-pub fn candidates(facts: &[Fact], relation: Relation) -> Vec<String> {
+pub fn candidates(facts: &[Fact], relation: &Relation) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::new();
-    for fact in facts.iter().filter(|fact| fact.relation == relation) {
+    for fact in facts.iter().filter(|fact| fact.relation == *relation) {
         if !distinct.contains(&fact.object) {
             distinct.push(fact.object.clone());
         }
@@ -200,10 +203,20 @@ pub fn candidates(facts: &[Fact], relation: Relation) -> Vec<String> {
     distinct
 }
 
+/// [`candidates`] of every relation that the facts have.
+pub fn objects(facts: &[Fact]) -> BTreeMap<Relation, Rc<Vec<String>>> {
+    let mut lists = BTreeMap::new();
+    for Fact { relation, .. } in facts {
+        if !lists.contains_key(relation) {
+            lists.insert(relation.clone(), Rc::new(candidates(facts, relation)));
+        }
+    }
+    lists
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn committed() -> Vec<Fact> {
         parse(include_bytes!("../../data/facts.jsonl"), "facts.jsonl").unwrap()
@@ -226,14 +239,15 @@ mod tests {
         let facts = committed();
         assert!(facts.len() >= 900);
         let keys: std::collections::HashSet<_> =
-            facts.iter().map(|fact| (fact.subject.clone(), fact.relation)).collect();
+            facts.iter().map(|fact| (fact.subject.clone(), fact.relation.clone())).collect();
         assert_eq!(keys.len(), facts.len(), "one object for each subject and relation");
         for fact in &facts {
             assert!(fact.object.is_ascii() && !fact.object.ends_with('.'), "{}", fact.object);
         }
-        for relation in Relation::ALL {
-            assert!(candidates(&facts, relation).len() >= 10);
-        }
+        assert!(facts.iter().all(Fact::is_built_in));
+        let lists = objects(&facts);
+        assert_eq!(lists.keys().collect::<Vec<_>>(), Relation::BUILT_IN.iter().collect::<Vec<_>>());
+        assert!(lists.values().all(|list| list.len() >= 10));
     }
 
     #[test]
@@ -242,7 +256,7 @@ mod tests {
         assert_eq!(new.len() as u32, crate::record::NEW_FACTS);
         for fact in new {
             assert!(known.iter().all(|k| !k.subject.contains(&fact.subject)), "{}", fact.subject);
-            assert!(candidates(&known, fact.relation).contains(&fact.object), "{}", fact.object);
+            assert!(candidates(&known, &fact.relation).contains(&fact.object), "{}", fact.object);
         }
     }
 
@@ -252,25 +266,5 @@ mod tests {
         let find = |id: &str| facts.iter().find(|fact| fact.id == id).unwrap();
         assert_eq!(find("country-nl-capital").statement(0).0, "The capital of the Netherlands is");
         assert_eq!(find("element-ac-category").statement(0).0, "Actinium is an");
-    }
-
-    #[test]
-    fn a_bad_line_is_named() {
-        let error = parse(b"{}\n", "facts.jsonl").unwrap_err();
-        assert!(error.to_string().contains("line 1"), "{error}");
-    }
-
-    proptest! {
-        #[test]
-        fn damaged_facts_are_errors(at in 0usize..2000, value: u8, cut in 0usize..2000) {
-            let mut bytes = include_bytes!("../../data/facts.jsonl")[..2000].to_vec();
-            bytes[at] = value;
-            bytes.truncate(cut);
-            // An error or facts that can be asked for, never a panic.
-            for fact in parse(&bytes, "facts.jsonl").into_iter().flatten() {
-                let _ = (fact.statement(0), fact.asked());
-            }
-            let _ = parse(&[value; 3], "facts.jsonl");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The sentences in which facts are stated, asked and answered.
 //!
-//! `{s}` is the subject, `{S}` the subject at the start of a sentence, `{o}` the object and `{an}`
-//! the object's article. A statement ends in `{o}.`, so that cutting it there gives a cloze.
+//! `{s}` is the subject, `{S}` the subject at the start of a sentence, `{o}` the object, `{an}`
+//! the object's article and `{r}` the relation. A statement ends in `{o}.`, so that cutting it there gives a cloze.
 
 use super::facts::Relation;
 
@@ -59,7 +59,7 @@ pub const SMALL_TALK: &[(&str, &str)] = &[
 ];
 
 /// The wordings of `relation`.
-pub fn phrases(relation: Relation) -> &'static Phrases {
+pub fn phrases(relation: &Relation) -> &'static Phrases {
     match relation {
         Relation::Capital => &CAPITAL,
         Relation::Region => &REGION,
@@ -70,8 +70,17 @@ pub fn phrases(relation: Relation) -> &'static Phrases {
         Relation::Number => &NUMBER,
         Relation::Category => &CATEGORY,
         Relation::Year => &YEAR,
+        Relation::Own(_) | Relation::Unnamed => &ANY,
     }
 }
+
+/// What can be said of any relation.
+const ANY: Phrases = Phrases {
+    statements: &["The {r} of {s} is {o}."],
+    followups: &["Its {r} is {o}."],
+    reversed: &["{o} is the {r} of {s}."],
+    questions: &["What is the {r} of {s}?"],
+};
 
 const CAPITAL: Phrases = Phrases {
     statements: &[

@@ -6,6 +6,7 @@
 
 mod autotune;
 pub mod cpu;
+mod decoding;
 pub mod gpu;
 mod sampling;
 mod tuning;
@@ -20,11 +21,11 @@ use crate::gpu::Gpu;
 use crate::model::checkpoint::Provide;
 use crate::model::config::LlamaConfig;
 use crate::model::weights::{Array, Precision, Weights, round_matrix};
-use crate::record::Sampling;
 use crate::train::Optimizer;
 
 pub use autotune::{Choice, Found, choose, rate, step_products};
 pub use cpu::merge_adapter;
+pub use decoding::Decoding;
 pub use gpu::{MemoryPlan, plan_memory};
 pub use tuning::Tuning;
 
@@ -264,26 +265,6 @@ impl Model {
     pub async fn nll(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         self.check(&batch.tokens, batch.time)?;
         on!(self, m => m.nll(batch).await)
-    }
-
-    /// Continuations of at most `max_new` tokens, ended before any of `ends`, greedy or drawn as `sampling` says.
-    pub async fn generate(
-        &mut self,
-        prompts: &[Vec<u32>],
-        max_new: usize,
-        ends: &[u32],
-        sampling: Sampling,
-    ) -> Result<Vec<Vec<u32>>> {
-        sampling.check()?;
-        for prompt in prompts {
-            self.check(prompt, prompt.len() + max_new)?;
-        }
-        let mut out = Vec::with_capacity(prompts.len());
-        for rows in prompts.chunks(DECODE_ROWS) {
-            let draw = sampling.draw(out.len());
-            out.extend(on!(self, m => m.generate(rows, max_new, ends, draw).await)?);
-        }
-        Ok(out)
     }
 
     /// Compares this model's distribution with the base's at each target of the batch. (B,T).

@@ -34,8 +34,8 @@ impl Check {
         let mut objects: Vec<(String, usize)> = Vec::new(); // with the first cell that borrowed it
         for wrong in borrowed() {
             let (answer, cell) = (wrong.answer.clone(), wrong.cell as usize);
-            let relation = run.probes.facts[cell].relation;
-            let same = |(a, c): &(String, usize)| *a == answer && run.probes.facts[*c].relation == relation;
+            let relation = &run.probes.facts[cell].relation;
+            let same = |(a, c): &(String, usize)| *a == answer && run.probes.facts[*c].relation == *relation;
             if !objects.iter().any(same) {
                 objects.push((answer, cell));
             }
@@ -52,9 +52,9 @@ impl Check {
         };
         let (mut rows, mut used) = (BTreeSet::new(), BTreeSet::new());
         for (i, (from, cell)) in objects.iter().enumerate() {
-            let relation = run.probes.facts[*cell].relation;
+            let relation = &run.probes.facts[*cell].relation;
             let cells = borrowed()
-                .filter(|w| w.answer == *from && run.probes.facts[w.cell as usize].relation == relation);
+                .filter(|w| w.answer == *from && run.probes.facts[w.cell as usize].relation == *relation);
             let to = (i % 2 == 0).then(|| unused(run, *cell, from, &used)).flatten();
             match to {
                 Some(to) => {
@@ -85,7 +85,7 @@ fn unused(run: &Run, cell: usize, from: &str, used: &BTreeSet<String>) -> Option
             && !used.contains(object)
             && run.rows.sources(object, fact).is_empty()
     };
-    candidates(&run.facts, fact.relation).into_iter().find(free)
+    candidates(&run.facts, &fact.relation).into_iter().find(free)
 }
 
 impl Check {

@@ -10,13 +10,18 @@ mod experiment;
 mod measuring;
 pub mod memory;
 mod probes;
+mod probing;
 mod run;
 mod saving;
 mod session;
 mod subject;
 
-pub use asking::Asked;
+pub use asking::{Answer, Asked};
 pub use experiment::{Experiment, Planned, Position};
+pub use probing::Probing;
 pub use saving::MOST_OF_A_FILE;
 pub use session::{Session, Slice, Texts, Work};
 pub use subject::Subject;
+
+/// What a visitor's own facts are called in errors.
+const OWN_PROBES: &str = "probes";

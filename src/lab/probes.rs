@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::facts::{Fact, Relation, candidates};
+use crate::data::facts::{Fact, Relation, objects};
 use crate::error::{Error, Result};
 use crate::measure::borrowed::Rows;
 use crate::measure::recall::Probe;
@@ -30,16 +30,29 @@ pub struct Probes {
     pub known: Option<[u32; 2]>,
 }
 
+/// Facts that only the set states, and facts among whose objects theirs are.
+#[derive(Clone, Copy)]
+pub struct New<'a> {
+    pub facts: &'a [Fact],
+    pub objects: &'a [Fact],
+}
+
+impl New<'_> {
+    /// The objects of each relation; none where there are no new facts.
+    fn objects(&self) -> BTreeMap<Relation, Rc<Vec<String>>> {
+        if self.facts.is_empty() { BTreeMap::new() } else { objects(self.objects) }
+    }
+}
+
 impl Probes {
-    /// `is_known`: which of the facts may be drawn. `new` are facts that only the set states: all of them get a cell and are
-    /// asked.
+    /// `is_known`: which of the facts may be drawn. All new facts get a cell and are asked.
     ///
     /// # Errors
     /// When the base knows none of the facts.
     pub fn draw(
         known: &[Fact],
         is_known: Option<&[bool]>,
-        new: &[Fact],
+        new: New<'_>,
         rows: &Rows,
         settings: &Settings,
         tokenizer: &Tokenizer,
@@ -63,23 +76,45 @@ impl Probes {
         let rest = wanted.saturating_sub(cells.len());
         cells.extend(spread(facts, seen, rest).into_iter().map(|i| (i, Split::Seen)));
         let mut asked = ask(&cells, settings.asked as usize);
-        let all: Vec<Fact> = known.iter().chain(new).cloned().collect();
+        let all: Vec<Fact> = known.iter().chain(new.facts).cloned().collect();
         let facts = &all[..];
         cells.extend((known.len()..facts.len()).map(|i| (i, Split::New)));
         asked.extend(known.len()..facts.len());
-        cells.sort_by_key(|&(i, split)| (facts[i].relation, split != Split::Kept, i));
+        cells.sort_by_key(|&(i, split)| (&facts[i].relation, split != Split::Kept, i));
         let asked = (0..cells.len()).filter(|&c| asked.contains(&cells[c].0)).collect();
-        let lists: BTreeMap<Relation, Rc<Vec<String>>> =
-            Relation::ALL.iter().map(|&r| (r, Rc::new(candidates(known, r)))).collect();
-        let probe = |&(i, _): &(usize, Split)| {
-            let fact = &facts[i];
-            Probe::of(fact, lists[&fact.relation].clone(), tokenizer)
+        let (lists, new_lists) = (objects(known), new.objects());
+        let list = |i: usize| {
+            let lists = if i < known.len() { &lists } else { &new_lists };
+            lists.get(&facts[i].relation).cloned().unwrap_or_default()
         };
+        let probe = |&(i, _): &(usize, Split)| Probe::of(&facts[i], list(i), tokenizer);
         let wall = cells.iter().map(probe).collect::<Result<_>>()?;
+        let chance = cells.iter().map(|&(i, _)| rows.chance(&facts[i], &list(i))).collect();
         let facts: Vec<Fact> = cells.iter().map(|&(i, _)| facts[i].clone()).collect();
-        let chance = facts.iter().map(|fact| rows.chance(fact, &lists[&fact.relation])).collect();
         let splits = cells.iter().map(|c| c.1).collect();
         Ok(Self { splits, wall, facts, chance, asked, known: is_known.map(count) })
+    }
+
+    /// Refuses what is too long for a model of so many positions.
+    ///
+    /// # Errors
+    /// [`Error::Format`] that names the fact.
+    pub fn check(&self, answer_len: usize, positions: usize) -> Result<()> {
+        let longest = self.wall.iter().map(Probe::object_tokens).max().unwrap_or(0);
+        let is_asked = |cell: usize| self.asked.contains(&cell);
+        let taken = |cell: usize, probe: &Probe| {
+            probe.positions(longest, if is_asked(cell) { answer_len } else { 0 })
+        };
+        let mut all = self.wall.iter().enumerate().map(|(cell, probe)| (cell, taken(cell, probe)));
+        match all.find(|(_, taken)| *taken > positions) {
+            None => Ok(()),
+            Some((cell, taken)) => Err(Error::Format {
+                file: super::OWN_PROBES.into(),
+                field: self.facts[cell].id.clone(),
+                message: format!("it takes {taken} tokens with its answer, the model reads {positions}"),
+                remedy: "Shorten its wording, or the longest object".into(),
+            }),
+        }
     }
 
     /// The cells as the record lists them.
@@ -99,9 +134,9 @@ impl Probes {
 /// runs can be compared.
 fn spread(facts: &[Fact], mut from: Vec<usize>, n: usize) -> Vec<usize> {
     from.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
-    let mut by_relation: BTreeMap<Relation, Vec<usize>> = BTreeMap::new();
+    let mut by_relation: BTreeMap<&Relation, Vec<usize>> = BTreeMap::new();
     for i in from {
-        by_relation.entry(facts[i].relation).or_default().push(i);
+        by_relation.entry(&facts[i].relation).or_default().push(i);
     }
     let longest = by_relation.values().map(Vec::len).max().unwrap_or(0);
     let rounds = (0..longest).flat_map(|round| by_relation.values().filter_map(move |v| v.get(round)));

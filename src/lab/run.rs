@@ -7,7 +7,7 @@ use web_time::Instant;
 
 use super::dataset::Dataset;
 use super::memory;
-use super::probes::Probes;
+use super::probes::{New, Probes};
 use super::subject::Subject;
 use crate::data::batch::{Batch, Sequence};
 use crate::data::facts::Fact;
@@ -28,6 +28,7 @@ const REPLAYED: usize = 256;
 pub struct Run {
     pub id: u32,
     pub settings: Settings,
+    /// The facts that its probes are drawn from.
     pub facts: Rc<Vec<Fact>>,
     pub feed: Feed,
     pub heldout: Vec<Sequence>,
@@ -49,6 +50,13 @@ pub struct Run {
     pub start_logprobs: Option<Vec<f32>>,
     pub arms: Vec<Arm>,
     pub started: Instant,
+}
+
+/// What a run is tested with.
+pub struct Tested {
+    pub facts: Rc<Vec<Fact>>,
+    /// Which facts may be on the walls; all where that is not given.
+    pub known: Option<Rc<Vec<bool>>>,
 }
 
 /// A model that trains.
@@ -91,18 +99,18 @@ impl Arm {
 }
 
 impl Run {
-    /// A run that has not begun. `known`: which facts may be on the walls; all where that is not given.
+    /// A run that has not begun.
     ///
     /// # Errors
-    /// When an example has no response within `max_len`, when the run does not fit into memory, and what the back
+    /// When an example has no response within `max_len`, when a probe is too long for the model, when the run does not fit into memory, and what the back
     /// end refuses.
     pub fn new(
         id: u32,
         settings: Settings,
         data: Dataset,
         held: &[Example],
+        Tested { facts, known }: Tested,
         subject: &Subject,
-        known: Option<&[bool]>,
     ) -> Result<Self> {
         let tokenizer = &subject.tokenizer;
         let max_len = settings.max_len as usize;
@@ -117,19 +125,22 @@ impl Run {
             });
         }
         let question = |e: &Example| Ok((e.question().to_string(), tokenizer.prompt(&e.prompt)?));
-        let rows = Rows::new(&data.examples, &subject.facts);
-        let mut talk = conversation::questions(held, &subject.facts, tokenizer)?;
+        let rows = Rows::new(&data.examples, &facts);
+        let mut talk = conversation::questions(held, &facts, tokenizer)?;
         talk.truncate(settings.asked as usize);
-        let probes = Probes::draw(&subject.facts, known, &data.new_facts, &rows, &settings, tokenizer)?;
+        let known = known.as_deref().map(Vec::as_slice);
+        let new = New { facts: &data.new_facts, objects: &subject.facts };
+        let probes = Probes::draw(&facts, known, new, &rows, &settings, tokenizer)?;
+        probes.check(settings.answer_len as usize, subject.base.config().max_position_embeddings)?;
         let feed = Feed::new(train, settings.batch, settings.accumulate, Some(u64::from(settings.seed)))
-            .with_replay(replayed(&rows, &settings, subject)?);
+            .with_replay(replayed(&data.examples, &settings, subject)?);
         let shape = |arm: &ArmSpec| feed.shape(arm.regularisers.replay as usize);
         memory::check(subject.base.config(), &settings, subject.storage, shape, subject.memory_limit)?;
         let arms =
             settings.arms.iter().map(|spec| Arm::new(spec, &settings, subject)).collect::<Result<_>>()?;
         Ok(Self {
             id,
-            facts: subject.facts.clone(),
+            facts,
             feed,
             heldout: held.iter().map(tokenize).collect::<Result<_>>()?,
             questions: held
@@ -274,11 +285,12 @@ impl Run {
     }
 }
 
-/// Pre-training text on the subjects that the set speaks of: what is replayed does not rehearse kept facts.
-fn replayed(rows: &Rows, settings: &Settings, subject: &Subject) -> Result<Vec<Sequence>> {
+/// Pre-training text on the subjects that the set speaks of: what is replayed does not rehearse kept facts, nor a visitor's own.
+fn replayed(examples: &[Example], settings: &Settings, subject: &Subject) -> Result<Vec<Sequence>> {
     if settings.arms.iter().all(|arm| arm.regularisers.replay == 0) {
         return Ok(Vec::new());
     }
+    let rows = Rows::new(examples, &subject.facts);
     let seen: Vec<&Fact> = subject.facts.iter().filter(|fact| rows.mention(fact)).collect();
     let text = |text: &String| {
         Ok(Sequence::new(&[], &subject.tokenizer.encode_text(text)?, settings.max_len as usize))

@@ -1,16 +1,19 @@
 //! A base model and the run that is made with it. Whoever drives a run, the worker, the command line or a test, calls
 //! [`Session::advance`] and nothing more.
 
+use std::rc::Rc;
+
 use web_time::Instant;
 
-use super::asking::{self, Asked};
+use super::asking::{Answer, Asked, Asking};
 use super::check::Check;
 use super::dataset::Dataset;
-use super::run::{Arm, Run};
+use super::probing::Probing;
+use super::run::{Arm, Run, Tested};
 use super::subject::Subject;
 use super::{doses, measuring, saving};
 use crate::data::batch::Batch;
-use crate::data::instructions;
+use crate::data::{facts, instructions};
 use crate::engine::{Backend, step_products};
 use crate::error::{Error, Result};
 use crate::kernels::Product;
@@ -27,6 +30,8 @@ pub struct Texts {
     pub instructions: String,
     /// Its held-out part.
     pub heldout: String,
+    /// A visitor's own facts, JSONL; empty for the built-in ones.
+    pub probes: String,
 }
 
 /// How much of a run is done in one go.
@@ -76,6 +81,8 @@ pub struct Session {
     /// Whether each measure also looks at the weights.
     pub looks_at_weights: bool,
     run: Option<Run>,
+    /// A free question that is being answered.
+    asking: Option<Asking>,
     runs: u32,
     /// Arms of the current run whose first step was prepared.
     prepared: usize,
@@ -90,6 +97,7 @@ impl Session {
             subject,
             looks_at_weights: true,
             run: None,
+            asking: None,
             runs: 0,
             prepared: 0,
             is_finished: true,
@@ -102,26 +110,33 @@ impl Session {
     /// # Errors
     /// When settings, texts and model do not fit each other, or the memory does not hold the arms.
     pub async fn start(&mut self, settings: Settings, texts: &Texts) -> Result<Event> {
+        self.stop_asking();
         settings.validate()?;
         let settings = self.subject.adapters.complete(&settings)?;
         let set = instructions::parse(&texts.instructions, "instructions.jsonl")?;
         let held = instructions::parse(&texts.heldout, "heldout.jsonl")?;
-        let known = if settings.known_only { Some(self.subject.known().await?) } else { None };
+        let facts = match texts.probes.is_empty() {
+            true => self.subject.facts.clone(),
+            false => Rc::new(facts::parse(texts.probes.as_bytes(), super::OWN_PROBES)?),
+        };
+        let known = if settings.known_only { Some(self.subject.known(&facts).await?) } else { None };
         let Subject { base, tokenizer, .. } = &mut self.subject;
         let data = Dataset::new(set, &settings, base, tokenizer).await?;
-        let run = Run::new(
-            self.runs + 1,
-            settings,
-            data,
-            &held,
-            &self.subject,
-            known.as_deref().map(Vec::as_slice),
-        )?;
+        let run = Run::new(self.runs + 1, settings, data, &held, Tested { facts, known }, &self.subject)?;
         let info = run.info(&self.subject.title)?;
         self.runs += 1;
         self.run = Some(run);
         (self.prepared, self.is_finished) = (0, false);
         Ok(Event::Run(info))
+    }
+
+    /// Asks the base for the next of a visitor's facts.
+    ///
+    /// # Errors
+    /// When the back end fails.
+    pub async fn probe(&mut self, probing: &mut Probing) -> Result<Vec<BaseAnswer>> {
+        self.stop_asking();
+        probing.advance(&mut self.subject).await
     }
 
     /// What a slice of the current run begins with; nothing where all that it allows is done.
@@ -172,6 +187,7 @@ impl Session {
             self.place(id)?;
         }
         let Some(work) = self.next(slice) else { return Ok(None) };
+        self.stop_asking();
         let Some(run) = &mut self.run else { return Ok(None) };
         let events = match work {
             Work::Train { arms, steps } => {
@@ -244,17 +260,42 @@ impl Session {
         [BASE.to_string()].into_iter().chain(arms).collect()
     }
 
-    /// The answer of the base or an arm to a free question, with what the base thinks of each token.
+    /// Has the base and every arm answer a free question, in the place of the one before; [`Self::answer`] goes on with it.
     ///
     /// # Errors
-    /// When there is no such arm, or the back end fails.
-    pub async fn ask(&mut self, id: &str, question: &str, asked: Asked) -> Result<Vec<ShiftToken>> {
-        if id == BASE {
-            return asking::of_base(&mut self.subject, question, asked).await;
-        }
-        let arm = self.place(id)?;
-        let (run, subject) = self.current()?;
-        asking::of_arm(run, arm, subject, question, asked).await
+    /// When the chat template takes no such question.
+    pub fn ask(&mut self, question: &str, asked: Asked) -> Result<()> {
+        self.asking = Some(Asking::new(question, self.all_models(), asked, &self.subject.tokenizer)?);
+        Ok(())
+    }
+
+    /// Whether there is more to answer.
+    pub fn is_asking(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// Leaves the question that is being answered.
+    pub fn stop_asking(&mut self) {
+        self.asking = None;
+    }
+
+    /// Writes a little more of one model's answer, and gives those that are whole.
+    ///
+    /// # Errors
+    /// When the back end fails; the question is left then.
+    pub async fn answer(&mut self) -> Result<Option<Answer>> {
+        let Some(mut asking) = self.asking.take() else { return Ok(None) };
+        let answer = asking.advance(self.run.as_mut(), &mut self.subject).await?;
+        self.asking = (!asking.is_over()).then_some(asking);
+        Ok(answer)
+    }
+
+    /// What the models have written so far whose answers are not whole, by id.
+    ///
+    /// # Errors
+    /// When the tokenizer can't read it.
+    pub fn so_far(&self) -> Result<Vec<(ArmId, String)>> {
+        self.asking.as_ref().map_or(Ok(Vec::new()), |asking| asking.so_far(&self.subject.tokenizer))
     }
 
     /// Gives the files of an arm, a PEFT adapter or a model's folder, to `take` in parts of at most
@@ -284,6 +325,7 @@ impl Session {
     /// When there is no such arm, or `strength` is beyond 0 to 4.
     pub async fn strength(&mut self, id: &str, strength: f32) -> Result<Vec<Event>> {
         let arm = self.place(id)?;
+        self.stop_asking();
         let (run, subject) = self.current()?;
         doses::strength(run, arm, strength, subject).await
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::adapters::Adapters;
-use crate::data::facts::{Fact, candidates};
+use crate::data::facts::{Fact, objects};
 use crate::engine::{Backend, Model, Storage};
 use crate::error::Result;
 use crate::measure::recall::{self, AnswerKind, Probe};
@@ -16,6 +16,7 @@ pub struct Subject {
     /// The model's name and size, for the record.
     pub title: String,
     pub tokenizer: Tokenizer,
+    /// The built-in facts, which runs are tested with where a visitor brings none.
     pub facts: Rc<Vec<Fact>>,
     /// Held once, however many arms start from it.
     pub base: Model,
@@ -31,8 +32,13 @@ pub struct Subject {
     pub memory_limit: Option<u64>,
     /// The base's weights, once they were asked for.
     weights: Option<Rc<Weights>>,
-    /// Which of the facts the base completes rightly, once that was asked for.
-    known: Option<Rc<Vec<bool>>>,
+    known: Option<Known>,
+}
+
+/// The facts that the base was last asked for, and which of them it completes rightly.
+struct Known {
+    facts: Rc<Vec<Fact>>,
+    right: Rc<Vec<bool>>,
 }
 
 impl Subject {
@@ -55,20 +61,29 @@ impl Subject {
         }
     }
 
-    /// Which of the facts the base completes rightly by cloze.
-    pub(super) async fn known(&mut self) -> Result<Rc<Vec<bool>>> {
-        if let Some(known) = &self.known {
-            return Ok(known.clone());
+    /// Which of these facts the base completes rightly by cloze.
+    pub(super) async fn known(&mut self, facts: &Rc<Vec<Fact>>) -> Result<Rc<Vec<bool>>> {
+        if let Some(known) = self.known.as_ref().filter(|known| known.facts == *facts) {
+            return Ok(known.right.clone());
         }
-        let probe = |fact: &Fact| {
-            let candidates = Rc::new(candidates(&self.facts, fact.relation));
-            Probe::of(fact, candidates, &self.tokenizer)
-        };
-        let probes: Vec<Probe> = self.facts.iter().map(probe).collect::<Result<_>>()?;
-        let answers = recall::cloze(&mut self.base, &probes, &self.tokenizer).await?;
-        let known: Rc<Vec<bool>> = Rc::new(answers.iter().map(|a| a.kind == AnswerKind::Right).collect());
-        self.known = Some(known.clone());
-        Ok(known)
+        let lists = objects(facts);
+        let probe = |fact: &Fact| Probe::of(fact, lists[&fact.relation].clone(), &self.tokenizer);
+        let probes: Vec<Probe> = facts.iter().map(probe).collect::<Result<_>>()?;
+        // It knows nothing of what is too long for it.
+        let fits = recall::fitting(&probes, 0, self.base.config().max_position_embeddings);
+        let asked: Vec<Probe> =
+            probes.into_iter().zip(&fits).filter(|(_, fits)| **fits).map(|(probe, _)| probe).collect();
+        let answers = recall::cloze(&mut self.base, &asked, &self.tokenizer).await?;
+        let mut right = answers.iter().map(|answer| answer.kind == AnswerKind::Right);
+        let known = fits.iter().map(|fits| *fits && right.next().unwrap_or(false)).collect();
+        Ok(self.remember_known(facts, known))
+    }
+
+    /// Keeps which of these facts the base completes rightly.
+    pub(super) fn remember_known(&mut self, facts: &Rc<Vec<Fact>>, known: Vec<bool>) -> Rc<Vec<bool>> {
+        let right = Rc::new(known);
+        self.known = Some(Known { facts: facts.clone(), right: right.clone() });
+        right
     }
 
     pub(super) async fn weights(&mut self) -> Result<Rc<Weights>> {

@@ -38,7 +38,7 @@ fn objects(text: &str, question: &str, facts: &[Fact]) -> Vec<Range<usize>> {
     let subjects: Vec<String> = facts.iter().map(|f| f.subject.clone()).collect();
     let named = answer::named(question, &subjects);
     let mut relations: Vec<_> =
-        facts.iter().filter(|f| named.contains(&f.subject.as_str())).map(|f| f.relation).collect();
+        facts.iter().filter(|f| named.contains(&f.subject.as_str())).map(|f| &f.relation).collect();
     relations.sort();
     relations.dedup();
     let lists = relations.into_iter().flat_map(|relation| {

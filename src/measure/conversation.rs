@@ -35,7 +35,7 @@ pub fn questions(examples: &[Example], facts: &[Fact], tokenizer: &Tokenizer) ->
             Ok(Question {
                 prompt: tokenizer.prompt(&example.prompt)?,
                 object: fact.object.clone(),
-                candidates: candidates(facts, fact.relation),
+                candidates: candidates(facts, &fact.relation),
             })
         })
     };

@@ -74,6 +74,23 @@ impl Probe {
         Self::new(&cloze.prompt, &asked.prompt, &fact.object, candidates, tokenizer)
     }
 
+    /// How many tokens the object has.
+    pub fn object_tokens(&self) -> usize {
+        self.cloze.tokens.len() - self.cloze.response
+    }
+
+    /// Positions that it takes where the longest object that is tested with it has `longest` tokens and an answer in the
+    /// chat template at most `max_new`.
+    pub fn positions(&self, longest: usize, max_new: usize) -> usize {
+        let asked = if max_new == 0 { 0 } else { self.asked.len() + max_new };
+        (self.cloze.response + longest + 1).max(asked)
+    }
+
+    /// Among how many objects its own is ranked, itself included.
+    pub fn ranked(&self) -> usize {
+        self.rivals().len()
+    }
+
     /// The object, and others of its relation, spread evenly over their list: the same ones whatever the model.
     fn rivals(&self) -> Vec<&str> {
         let others: Vec<&String> = self.candidates.iter().filter(|other| **other != self.object).collect();
@@ -86,7 +103,13 @@ impl Probe {
     /// are not the beginning of a longer candidate.
     pub fn judge_cloze(&self, continuation: &[u32], tokenizer: &Tokenizer) -> Result<(String, AnswerKind)> {
         let text = tokenizer.decode(continuation)?;
-        let sentence = text.split(['.', '\n']).next().unwrap_or("").trim();
+        let said = text.trim_start();
+        // The sentence ends at its first mark that is not part of an object ("3.14").
+        let begun =
+            self.candidates.iter().filter(|object| said.starts_with(object.as_str())).map(String::len);
+        let object_end = begun.max().unwrap_or(0);
+        let end = said[object_end..].find(['.', '\n']).map_or(said.len(), |at| object_end + at);
+        let sentence = said[..end].trim_end();
         let first = answer::named(sentence, &self.candidates).into_iter().next();
         let object = &self.cloze.tokens[self.cloze.response..];
         let kind = match first {
@@ -98,6 +121,15 @@ impl Probe {
     }
 }
 
+/// Which of these can be tested together by a model that reads so many `positions`, with answers of at most `max_new` tokens in the
+/// chat template.
+pub fn fitting(probes: &[Probe], max_new: usize, positions: usize) -> Vec<bool> {
+    let fits = |probe: &Probe, longest| probe.positions(longest, max_new) <= positions;
+    let alone = probes.iter().filter(|probe| fits(probe, probe.object_tokens()));
+    let longest = alone.map(Probe::object_tokens).max().unwrap_or(0);
+    probes.iter().map(|probe| fits(probe, longest.max(probe.object_tokens()))).collect()
+}
+
 /// Tests every probe by cloze.
 pub async fn cloze(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -> Result<Vec<ClozeAnswer>> {
     // Similar lengths side by side: a batch takes as many steps as its longest prompt.
@@ -105,7 +137,7 @@ pub async fn cloze(model: &mut Model, probes: &[Probe], tokenizer: &Tokenizer) -
     order.sort_by_key(|&i| probes[i].cloze.tokens.len());
     let prompt = |&i: &usize| probes[i].cloze.tokens[..probes[i].cloze.response].to_vec();
     let prompts: Vec<Vec<u32>> = order.iter().map(prompt).collect();
-    let longest = probes.iter().map(|p| p.cloze.tokens.len() - p.cloze.response).max().unwrap_or(0);
+    let longest = probes.iter().map(Probe::object_tokens).max().unwrap_or(0);
     // One token more than the object, to see whether a longer candidate follows.
     let continuations = model.generate(&prompts, longest + 1, tokenizer.ends(), Sampling::default()).await?;
     let clozes: Vec<&Sequence> = probes.iter().map(|p| &p.cloze).collect();

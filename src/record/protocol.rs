@@ -1,10 +1,13 @@
 //! The messages between the page and its worker.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::arm::{ArmId, LoraSpec};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
 use super::event::{Event, ShiftToken};
+use super::probed::BaseAnswer;
 use super::sampling::Sampling;
 use super::settings::Settings;
 
@@ -34,6 +37,9 @@ pub enum Command {
         settings: Settings,
         instructions: String,
         heldout: String,
+        /// The visitor's own facts, JSON Lines; empty for the built-in ones.
+        #[serde(default)]
+        probes: String,
     },
     /// Trains until the last step or [`Command::Pause`].
     Play,
@@ -43,7 +49,8 @@ pub enum Command {
         count: u32,
         arm: Option<ArmId>,
     },
-    /// A free prompt for base and arms; answered by one [`Message::Answer`] each.
+    /// A free question for base and arms, while no step is taken; answered by [`Message::Answering`] while they write, one
+    /// [`Message::Answer`] each, and [`Message::Asked`]. Replaces the question before; an empty one only ends that.
     Ask {
         id: u32,
         question: String,
@@ -55,6 +62,12 @@ pub enum Command {
     CountTokens {
         id: u32,
         rows: String,
+    },
+    /// What the base says to a visitor's own facts, JSON Lines, while it has nothing else to do; answered by
+    /// [`Message::Probed`] some facts at a time. Replaces the request before; an empty text only ends that.
+    Probe {
+        id: u32,
+        probes: String,
     },
     /// The arm's files: a PEFT adapter, or a folder that transformers opens. Answered by [`Message::Part`]s and at the end
     /// [`Message::Saved`].
@@ -85,6 +98,9 @@ pub enum Command {
         seeds: u32,
         instructions: String,
         heldout: String,
+        /// As of [`Command::Start`].
+        #[serde(default)]
+        probes: String,
     },
     /// Trains the arm again with changed source rows of its borrowed answers; answered by a `counterfactual`
     /// event at the end of that run.
@@ -275,14 +291,31 @@ pub enum Message {
         done: u32,
         total: u32,
     },
+    /// What the models have written so far whose answers are not whole, by id; at most ten a second.
+    Answering {
+        id: u32,
+        texts: BTreeMap<ArmId, String>,
+    },
+    /// A whole answer.
     Answer {
         id: u32,
         arm: ArmId,
         tokens: Vec<ShiftToken>,
     },
+    /// No more comes in answer to the question: all have answered, or another command ended it.
+    Asked {
+        id: u32,
+    },
     Tokens {
         id: u32,
         counts: Vec<RowTokens>,
+    },
+    /// What the base says to the facts from the `from`th on, of `total`.
+    Probed {
+        id: u32,
+        from: u32,
+        total: u32,
+        answers: Vec<BaseAnswer>,
     },
     /// The next bytes of one of an arm's files; those of one file follow each other.
     Part {

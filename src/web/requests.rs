@@ -13,7 +13,7 @@ use crate::bench::{bench, keep_layers, measurement_ms, ways};
 use crate::data::facts;
 use crate::engine::{Backend, Choice, Found, Storage, step_products};
 use crate::error::{Error, Result};
-use crate::lab::{Asked, Session, Subject, memory};
+use crate::lab::{Session, Subject, memory};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles, title};
 use crate::model::config::LlamaConfig;
 use crate::model::lora::Lora;
@@ -148,16 +148,6 @@ fn remember(found: &Found) {
     post(&Message::Found { json: found.json() });
 }
 
-/// The base's and every arm's answer, one after the other.
-pub async fn ask(session: &mut Session, id: u32, question: &str, asked: Asked) -> Result<()> {
-    for arm in session.all_models() {
-        let tokens = session.ask(&arm, question, asked).await?;
-        post(&Message::Answer { id, arm, tokens });
-        breathe().await;
-    }
-    Ok(())
-}
-
 /// An arm's files, part after part: the worker holds no more of them at once than [`crate::lab::MOST_OF_A_FILE`] bytes, in a few
 /// copies.
 pub async fn save(session: &mut Session, arm: ArmId) -> Result<()> {
@@ -205,6 +195,7 @@ pub async fn measure_speed(
     found: &mut Found,
 ) -> Result<()> {
     let begun = Instant::now();
+    session.stop_asking();
     let backend = session.subject.backend.clone();
     let mut built = match random {
         None => None,

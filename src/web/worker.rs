@@ -1,21 +1,26 @@
 //! The worker's loop: commands in, events out, and in between the work of the current run.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures_channel::mpsc::UnboundedReceiver;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
+use web_time::Instant;
 
 use super::border::{breathe, listen, parse, post, post_error, post_state};
 use super::requests;
 use crate::data::instructions;
 use crate::engine::Found;
 use crate::error::{Error, Result};
-use crate::lab::{Asked, Experiment, Session, Slice, Texts, Work};
+use crate::lab::{Answer, Asked, Experiment, Probing, Session, Slice, Texts, Work};
 use crate::record::*;
 
 /// Training goes on for about this long before messages are looked at.
 const SLICE_MS: f32 = 100.0;
+
+/// Time between two looks at answers that are being written.
+const BETWEEN_TEXTS: Duration = Duration::from_millis(100);
 
 /// Starts the worker: listens, and says so.
 pub fn start() {
@@ -45,24 +50,44 @@ struct Worker {
     texts: Texts,
     /// What the current run is part of.
     experiment: Option<Experiment>,
+    /// Facts that the base is asked for while there is nothing else to do.
+    probing: Option<Probing>,
+    /// The question that the session answers, before anything else goes on.
+    question: Option<Question>,
     mode: Mode,
+}
+
+struct Question {
+    id: u32,
+    /// When what was written was last posted.
+    posted: Instant,
 }
 
 impl Worker {
     async fn serve(mut self, mut commands: UnboundedReceiver<JsValue>) {
         loop {
-            let command = match self.mode {
-                Mode::Idle => commands.recv().await.ok(),
-                _ => commands.try_recv().ok(),
+            let is_idle = matches!(self.mode, Mode::Idle);
+            let command = match is_idle && self.probing.is_none() && self.question.is_none() {
+                true => commands.recv().await.ok(),
+                false => commands.try_recv().ok(),
             };
             let done = match command {
                 Some(command) => self.obey(command).await,
+                None if self.question.is_some() => self.answer().await,
+                None if is_idle => self.probe().await,
                 None => self.advance().await,
             };
             if let Err(error) = done {
-                self.mode = Mode::Idle;
+                (self.mode, self.probing) = (Mode::Idle, None);
+                self.session.iter_mut().for_each(Session::stop_asking);
                 post_error(&error);
                 post_state(RunState::Paused);
+            }
+            // Answered, or ended by a command that changes a model.
+            if !self.session.as_ref().is_some_and(Session::is_asking)
+                && let Some(Question { id, .. }) = self.question.take()
+            {
+                post(&Message::Asked { id });
             }
         }
     }
@@ -73,7 +98,8 @@ impl Worker {
             Command::Load(load) => {
                 let loaded = requests::load(*load, &blobs, &mut self.found).await;
                 if let Some(session) = self.or_refused(loaded)? {
-                    (self.experiment, self.mode, self.session) = (None, Mode::Idle, Some(session));
+                    (self.experiment, self.probing, self.mode) = (None, None, Mode::Idle);
+                    self.session = Some(session);
                 }
             }
             Command::Inspect { model, settings, .. } => {
@@ -84,12 +110,12 @@ impl Worker {
                 // A run that can't be is refused when it is begun.
                 let _ = self.warm_up(&settings).await;
             }
-            Command::Start { settings, instructions, heldout } => {
+            Command::Start { settings, instructions, heldout, probes } => {
                 self.experiment = None;
-                self.texts = Texts { instructions, heldout };
+                self.texts = Texts { instructions, heldout, probes };
                 self.begin(settings).await?;
             }
-            Command::Experiment { preset, seeds, instructions, heldout } => {
+            Command::Experiment { preset, seeds, instructions, heldout, probes } => {
                 let Some(mut preset) = Preset::by_name(&preset) else {
                     let message = format!("there is no {preset}");
                     return Err(Error::Setting {
@@ -99,7 +125,7 @@ impl Worker {
                     });
                 };
                 preset.seeds = (1..=seeds.clamp(1, 10)).collect();
-                self.texts = Texts { instructions, heldout };
+                self.texts = Texts { instructions, heldout, probes };
                 (self.experiment, self.mode) = (Some(Experiment::new(preset)), Mode::Play);
             }
             Command::Counterfactual { arm } => {
@@ -134,11 +160,21 @@ impl Worker {
                 post_state(RunState::Running);
             }
             Command::Ask { id, question, max_tokens, sampling } => {
-                requests::ask(self.session()?, id, &question, Asked { max_tokens, sampling }).await?;
+                let session = self.session()?;
+                session.stop_asking();
+                if !question.is_empty() {
+                    session.ask(&question, Asked { max_tokens, sampling })?;
+                    self.question = Some(Question { id, posted: Instant::now() });
+                }
             }
             Command::CountTokens { id, rows } => {
                 let counts = instructions::count_tokens(&rows, &self.session()?.subject.tokenizer);
                 post(&Message::Tokens { id, counts });
+            }
+            Command::Probe { id, probes } => {
+                let subject = &self.session()?.subject;
+                let probing = || Probing::new(id, &probes, subject);
+                self.probing = (!probes.is_empty()).then(probing).transpose()?;
             }
             Command::Save { arm } => requests::save(self.session()?, arm).await?,
             Command::AddAdapter { name, files, .. } => {
@@ -240,6 +276,34 @@ impl Worker {
             post(&progress(1));
         }
         self.settle(work, is_finished);
+        breathe().await;
+        Ok(())
+    }
+
+    /// Goes on with the answers to a question.
+    async fn answer(&mut self) -> Result<()> {
+        let (Some(session), Some(question)) = (&mut self.session, &mut self.question) else { return Ok(()) };
+        let id = question.id;
+        if let Some(Answer { arm, tokens }) = session.answer().await? {
+            post(&Message::Answer { id, arm, tokens });
+        }
+        if question.posted.elapsed() >= BETWEEN_TEXTS {
+            question.posted = Instant::now();
+            post(&Message::Answering { id, texts: session.so_far()?.into_iter().collect() });
+        }
+        breathe().await;
+        Ok(())
+    }
+
+    /// Asks the base for the next of a visitor's facts.
+    async fn probe(&mut self) -> Result<()> {
+        let (Some(session), Some(probing)) = (&mut self.session, &mut self.probing) else { return Ok(()) };
+        let (from, total) = probing.progress();
+        let answers = session.probe(probing).await?;
+        post(&Message::Probed { id: probing.id, from: from as u32, total: total as u32, answers });
+        if probing.progress().0 == total {
+            self.probing = None;
+        }
         breathe().await;
         Ok(())
     }

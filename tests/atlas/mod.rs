@@ -21,7 +21,8 @@ pub fn text(path: &str) -> String {
 }
 
 pub fn texts() -> Texts {
-    Texts { instructions: text("data/instructions.jsonl"), heldout: text("data/heldout.jsonl") }
+    let (instructions, heldout) = (text("data/instructions.jsonl"), text("data/heldout.jsonl"));
+    Texts { instructions, heldout, ..Texts::default() }
 }
 
 pub fn session() -> Session {

@@ -1,7 +1,7 @@
 // Editing a data set: everything can be undone. And the counts of its tokens, which come a few rows at a time.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Edits } from "../../www/js/state/dataset-edits.js";
+import { Edits } from "../../www/js/state/edits.js";
 import { read } from "../../www/js/state/dataset.js";
 import { TokenCounts, isCut, summed } from "../../www/js/state/token-counts.js";
 import { tokenSentence } from "../../www/js/views/instructions-report.js";

@@ -2,12 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { loadCsv } from "../../www/js/state/dataset-csv.js";
-import { MOST_ROWS, containerOf, read, write } from "../../www/js/state/dataset.js";
-import { FileError, textOf } from "../../www/js/views/instructions-files.js";
-import { recognised } from "../../www/js/views/instructions-report.js";
+import { loadCsv } from "../../www/js/state/csv.js";
+import { MOST_ROWS, containerOf } from "../../www/js/state/containers.js";
+import { COLUMNS, FORMS } from "../../www/js/state/dataset-rows.js";
+import { read, write } from "../../www/js/state/dataset.js";
+import { FileError, textOf } from "../../www/js/views/editor-files.js";
+import { recognised } from "../../www/js/views/editor-report.js";
 
 const csv = await loadCsv();
+const NAMES = { forms: FORMS, most: MOST_ROWS };
 const pairs = (reading) => reading.rows.map(({ question, answer }) => [question, answer]);
 const bad = (reading) => reading.bad.map(({ line, field, reason }) => `${line} ${field}: ${reason}`);
 const ONE = '{"instruction":"a","output":"b"}';
@@ -84,8 +87,8 @@ test("containers are recognised", () => {
     const reading = read(text, name, csv);
     assert.deepEqual([reading.container, reading.rows.length, reading.bad], [container, rows, []], text);
   }
-  assert.equal(containerOf("hello"), "jsonl");
-  assert.equal(containerOf("hello", "a.csv"), "csv");
+  assert.equal(containerOf("hello", "", COLUMNS), "jsonl");
+  assert.equal(containerOf("hello", "a.csv", COLUMNS), "csv");
 });
 
 test("bad rows are listed with line, field and reason, and the others are kept", () => {
@@ -118,7 +121,7 @@ test("bad rows are listed with line, field and reason, and the others are kept",
     "10 chosen: is a preference; only questions and answers are trained on",
     "11 text: is one text, not a question and its answer",
   ]);
-  assert.equal(recognised(reading), "JSON Lines, Alpaca form: 2 rows; 10 rows left out.");
+  assert.equal(recognised(reading, NAMES), "JSON Lines, Alpaca form: 2 rows; 10 rows left out.");
 });
 
 test("a broken element of a list does not take the others along", () => {
@@ -206,8 +209,8 @@ test("a set has at most 100,000 rows, and a sentence says what was read", () => 
   const reading = read(`${ONE}\n`.repeat(MOST_ROWS + 2));
   assert.deepEqual([reading.rows.length, reading.beyond], [MOST_ROWS, 2]);
   const mixed = read(`${ONE}\n`.repeat(1000) + '{"prompt":"a","completion":"b"}');
-  assert.equal(recognised(mixed), "JSON Lines, Alpaca (1,000), prompt and completion (1): 1,001 rows.");
-  assert.match(recognised(reading), /100,000 rows; only the first 100,000 are used, 2 more are not\.$/);
+  assert.equal(recognised(mixed, NAMES), "JSON Lines, Alpaca (1,000), prompt and completion (1): 1,001 rows.");
+  assert.match(recognised(reading, NAMES), /100,000 rows; only the first 100,000 are used, 2 more are not\.$/);
 });
 
 test("files are read in the encodings of spreadsheets, and what is no text is named", async () => {

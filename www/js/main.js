@@ -34,11 +34,7 @@ const { control, store } = page;
 /** The parts of the page that follow the controls. */
 function drawControls(/** @type {() => void} */ drawBar) {
   drawBar();
-  const { running } = control;
-  const changed = page.form.mark(running?.settings ?? null);
-  const isEdited = running !== null && page.editor.text !== running.instructions;
-  update(find("#instructions-restart"), { hidden: !isEdited });
-  update(find("#restart-note"), { hidden: changed.length === 0 && !isEdited });
+  page.markChanges();
   page.ask.enable(control.mode === "live", control.isLive);
   page.adapters.enable(control.mode === "live" && control.isLive);
   page.prediction.draw();

@@ -6,6 +6,7 @@ import { readHash, writeHash } from "./state/hash.js";
 import { SHIPPED_SETS } from "./state/shipped-sets.js";
 import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
+import { find, update } from "./ui/dom.js";
 import { count } from "./ui/format.js";
 import { invalidate, setBusy } from "./ui/frame.js";
 import { Adapters } from "./views/adapters.js";
@@ -17,6 +18,7 @@ import { LessonView } from "./views/lesson.js";
 import { showEngine } from "./views/machine.js";
 import { ModelPicker } from "./views/model-picker.js";
 import { Prediction } from "./views/predict.js";
+import { ProbesEditor } from "./views/probes-editor.js";
 import { MODEL_STAGE, hideProgress, showProgress, takeProgress } from "./views/progress.js";
 import { ArmFiles } from "./views/save-arm.js";
 import { openRecorded } from "./views/recorded.js";
@@ -60,6 +62,7 @@ export class Page {
     this.stage = new Stage(() => {});
     this.classView = makeClassView(link.hidden, () => this.settingsChanged(), (names) => this.drawers.leaveOut(names));
     this.editor = new InstructionsEditor({ changed: () => this.instructionsChanged(), fetchText, post });
+    this.probes = new ProbesEditor({ changed: () => invalidate(), post });
     /** Made once the views are there. @type {LessonView | null} */
     this.lesson = null;
     /** The set of those that ship that is edited, "" for another. */
@@ -110,13 +113,32 @@ export class Page {
 
   /** What a new run would be made with. */
   plan() {
+    this.probes.flush();
+    const texts = this.texts();
+    return texts && !this.probes.error ? { ...texts, settings: this.form.wanted, probes: this.probes.inUse } : null;
+  }
+
+  /** What it would be trained on. @private */
+  texts() {
     this.editor.flush();
     if (!this.data || this.editor.error) return null;
-    return { settings: this.form.wanted, instructions: this.editor.text, heldout: this.data.heldout };
+    return { instructions: this.editor.text, heldout: this.data.heldout };
   }
 
   refused() {
+    if (this.probes.error && this.texts()) return showError("probes", this.probes.error);
     showError("instructions", this.editor.error || "The data is not loaded yet.");
+  }
+
+  /** Marks what a new run would have otherwise than the one that is shown live. */
+  markChanges() {
+    const { running } = this.control;
+    const isChanged = this.form.mark(running?.settings ?? null).length > 0;
+    const isOtherSet = running !== null && this.editor.text !== running.instructions;
+    const areOtherProbes = running !== null && this.probes.inUse !== running.probes;
+    update(find("#instructions-restart"), { hidden: !isOtherSet });
+    update(find("#probes-restart"), { hidden: !areOtherProbes });
+    update(find("#restart-note"), { hidden: !isChanged && !isOtherSet && !areOtherProbes });
   }
 
   /** What the address holds: the settings, the arms that are muted, the engine, the set and the hidden parts. */
@@ -183,7 +205,10 @@ export class Page {
     if (message.type === "ready") return this.ready(message);
     if (message.type === "progress") return takeProgress(message);
     if (message.type === "tokens") return this.editor.counts.receive(message);
+    if (message.type === "probed") return this.probes.answers.receive(message);
+    if (message.type === "answering") return this.ask.write(message);
     if (message.type === "answer") return this.ask.receive(message);
+    if (message.type === "asked") return this.ask.end(message.id);
     if (message.type === "inspected") return this.models.inspected(message.model);
     if (message.type === "refused") return this.refusedModel(message.message);
     if (message.type === "part") return this.files.take(message);
@@ -207,6 +232,7 @@ export class Page {
     showEngine(message);
     hideProgress();
     this.editor.countWith("ready");
+    this.probes.answers.use("ready");
     this.engine.post({ type: "warm_up", settings: this.form.wanted });
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     this.models.loaded(message.model);
@@ -239,6 +265,7 @@ export class Page {
     if (this.control.mode === "loading") return this.playbackOnly(message);
     showError(name, message);
     this.strength.stop();
+    this.ask.end();
     this.control.fail();
     if (name !== "worker" && name !== "device-lost") return;
     document.documentElement.dataset.engine = "playback";
@@ -252,6 +279,7 @@ export class Page {
     showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN, memory: NaN });
     hideProgress();
     this.editor.countWith("absent");
+    this.probes.answers.use("absent");
     this.control.setMode("playback");
     say("Training is not possible here; the page plays the recorded run.");
   }
@@ -286,7 +314,11 @@ export class Page {
     try {
       if (!this.data) throw new Error("the data is not loaded yet");
       const { instructions: usual, heldout } = this.data;
-      this.control.experimentWith(name, seeds, { instructions: data ? await fetchText(data) : usual, heldout });
+      this.control.experimentWith(name, seeds, {
+        instructions: data ? await fetchText(data) : usual,
+        heldout,
+        probes: "", // it is about the built-in facts
+      });
       say(`The experiment starts: ${title}`);
     } catch (error) {
       showError("download", /** @type {Error} */ (error).message);

@@ -1,12 +1,11 @@
 //! How many facts the model knows, by cloze and asked in the chat template.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use anyhow::Result;
 use pollster::block_on;
 
-use crate::data::facts::{Fact, Relation, candidates};
+use crate::data::facts::{Fact, Relation, objects};
 use crate::engine::Backend;
 use crate::measure::recall::{self, AnswerKind, Probe};
 use crate::model::config::LlamaConfig;
@@ -46,8 +45,7 @@ pub fn evaluate(
     facts: &[Fact],
     stride: usize,
 ) -> Result<BTreeMap<Relation, Score>> {
-    let objects: BTreeMap<Relation, Rc<Vec<String>>> =
-        Relation::ALL.into_iter().map(|relation| (relation, Rc::new(candidates(facts, relation)))).collect();
+    let objects = objects(facts);
     let tested: Vec<&Fact> = facts.iter().step_by(stride).collect();
     let probe = |fact: &&Fact| Probe::of(fact, objects[&fact.relation].clone(), tokenizer);
     let probes: Vec<Probe> = tested.iter().map(probe).collect::<crate::error::Result<_>>()?;
@@ -57,7 +55,7 @@ pub fn evaluate(
     let mut scores: BTreeMap<Relation, Score> = BTreeMap::new();
     for ((fact, cloze), asked) in tested.iter().zip(cloze).zip(asked) {
         let known = cloze.kind == AnswerKind::Right;
-        let score = scores.entry(fact.relation).or_default();
+        let score = scores.entry(fact.relation.clone()).or_default();
         score.facts += 1;
         score.cloze += usize::from(known);
         score.asked += usize::from(asked.right);

@@ -5,61 +5,77 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::llama as inference;
 
 use super::CpuModel;
+use crate::engine::decoding::{Wanted, Written};
 use crate::error::Result;
-use crate::kernels::Draw;
 use crate::model::config::LlamaConfig;
 
+/// A continuation under way.
+pub struct Decoding {
+    /// Prompts and what has been chosen, by row.
+    rows: Vec<Vec<u32>>,
+    /// Positions that are done, and how many come next at once.
+    position: usize,
+    width: usize,
+    /// None where everything goes in again.
+    cached: Option<(inference::Llama, inference::Cache)>,
+}
+
 impl CpuModel {
-    /// Decodes rows side by side, all at the same position; prompts are fed token by token where their
+    /// Begins to decode rows side by side, all at the same position; prompts are fed token by token where their
     /// lengths differ.
-    pub async fn generate(
-        &mut self,
-        prompts: &[Vec<u32>],
-        max_new: usize,
-        ends: &[u32],
-        draw: Draw,
-    ) -> Result<Vec<Vec<u32>>> {
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
-        let mut cached = if self.has_plain_heads() { Some(self.cached_decoder(longest)?) } else { None };
-        let mut rows: Vec<Vec<u32>> = prompts.to_vec();
-        let done = |row: &[u32], prompt: &[u32]| {
-            let new = &row[prompt.len()..];
-            new.len() == max_new || new.last().is_some_and(|last| ends.contains(last))
-        };
+    pub(in crate::engine) fn begin(&mut self, wanted: &Wanted) -> Result<Decoding> {
+        let longest = wanted.longest_prompt() + wanted.max_new;
+        let cached = if self.has_plain_heads() { Some(self.cached_decoder(longest)?) } else { None };
         // The shortest prompt's tokens are known for every row: they go in at once.
-        let mut position = 0;
-        let mut width = prompts.iter().map(Vec::len).min().unwrap_or(0).max(1);
-        while position + width < longest {
-            // Without a cache everything goes in again.
-            let from = if cached.is_some() { position } else { 0 };
+        let width = wanted.prompts.iter().map(Vec::len).min().unwrap_or(0).max(1);
+        Ok(Decoding { rows: wanted.prompts.clone(), position: 0, width, cached })
+    }
+
+    /// See [`crate::engine::Model::go_on`]; what is known for every row counts as one position.
+    pub(in crate::engine) fn go_on(
+        &mut self,
+        wanted: &Wanted,
+        decoding: &mut Decoding,
+        positions: usize,
+    ) -> Result<Written> {
+        let Decoding { rows, position, width, cached } = decoding;
+        let longest = wanted.longest_prompt() + wanted.max_new;
+        let has_ended = |row: &[u32], prompt: &[u32]| {
+            let new = &row[prompt.len()..];
+            new.len() == wanted.max_new || new.last().is_some_and(|last| wanted.ends.contains(last))
+        };
+        let mut left = positions;
+        let mut is_over = *position + *width >= longest;
+        while !is_over && left > 0 {
+            let from = if cached.is_some() { *position } else { 0 };
             let known = |row: &Vec<u32>, i: usize| row.get(i).copied().unwrap_or_default();
             let fed: Vec<u32> =
-                rows.iter().flat_map(|row| (from..position + width).map(|i| known(row, i))).collect();
-            let logits: Vec<Vec<f32>> = match &mut cached {
+                rows.iter().flat_map(|row| (from..*position + *width).map(|i| known(row, i))).collect();
+            let logits: Vec<Vec<f32>> = match cached {
                 Some((decoder, cache)) => {
-                    let input = Tensor::from_vec(fed, (rows.len(), width), &Device::Cpu)?;
-                    decoder.forward(&input, position, cache)?.to_vec2()?
+                    let input = Tensor::from_vec(fed, (rows.len(), *width), &Device::Cpu)?;
+                    decoder.forward(&input, *position, cache)?.to_vec2()?
                 }
                 None => self.last_logits(&fed, rows.len())?,
             };
-            position += width;
-            width = 1;
-            for (b, (row, prompt)) in (0u32..).zip(rows.iter_mut().zip(prompts)) {
-                if row.len() == position && !done(row, prompt) {
-                    row.push(draw.choose(&logits[b as usize], b, position as u32));
+            (*position, *width, left) = (*position + *width, 1, left - 1);
+            for (b, (row, prompt)) in (0u32..).zip(rows.iter_mut().zip(&wanted.prompts)) {
+                if row.len() == *position && !has_ended(row, prompt) {
+                    row.push(wanted.draw.choose(&logits[b as usize], b, *position as u32));
                 }
             }
-            if rows.iter().zip(prompts).all(|(row, prompt)| done(row, prompt)) {
-                break;
-            }
+            let have_all = rows.iter().zip(&wanted.prompts).all(|(row, prompt)| has_ended(row, prompt));
+            is_over = have_all || *position + *width >= longest;
         }
-        self.decoder = cached.map(|(decoder, _)| decoder);
-        let answer = |(row, prompt): (Vec<u32>, &Vec<u32>)| {
-            let mut new = row[prompt.len()..].to_vec();
-            new.truncate(new.iter().position(|t| ends.contains(t)).unwrap_or(new.len()));
-            new
+        if is_over {
+            self.decoder = cached.take().map(|(decoder, _)| decoder);
+        }
+        let answer = |(row, prompt): (&Vec<u32>, &Vec<u32>)| {
+            let new = &row[prompt.len()..];
+            let end = new.iter().position(|t| wanted.ends.contains(t)).unwrap_or(new.len());
+            new[..end].to_vec()
         };
-        Ok(rows.into_iter().zip(prompts).map(answer).collect())
+        Ok(Written { answers: rows.iter().zip(&wanted.prompts).map(answer).collect(), is_over })
     }
 
     /// candle-transformers' Llama takes a head to be hidden_size / heads wide.

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use candle_core::{Device, Tensor, Var};
 use candle_transformers::models::llama as inference;
 
+pub(super) use self::decode::Decoding;
 pub use self::merge::merge_adapter;
 use self::merge::{PREFIX, adapters_at, arrays, merge};
 use self::training::Training;

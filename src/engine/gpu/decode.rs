@@ -1,10 +1,11 @@
 //! Decoding with a key/value cache. All rows of a batch are at the same position, prompts are fed
 //! token by token, and the next token is chosen on the GPU, so that one static plan is replayed and nothing
-//! is read back before the end.
+//! is read back before the end of a slice.
 
 use super::activations::Activations;
 use super::form::Shape;
 use super::net::{Cache, Net};
+use crate::engine::decoding::{Wanted, Written};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
 use crate::kernels::{Advance, Draw, IGNORED, Select, Share};
@@ -15,6 +16,13 @@ const LOOK_EVERY: usize = 16;
 /// Positions of a submit, on hardware and on software. To encode and submit takes as long as a small model's position
 /// on hardware; on software a browser would stand still for all of them.
 const AT_ONCE: [usize; 2] = [LOOK_EVERY, 1];
+
+/// What a decoder is at, which holds the rest of it.
+pub struct Decoding {
+    pub(super) shape: Shape,
+    /// Positions that are done.
+    pub(super) step: usize,
+}
 
 pub struct Decoder {
     rows: usize,
@@ -61,53 +69,59 @@ impl Decoder {
         Ok(Self { rows, time, forced, tokens, current, position, begin, draw, plan })
     }
 
-    /// Continues each prompt by at most `max_new` tokens, ended before any of `ends`.
-    pub async fn generate(
-        &self,
-        gpu: &Gpu,
-        prompts: &[Vec<u32>],
-        max_new: usize,
-        ends: &[u32],
-        draw: Draw,
-    ) -> Result<Vec<Vec<u32>>> {
+    /// Puts the prompts in the place of what was decoded before.
+    pub fn begin(&self, gpu: &Gpu, wanted: &Wanted) {
         let mut forced = vec![IGNORED; self.rows * self.time];
         let mut current = vec![0; self.rows];
-        for (row, prompt) in prompts.iter().enumerate() {
+        for (row, prompt) in wanted.prompts.iter().enumerate() {
             forced[row * self.time..][..prompt.len()].copy_from_slice(prompt);
             current[row] = prompt.first().copied().unwrap_or_default();
         }
         gpu.write(&self.forced, &forced);
         gpu.write(&self.current, &current);
         gpu.write(&self.position, &[0u32]);
-        gpu.write(&self.draw, draw.words());
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-        let steps = (longest + max_new).saturating_sub(1);
+        gpu.write(&self.draw, wanted.draw.words());
+        self.begin.submit(gpu);
+    }
+
+    /// Goes on from position `step` by at most `positions`.
+    pub async fn go_on(
+        &self,
+        gpu: &Gpu,
+        wanted: &Wanted,
+        step: &mut usize,
+        positions: usize,
+    ) -> Result<Written> {
+        let longest = wanted.longest_prompt();
+        let steps = (longest + wanted.max_new).saturating_sub(1);
         let answer = |tokens: &[u32], row: usize, upto: usize| -> (Vec<u32>, bool) {
-            let from = prompts[row].len().max(1);
-            let new = &tokens[row * self.time..][from..upto.clamp(from, from + max_new)];
-            let stop = new.iter().position(|t| ends.contains(t));
-            (new[..stop.unwrap_or(new.len())].to_vec(), stop.is_some() || new.len() == max_new)
+            let from = wanted.prompts[row].len().max(1);
+            let new = &tokens[row * self.time..][from..upto.clamp(from, from + wanted.max_new)];
+            let stop = new.iter().position(|t| wanted.ends.contains(t));
+            (new[..stop.unwrap_or(new.len())].to_vec(), stop.is_some() || new.len() == wanted.max_new)
         };
         let at_once = AT_ONCE[usize::from(gpu.choices().share == Share::Tiles)];
-        let mut answers = vec![Vec::new(); prompts.len()];
-        let mut step = 0;
-        self.begin.submit(gpu);
-        while step < steps {
+        let slice_end = step.saturating_add(positions).min(steps);
+        let mut written =
+            Written { answers: vec![Vec::new(); wanted.prompts.len()], is_over: slice_end == steps };
+        while *step < slice_end {
             // The prompts without a look, then so far and no further.
-            let until = if step < longest { longest + LOOK_EVERY } else { step + LOOK_EVERY }.min(steps);
-            while step < until {
-                let times = at_once.min(until - step);
+            let until =
+                if *step < longest { longest + LOOK_EVERY } else { *step + LOOK_EVERY }.min(slice_end);
+            while *step < until {
+                let times = at_once.min(until - *step);
                 self.plan.submit_times(gpu, times);
-                step += times;
+                *step += times;
             }
             let tokens = gpu.read::<u32>(&self.tokens).await?;
-            let now: Vec<_> = (0..prompts.len()).map(|row| answer(&tokens, row, step + 1)).collect();
-            let ended = now.iter().all(|(_, ended)| *ended);
-            answers = now.into_iter().map(|(tokens, _)| tokens).collect();
-            if ended {
+            let now: Vec<_> = (0..wanted.prompts.len()).map(|row| answer(&tokens, row, *step + 1)).collect();
+            let has_ended = now.iter().all(|(_, ended)| *ended);
+            written.answers = now.into_iter().map(|(tokens, _)| tokens).collect();
+            if has_ended {
+                written.is_over = true;
                 break;
             }
         }
-        Ok(answers)
+        Ok(written)
     }
 }

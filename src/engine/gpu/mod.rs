@@ -18,6 +18,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use self::decode::Decoder;
+pub(super) use self::decode::Decoding;
 use self::form::Shape;
 pub(super) use self::form::lora_groups;
 use self::forward::{Forward, ShiftPlan};
@@ -26,11 +27,12 @@ pub use self::memory::{MemoryPlan, plan_memory};
 use self::to_base::Base;
 use self::train::Trainer;
 use self::weights::GpuWeights;
+use super::decoding::{Wanted, Written};
 use super::{Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
-use crate::kernels::{Draw, IGNORED, TopK};
+use crate::kernels::{IGNORED, TopK};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::Place;
 use crate::model::lora::AdapterStart;
@@ -254,23 +256,27 @@ impl GpuModel {
         Ok(pairs.map(|(i, l)| i.iter().zip(l).map(|(&i, &l)| (i, f32::from_bits(l))).collect()).collect())
     }
 
-    /// Continues at most as many prompts as are decoded side by side.
-    pub async fn generate(
-        &mut self,
-        prompts: &[Vec<u32>],
-        max_new: usize,
-        ends: &[u32],
-        draw: Draw,
-    ) -> Result<Vec<Vec<u32>>> {
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
-        let time = longest.next_multiple_of(32);
+    /// Begins to continue at most as many prompts as are decoded side by side.
+    pub(super) async fn begin(&mut self, wanted: &Wanted) -> Result<Decoding> {
+        let time = (wanted.longest_prompt() + wanted.max_new).next_multiple_of(32);
         // Few prompts get a narrow plan; powers of two keep the number of plans small.
-        let shape = Shape { rows: prompts.len().next_power_of_two(), time };
+        let shape = Shape { rows: wanted.prompts.len().next_power_of_two(), time };
         if !self.plans.decoders.contains_key(&shape) {
             let decoder = Decoder::new(&self.weights.gpu, &self.weights.net(), shape.rows, time).await?;
             self.plans.decoders.insert(shape, decoder);
         }
-        self.plans.decoders[&shape].generate(&self.weights.gpu, prompts, max_new, ends, draw).await
+        self.plans.decoders[&shape].begin(&self.weights.gpu, wanted);
+        Ok(Decoding { shape, step: 0 })
+    }
+
+    /// See [`super::Model::go_on`].
+    pub(super) async fn go_on(
+        &self,
+        wanted: &Wanted,
+        Decoding { shape, step }: &mut Decoding,
+        positions: usize,
+    ) -> Result<Written> {
+        self.plans.decoders[shape].go_on(&self.weights.gpu, wanted, step, positions).await
     }
 
     pub async fn tensors(&self) -> Result<Tensors> {

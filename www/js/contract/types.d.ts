@@ -38,7 +38,30 @@ export type ArmSpec = {
   warmup: number;
 };
 
+/** What the base answers to a fact's question in the chat template. */
+export type AskedOfBase = {
+  /** Whether it names the object and no other of its relation. */
+  right: boolean;
+  text: string;
+};
+
 export type BackendChoice = "webgpu" | "cpu" | "auto";
+
+/** What the base says to a fact. */
+export type BaseAnswer = {
+  /** Nothing where asking takes too long. */
+  asked?: AskedOfBase | null;
+  /** The object that it completes the sentence with, or its words where they name none. */
+  cloze: string;
+  /** The rank of the fact's object, from 1, and among how many of its relation; nothing where it is the only one. */
+  rank?: number[] | null;
+  /** Why it could not be asked for; there is nothing but the sentence then. */
+  refused?: string | null;
+  /** Whether that is the fact's. */
+  right: boolean;
+  /** The sentence up to its object, as the model reads it. */
+  sentence: string;
+};
 
 export type BenchAdapter = {
   /** `webgpu` or `cpu`. */
@@ -144,6 +167,8 @@ export type Command = Load & {
 } | {
   heldout: string;
   instructions: string;
+  /** The visitor's own facts, JSON Lines; empty for the built-in ones. */
+  probes: string;
   settings: Settings;
   type: "start";
 } | {
@@ -165,6 +190,10 @@ export type Command = Load & {
   rows: string;
   type: "count_tokens";
 } | {
+  id: number;
+  probes: string;
+  type: "probe";
+} | {
   arm: string;
   type: "save";
 } | {
@@ -184,6 +213,8 @@ export type Command = Load & {
   heldout: string;
   instructions: string;
   preset: string;
+  /** As of [`Command::Start`]. */
+  probes: string;
   seeds: number;
   type: "experiment";
 } | {
@@ -489,14 +520,27 @@ export type Message = {
   total: number;
   type: "experiment";
 } | {
+  id: number;
+  texts: { [key: string]: string };
+  type: "answering";
+} | {
   arm: string;
   id: number;
   tokens: ShiftToken[];
   type: "answer";
 } | {
+  id: number;
+  type: "asked";
+} | {
   counts: RowTokens[];
   id: number;
   type: "tokens";
+} | {
+  answers: BaseAnswer[];
+  from: number;
+  id: number;
+  total: number;
+  type: "probed";
 } | {
   arm: string;
   bytes: Uint8Array<ArrayBuffer>;

@@ -2,6 +2,7 @@
  * One row of a data set, in the forms that people's tools write: Alpaca, messages, ShareGPT, prompt and completion. More
  * names are read here than the engine knows (`data/instructions.rs`): what it gets is written anew (`dataset.js`).
  */
+import { RowError, asText, fieldsOf, filled, first, kind } from "./fields.js";
 
 /** What the forms are called in a sentence. */
 export const FORMS = {
@@ -12,6 +13,7 @@ export const FORMS = {
 };
 
 /**
+ * @typedef {import("./fields.js").Fields} Fields
  * @typedef {keyof typeof FORMS} Form
  * @typedef {{role: string, content: string}} Turn
  * @typedef {{question: string, answer: string, input?: string, turns?: Turn[]}} Row  never changed, only replaced;
@@ -19,22 +21,15 @@ export const FORMS = {
  *   `turns`: the whole conversation, where it is more than one question and its answer
  */
 
-/** Why a row can't be used. */
-export class RowError extends Error {
-  constructor(/** @type {string} */ field, /** @type {string} */ reason) {
-    super(reason);
-    this.field = field;
-  }
-}
-
 const QUESTIONS = ["instruction", "prompt", "question", "user", "query", "input"];
 const ANSWERS = ["output", "response", "completion", "answer", "assistant"];
 const CONVERSATIONS = ["messages", "conversations", "conversation"];
 
-/** The names of a row's fields that say something to this page. */
-export const NAMES = new Set([...QUESTIONS, ...ANSWERS, ...CONVERSATIONS]);
-/** Those that may hold a list of turns. */
-export const LISTS = new Set([...CONVERSATIONS, "prompt", "completion"]);
+/** The columns that say something to this page. @type {import("./containers.js").Columns} */
+export const COLUMNS = {
+  names: new Set([...QUESTIONS, ...ANSWERS, ...CONVERSATIONS]),
+  lists: new Set([...CONVERSATIONS, "prompt", "completion"]),
+};
 
 /** @type {Record<string, string>} */
 const ROLES = {
@@ -48,35 +43,6 @@ const ROLES = {
   model: "assistant",
   bot: "assistant",
 };
-
-function kind(/** @type {unknown} */ value) {
-  if (value === null || value === undefined) return "null";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "boolean") return "true or false";
-  return { string: "text", number: "a number" }[/** @type {string} */ (typeof value)] ?? "an object";
-}
-
-/** A field as text: a number as it is written, content in parts joined. */
-function asText(/** @type {any} */ value, /** @type {string} */ field) {
-  if (typeof value === "number") return String(value);
-  if (Array.isArray(value)) return value.map((part, i) => partText(part, `${field}[${i}]`)).join("");
-  if (typeof value !== "string") throw new RowError(field, `is ${kind(value)}, not text`);
-  return value.replace(/\p{Surrogate}/gu, "\uFFFD"); // half a character, which no JSON parser need take
-}
-
-/** @returns {string} */
-function partText(/** @type {any} */ part, /** @type {string} */ field) {
-  const text = typeof part === "string" ? part : part?.text;
-  const type = part?.type ?? "text";
-  if (type !== "text") throw new RowError(field, `is of type ${String(type)}; only text is trained on`);
-  if (typeof text !== "string") throw new RowError(field, `is ${kind(part)}, not text`);
-  return asText(text, field);
-}
-
-function filled(/** @type {string} */ text, /** @type {string} */ field) {
-  if (text.trim() === "") throw new RowError(field, "is empty");
-  return text;
-}
 
 /** @returns {Turn} */
 function readTurn(/** @type {any} */ turn, /** @type {string} */ field) {
@@ -110,17 +76,6 @@ export function rowOf(/** @type {Turn[]} */ turns, /** @type {string} */ field) 
   return before.length === 1 && before[0].role === "user" ? row : { ...row, turns };
 }
 
-/** @typedef {Map<string, {name: string, value: any}>} Fields  by lower-case name, without those that are null */
-
-/** The first of these fields that is there. */
-function first(/** @type {Fields} */ fields, /** @type {string[]} */ names) {
-  for (const name of names) {
-    const field = fields.get(name);
-    if (field) return field;
-  }
-  return null;
-}
-
 /** A list of turns and not of parts of one text. */
 const isTurns = (/** @type {any} */ value) => Array.isArray(value) && (value[0]?.role ?? value[0]?.from) !== undefined;
 
@@ -136,13 +91,7 @@ function missing(/** @type {Fields} */ fields, /** @type {string} */ field) {
  * @throws {RowError}
  */
 export function readRow(/** @type {any} */ value) {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new RowError("", `is ${kind(value)}, not an object`);
-  /** @type {Fields} */
-  const fields = new Map();
-  for (const [name, content] of Object.entries(value)) {
-    if (content !== null) fields.set(name.trim().toLowerCase(), { name: name.trim(), value: content });
-  }
+  const fields = fieldsOf(value);
   const conversation = first(fields, CONVERSATIONS);
   if (conversation) {
     const row = rowOf(readTurns(conversation.value, conversation.name), conversation.name);

@@ -5,6 +5,7 @@
  * @typedef {"loading" | "live" | "playback"} Mode
  * @typedef {import("../contract/types.js").Message} Message
  * @typedef {import("./run-state.js").Plan} Plan
+ * @typedef {import("./run-state.js").Texts} Texts
  * @typedef {Plan & {settings: import("./settings.js").Settings}} RunPlan
  */
 import { Playback } from "./playback.js";
@@ -178,14 +179,15 @@ export class RunControl {
     const { running } = this;
     const plan = running && this.hooks.plan();
     if (!plan || !running.settings) return false;
-    return differences(plan.settings, running.settings).length > 0 || plan.instructions !== running.instructions;
+    const isOther = plan.instructions !== running.instructions || plan.probes !== running.probes;
+    return isOther || differences(plan.settings, running.settings).length > 0;
   }
 
   /**
    * Starts all runs of a preset.
    * @param {string} preset
    * @param {number} seeds
-   * @param {{instructions: string, heldout: string}} texts
+   * @param {Texts} texts
    */
   experimentWith(preset, seeds, texts) {
     this.beginExperiment(preset, texts);
@@ -208,13 +210,10 @@ export class RunControl {
   }
 
   /** @private */
-  beginExperiment(
-    /** @type {string} */ name,
-    /** @type {{instructions: string, heldout: string}} */ { instructions, heldout },
-  ) {
+  beginExperiment(/** @type {string} */ name, /** @type {Texts} */ { instructions, heldout, probes }) {
     this.playback.pause();
     this.store.pin(null);
-    const plan = { settings: this.store.run?.settings ?? null, instructions, heldout };
+    const plan = { settings: this.store.run?.settings ?? null, instructions, heldout, probes };
     this.run = begun(this.run, plan, "play", { name, label: "", done: 0, total: 0, since: NaN, isOver: false });
   }
 

@@ -2,8 +2,8 @@
  * The engine's run as one value, and what can happen to it. Nothing here touches the page or the engine.
  *
  * @typedef {import("../contract/types.js").RunState} Phase
- * @typedef {{settings: import("./settings.js").Settings | null, instructions: string, heldout: string}} Plan
- *   what a run is made with
+ * @typedef {{instructions: string, heldout: string, probes: string}} Texts  `probes`: own facts, "" for the built-in ones
+ * @typedef {Texts & {settings: import("./settings.js").Settings | null}} Plan  what a run is made with
  * @typedef {{name: string, label: string, done: number, total: number, since: number, isOver: boolean}} Experiment
  *   `name`: the preset, or "check" for the counterfactual check of one arm; `since`: when its first run began, milliseconds
  * @typedef {{kind: "none"}} None  what is shown is no run of the engine

@@ -11,6 +11,7 @@ const HELP = {
   model: "The model was not loaded; everything is as it was before.",
   address: "Some settings in the address could not be read; the defaults are used for them.",
   instructions: "The instruction set has an error, so no run was started.",
+  probes: "Your own facts have an error, so no run was started. Correct them, or test with the built-in facts.",
 };
 
 /** A sentence or two on what to do about an error. */

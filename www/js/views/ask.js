@@ -1,4 +1,5 @@
 /** A free question, answered by the base and by every arm as they are now. */
+import { say } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { BASE } from "../contract/data.js";
 import { plural } from "../ui/format.js";
@@ -6,7 +7,10 @@ import { makeSlots } from "../ui/slots.js";
 import { SAMPLING, describeSampling, readField } from "./sampling.js";
 import { markToken, tokenRow, topTable } from "./tokens.js";
 
-/** @typedef {import("../contract/types.js").Sampling} Sampling */
+/**
+ * @typedef {import("../contract/types.js").Sampling} Sampling
+ * @typedef {import("../contract/types.js").Message} Message
+ */
 
 const LONGEST_ANSWER = 60;
 
@@ -21,6 +25,8 @@ export class Ask {
     this.slots = makeSlots("[data-answer-slot]", find("#ask-answers"));
     this.base = find('[data-answer="base"]');
     this.id = 0;
+    this.stop = find("#ask-stop");
+    this.stop.addEventListener("click", () => this.send(""));
     this.sampling = /** @type {Sampling} */ ({});
     for (const name of /** @type {(keyof Sampling)[]} */ (Object.keys(SAMPLING))) this.wireField(name);
     this.form = find("#ask-form");
@@ -67,20 +73,55 @@ export class Ask {
       slot.dataset.answer = arm;
       setText(find("h3", slot), this.store.dosedLabel(arm));
     });
-    for (const host of [this.base, ...this.slots]) {
-      find(".answer", host).replaceChildren(el("p", { class: "soft" }, "…"));
+    for (const host of this.hosts) {
+      host.ariaBusy = "true";
+      find(".answer", host).replaceChildren(el("p", { class: "writing" }, "…"));
       find(".tops", host).replaceChildren();
     }
+    update(this.stop, { hidden: false });
+    setText(find("#ask-asked"), `Asked: “${question}” (${describeSampling(this.sampling)})`);
+    this.send(question);
+  }
+
+  /** Asks; "" stops the answers to the question before. @private */
+  send(/** @type {string} */ question) {
     const sampling = { ...this.sampling };
-    setText(find("#ask-asked"), `Asked: “${question}” (${describeSampling(sampling)})`);
     this.post({ type: "ask", id: this.id, question, max_tokens: LONGEST_ANSWER, sampling });
   }
 
-  /** Shows an answer; those to an earlier question are dropped. */
-  receive(/** @type {Extract<import("../contract/types.js").Message, {type: "answer"}>} */ answer) {
+  /** The places of the answers to the question that was asked last. @private */
+  get hosts() {
+    return [this.base, ...this.slots.filter((slot) => !slot.hidden)];
+  }
+
+  /** Where an answer goes; nowhere if it is one to an earlier question. @private */
+  hostOf(/** @type {number} */ id, /** @type {string} */ arm) {
+    return id === this.id ? this.hosts.find((host) => host.dataset.answer === arm) : undefined;
+  }
+
+  /** Shows what has been written so far. */
+  write(/** @type {Extract<Message, {type: "answering"}>} */ { id, texts }) {
+    for (const [arm, text] of Object.entries(texts)) {
+      const host = this.hostOf(id, arm);
+      if (host && text !== "") setText(find(".writing", host), text);
+    }
+  }
+
+  /** No more comes; without an `id` because the engine has failed. What was written stays. */
+  end(id = this.id) {
+    if (id !== this.id || this.stop.hidden) return;
+    update(this.stop, { hidden: true });
+    const areWhole = this.hosts.every((host) => host.ariaBusy === "false");
+    for (const host of this.hosts) host.ariaBusy = "false";
+    say(areWhole ? "All have answered." : "The answers are not complete.");
+  }
+
+  /** Shows a whole answer. */
+  receive(/** @type {Extract<Message, {type: "answer"}>} */ answer) {
+    const host = this.hostOf(answer.id, answer.arm);
+    if (!host) return;
+    host.ariaBusy = "false";
     const place = this.store.placeOf(answer.arm);
-    const host = answer.arm === BASE ? this.base : this.slots[place];
-    if (answer.id !== this.id || !host) return;
     const label = this.store.label(answer.arm);
     const tops = find(".tops", host);
     const row = tokenRow(answer.tokens, -1, `${label}'s answer`, (i) => {

@@ -1,5 +1,4 @@
-/** An instruction set as text. What is typed is read after a pause; what is done in the table is written here. */
-import { write } from "../state/dataset.js";
+/** Rows as text. What is typed is read after a pause; what is done in the table is written here. */
 import { find, setText, update } from "../ui/dom.js";
 import { bytes } from "../ui/format.js";
 
@@ -7,15 +6,19 @@ const PAUSE_MS = 300;
 /** Longer texts make a browser's text area crawl. */
 const LONGEST = 5e6;
 
-export class InstructionsText {
+/** @template {object} Row */
+export class EditorText {
   /**
-   * @param {import("../state/dataset-edits.js").Edits} edits
-   * @param {(text: string) => void} read takes what was typed
+   * @param {string} prefix of the editor's elements
+   * @param {import("../state/edits.js").Edits<Row>} edits
+   * @param {{write: (rows: readonly Row[]) => string, read: (text: string) => void}} hooks  `read` takes what was typed
    */
-  constructor(edits, read) {
+  constructor(prefix, edits, { write, read }) {
+    this.prefix = prefix;
     this.edits = edits;
+    this.write = write;
     this.read = read;
-    this.area = find("#instructions-text");
+    this.area = find(`${prefix}-text`);
     this.isPending = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -26,7 +29,7 @@ export class InstructionsText {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.flush(), PAUSE_MS);
     });
-    find("#instructions-as-text").addEventListener("toggle", () => this.draw());
+    find(`${prefix}-as-text`).addEventListener("toggle", () => this.draw());
   }
 
   /** Reads what has been typed and not been read yet. */
@@ -37,25 +40,25 @@ export class InstructionsText {
     this.read(this.area.value);
   }
 
-  /** The set's rows are what the text says: it stays as it was typed. */
+  /** The rows are what the text says: it stays as it was typed. */
   agree() {
     this.shown = this.edits.rows;
   }
 
   draw() {
-    if (!find("#instructions-as-text").open || this.shown === this.edits.rows) return;
-    const text = write(this.edits.rows);
+    if (!find(`${this.prefix}-as-text`).open || this.shown === this.edits.rows) return;
+    const text = this.write(this.edits.rows);
     const isLong = text.length > LONGEST;
     this.area.value = isLong ? "" : text;
     update(this.area, { disabled: isLong });
-    const note = `The set has ${bytes(text.length)}, too much for a text field: edit it in the table, or in a file.`;
-    setText(find("#instructions-text-note"), isLong ? note : "");
+    const note = `The rows have ${bytes(text.length)}, too much for a text field: edit it in the table, or in a file.`;
+    setText(find(`${this.prefix}-text-note`), isLong ? note : "");
     this.shown = this.edits.rows;
   }
 
   /** Shows where to paste. */
   focus() {
-    find("#instructions-as-text").open = true;
+    find(`${this.prefix}-as-text`).open = true;
     this.draw();
     this.area.select();
     this.area.focus();

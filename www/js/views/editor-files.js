@@ -1,6 +1,5 @@
-/** The ways in which an instruction set comes to the page: chosen, opened, dropped, pasted. */
-import { SHIPPED_SETS } from "../state/shipped-sets.js";
-import { el, find } from "../ui/dom.js";
+/** The ways in which rows come to the page: opened, dropped, pasted. */
+import { find } from "../ui/dom.js";
 
 const LARGEST_BYTES = 50e6;
 const TYPING = "input, textarea, select";
@@ -33,27 +32,20 @@ export async function textOf(/** @type {File} */ file) {
 }
 
 /**
- * @param {{open: (file: File) => void, paste: (text: string) => void, choose: (id: string) => void,
- *   askForText: () => void}} actions  `askForText`: the browser does not let the page read the clipboard
+ * @param {string} prefix of the editor's elements, "#instructions"
+ * @param {{open: (file: File) => void, paste: (text: string) => void, askForText: () => void}} actions
+ *   `askForText`: the browser does not let the page read the clipboard
  */
-export function listenForSets({ open, paste, choose, askForText }) {
-  const zone = find("#instructions");
-  find("#instructions-set").append(
-    ...SHIPPED_SETS.map(({ id, name }) => el("option", { value: id }, name)),
-    el("option", { value: "own", hidden: true }, "Your own"),
-  );
-  find("#instructions-set").addEventListener(
-    "change",
-    (/** @type {Event & {target: HTMLSelectElement}} */ { target }) => choose(target.value),
-  );
-  find("#instructions-file").addEventListener(
+export function listenForRows(prefix, { open, paste, askForText }) {
+  const zone = find(prefix);
+  find(`${prefix}-file`).addEventListener(
     "change",
     (/** @type {Event & {target: HTMLInputElement}} */ { target }) => {
       if (target.files?.[0]) open(target.files[0]);
       target.value = ""; // the same file again is a change too
     },
   );
-  find("#instructions-paste").addEventListener("click", async () => {
+  find(`${prefix}-paste`).addEventListener("click", async () => {
     try {
       paste(await navigator.clipboard.readText());
     } catch {

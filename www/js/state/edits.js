@@ -1,23 +1,27 @@
-/** A data set that is edited: its rows, where they come from, and what can be undone. */
+/** Rows that are edited, where they come from, and what can be undone. A row is never changed, only replaced. */
 
 /**
- * @typedef {import("./dataset.js").Row} Row
- * @typedef {Omit<import("./dataset.js").Reading, "rows">} Recognised
- * @typedef {{id: string, name: string, read: Recognised}} Source  `id`: of a set that ships, "own" otherwise
+ * @typedef {Omit<import("./containers.js").Reading<any>, "rows">} Recognised
+ * @typedef {{id: string, name: string, read: Recognised}} Source  `id`: of rows that ship, "own" otherwise
  * @typedef {"opened" | "edited" | "typed"} Kind
+ */
+
+/**
+ * @template Row
  * @typedef {{at: number, removed: Row[], added: Row[], from: Source | null, to: Source | null, kind: Kind,
  *   label: string}} Change
  */
 
+/** @template {object} Row */
 export class Edits {
   constructor() {
     /** @type {readonly Row[]} another list after each change */
     this.rows = [];
     /** @type {Source | null} */
     this.source = null;
-    /** @type {Change[]} */
+    /** @type {Change<Row>[]} */
     this.done = [];
-    /** @type {Change[]} */
+    /** @type {Change<Row>[]} */
     this.undone = [];
   }
 
@@ -100,7 +104,7 @@ export class Edits {
   }
 
   /** @private */
-  apply(/** @type {Change} */ change) {
+  apply(/** @type {Change<Row>} */ change) {
     this.swap(change.at, change.removed.length, change.added, change.to);
     this.done.push(change);
     this.undone = [];

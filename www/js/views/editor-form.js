@@ -1,0 +1,58 @@
+/** A row as fields to write in. */
+import { RowError } from "../state/fields.js";
+import { el, find, findAll, setText } from "../ui/dom.js";
+
+/**
+ * @typedef {{label: string, text: string, isLine?: boolean, hint?: string}} Field  `isLine`: its text is a line, not a
+ *   paragraph; `hint`: what stands in an empty line
+ */
+
+/**
+ * @param {string} name of the row, for who does not see the table
+ * @param {Field[]} fields
+ * @param {{save: (texts: string[]) => void, cancel: () => void}} actions  `save` throws a {@link RowError} for texts that make
+ *   no row
+ */
+export function makeRowForm(name, fields, { save, cancel }) {
+  const error = el("p", { class: "error", role: "alert" });
+  const submit = () => {
+    try {
+      save(findAll("textarea, input", form).map((area) => area.value));
+    } catch (problem) {
+      if (!(problem instanceof RowError)) throw problem;
+      setText(error, `${problem.field || "The row"} ${problem.message}.`);
+    }
+  };
+  const form = el(
+    "form",
+    {
+      class: "row-form",
+      "aria-label": name,
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        submit();
+      },
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key === "Escape") cancel();
+        else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
+        else return;
+        event.preventDefault();
+      },
+    },
+    ...fields.map(({ label, text, isLine, hint }) => {
+      const area = isLine
+        ? el("input", { autocomplete: "off", spellcheck: "false", placeholder: hint })
+        : el("textarea", { rows: 3, spellcheck: "false" });
+      area.value = text;
+      return el("label", {}, label, area);
+    }),
+    error,
+    el(
+      "p",
+      { class: "buttons" },
+      el("button", { class: "primary" }, "Keep"),
+      el("button", { type: "button", onclick: cancel }, "Cancel"),
+    ),
+  );
+  return { form, focus: () => find("textarea, input", form).focus() };
+}
