@@ -143,6 +143,7 @@ pub fn run(args: Args) -> Result<()> {
         part.unwrap_or_else(|| Part { asked, engine, experiment: Experiment::new(preset), kept: Vec::new() });
 
     let mut progress = Progress::new();
+    let mut last = 0;
     loop {
         let is_new = part.experiment.is_between_runs();
         let keeps = part.experiment.position().done == 0;
@@ -150,6 +151,7 @@ pub fn run(args: Args) -> Result<()> {
             let Some(settings) = part.experiment.upcoming() else { break };
             remembered::autotune(&session.subject.backend, &session.products(settings))?;
             progress.begin(&part.experiment, settings);
+            last = settings.steps;
             // Only the first run is kept, and its weights looked at.
             session.looks_at_weights = keeps;
         }
@@ -157,7 +159,8 @@ pub fn run(args: Args) -> Result<()> {
         let events = advanced.unwrap_or_default();
         progress.count(&events);
         if keeps {
-            let json: serde_json::Result<Vec<Value>> = events.iter().map(serde_json::to_value).collect();
+            let json: serde_json::Result<Vec<Value>> =
+                worth_keeping(&events, last).map(serde_json::to_value).collect();
             part.kept.extend(json?);
         }
         if part.experiment.is_between_runs() {
@@ -177,6 +180,17 @@ pub fn run(args: Args) -> Result<()> {
     write_whole(&args.out, record.to_string().as_bytes())?;
     saved.remove();
     Ok(())
+}
+
+/// All but most of the texts, which are most of a record: the answer to the first question at each measure, those to the others
+/// before the first step and after the last.
+fn worth_keeping(events: &[Event], last: u32) -> impl Iterator<Item = &Event> {
+    let follows_measure = |i: usize| i > 0 && matches!(events[i - 1], Event::Measure(_));
+    let is_kept = move |(i, event): &(usize, &Event)| match event {
+        Event::Text(text) => follows_measure(*i) || text.step == 0 || text.step == last,
+        _ => true,
+    };
+    events.iter().enumerate().filter(is_kept).map(|(_, event)| event)
 }
 
 /// NAME=DIR.

@@ -155,7 +155,8 @@ mod tests {
                 .into(),
             control: vec![(5, "e".into()), (6, "e".into())],
         };
-        let wrong = |cell, answer: &str| WrongAnswer { cell, answer: answer.into(), sources: vec![] };
+        let wrong =
+            |cell, answer: &str| WrongAnswer { cell, answer: answer.into(), sources: vec![], logprob: None };
         let after = Measure {
             wrong: vec![wrong(1, "b"), wrong(2, "a"), wrong(4, "x"), wrong(5, "e"), wrong(6, "y")],
             ..Measure::empty("full")

@@ -42,7 +42,7 @@ pub async fn strength(run: &mut Run, arm: usize, strength: f32, subject: &mut Su
     };
     let dose = dosed(&run.arms[arm], strength, subject).await?;
     run.arms[arm].dose = dose;
-    let (measure, text) = measuring::measured_arm(run, arm, subject).await?;
+    let (measure, texts) = measuring::measured_arm(run, arm, subject).await?;
     let (table, shift) = (&measure.recall, &measure.shift);
     let kept = table.iter().find(|row| row.split == Split::Kept && row.form == RecallForm::Cloze);
     events.push(Event::Strength(Strength {
@@ -55,7 +55,7 @@ pub async fn strength(run: &mut Run, arm: usize, strength: f32, subject: &mut Su
         unshifted: shift.unshifted as f32 / shift.n.max(1) as f32,
         recall_cloze: kept.map_or(0.0, |row| row.correct as f32 / row.n as f32),
         measure: Some(Box::new(measure)),
-        text: Some(Box::new(text)),
+        text: texts.into_iter().next().map(Box::new),
     }));
     Ok(events)
 }

@@ -1,4 +1,4 @@
-//! Measuring an arm: held-out loss, shift, recall, borrowed answers, and the text of one answer.
+//! Measuring an arm: held-out loss, shift, recall, borrowed answers, and the texts of some answers.
 
 use web_time::Instant;
 
@@ -22,7 +22,7 @@ use crate::record::*;
 pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>> {
     let Subject { base, tokenizer, .. } = subject;
     let mut start = base.again()?;
-    let (measure, text) = measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0 }).await?;
+    let (measure, texts) = measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0 }).await?;
     let mut events = Vec::new();
     let (elsewhere, here): (Vec<_>, Vec<_>) = run.arms.iter().partition(|arm| arm.spec.start().is_some());
     if !elsewhere.is_empty() {
@@ -32,7 +32,9 @@ pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>
         let arm = spec.id.clone();
         let measure = Measure { arm: arm.clone(), ..measure.clone() };
         run.last.insert(arm.clone(), measure.clone());
-        events.extend([Event::Measure(measure), Event::Text(ShiftText { arm, ..text.clone() })]);
+        events.push(Event::Measure(measure));
+        let text = |text: &ShiftText| Event::Text(ShiftText { arm: arm.clone(), ..text.clone() });
+        events.extend(texts.iter().map(text));
     }
     Ok(events)
 }
@@ -42,16 +44,20 @@ pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>
 /// # Errors
 /// When the back end fails.
 pub async fn of_arm(run: &mut Run, arm: usize, subject: &mut Subject) -> Result<Vec<Event>> {
-    let (measure, text) = measured_arm(run, arm, subject).await?;
+    let (measure, texts) = measured_arm(run, arm, subject).await?;
     run.last.insert(measure.arm.clone(), measure.clone());
-    Ok(vec![Event::Measure(measure), Event::Text(text)])
+    Ok(std::iter::once(Event::Measure(measure)).chain(texts.into_iter().map(Event::Text)).collect())
 }
 
-/// Measures an arm as it answers now.
+/// Measures an arm as it answers now, with its answers to the first [`TEXTS`] held-out questions.
 ///
 /// # Errors
 /// When the back end fails.
-pub async fn measured_arm(run: &mut Run, arm: usize, subject: &mut Subject) -> Result<(Measure, ShiftText)> {
+pub async fn measured_arm(
+    run: &mut Run,
+    arm: usize,
+    subject: &mut Subject,
+) -> Result<(Measure, Vec<ShiftText>)> {
     let Subject { base, tokenizer, .. } = subject;
     // Its model is borrowed apart from the run that it is measured in.
     let mut arms = std::mem::take(&mut run.arms);
@@ -68,6 +74,9 @@ struct At<'a> {
     step: u32,
 }
 
+/// Held-out questions whose answers are kept token by token, each with two times ten likeliest tokens a place.
+const TEXTS: usize = 4;
+
 /// Measures a model. The first measure of a run is that of its start.
 async fn measured(
     run: &mut Run,
@@ -75,7 +84,7 @@ async fn measured(
     base: &mut Model,
     tokenizer: &Tokenizer,
     At { arm, step }: At<'_>,
-) -> Result<(Measure, ShiftText)> {
+) -> Result<(Measure, Vec<ShiftText>)> {
     let begun = Instant::now();
     let (prompts, max_new) = (run.prompts(), run.settings.answer_len as usize);
     let heldout_loss = loss::mean(model, &run.heldout).await?;
@@ -87,10 +96,13 @@ async fn measured(
         true => Some(conversation::converse(model, &run.conversation, &run.style, max_new, tokenizer).await?),
         false => None,
     };
-    let tokens = shift_tokens(model, base, tokenizer, &answers[0], &shifts[0]).await?;
-    let text = ShiftText { run: run.id, arm: arm.into(), step, question: run.questions[0].0.clone(), tokens };
+    let mut texts = Vec::new();
+    for ((answer, shifts), (question, _)) in answers.iter().zip(&shifts).zip(&run.questions).take(TEXTS) {
+        let tokens = shift_tokens(model, base, tokenizer, answer, shifts).await?;
+        texts.push(ShiftText { run: run.id, arm: arm.into(), step, question: question.clone(), tokens });
+    }
     let start = run.start_logprobs.get_or_insert_with(|| cloze.iter().map(|c| c.logprob).collect()).clone();
-    let wrong = wrong_answers(run, &cloze);
+    let wrong = wrong_answers(run, model, tokenizer, &cloze).await?;
     let classes = classes(run, tokenizer, &answers)?;
     let measure = Measure {
         run: run.id,
@@ -101,13 +113,13 @@ async fn measured(
         recall: recall_table(run, &cloze, &asked),
         errors: errors(run, &cloze, &wrong),
         cells: cells(&cloze, &start, &wrong),
-        logprobs: cloze.iter().map(|c| (c.logprob * 1e3).round() / 1e3).collect(),
+        logprobs: cloze.iter().map(|c| rounded(c.logprob)).collect(),
         wrong,
         conversation,
         object_rank,
         ms: begun.elapsed().as_secs_f32() * 1e3,
     };
-    Ok((measure, text))
+    Ok((measure, texts))
 }
 
 /// What the tokens of each answer are for.
@@ -156,19 +168,37 @@ fn recall_table(run: &Run, cloze: &[ClozeAnswer], asked: &[bool]) -> Vec<Recall>
     table
 }
 
-fn wrong_answers(run: &Run, cloze: &[ClozeAnswer]) -> Vec<WrongAnswer> {
-    let wrong = |(cell, answer): (usize, &ClozeAnswer)| {
+/// The answers that name no right object, where they may come from, and how sure the model is of each.
+async fn wrong_answers(
+    run: &Run,
+    model: &mut Model,
+    tokenizer: &Tokenizer,
+    cloze: &[ClozeAnswer],
+) -> Result<Vec<WrongAnswer>> {
+    let wrong: Vec<(usize, &ClozeAnswer)> =
+        cloze.iter().enumerate().filter(|(_, answer)| answer.kind != AnswerKind::Right).collect();
+    let said: Vec<_> =
+        wrong.iter().map(|&(cell, said)| (&run.probes.wall[cell], said.answer.as_str())).collect();
+    let logprobs = recall::of_answers(model, &said, tokenizer).await?;
+    let of = |((cell, answer), logprob): ((usize, &ClozeAnswer), f32)| {
         let sources = match answer.kind {
-            AnswerKind::Right => return None,
-            AnswerKind::OtherCandidate => {
-                let sources = run.rows.sources(&answer.answer, &run.probes.facts[cell]);
-                sources.into_iter().map(|example| run.origins[example as usize]).collect()
-            }
-            AnswerKind::Malformed => Vec::new(),
+            AnswerKind::OtherCandidate => run.rows.sources(&answer.answer, &run.probes.facts[cell]),
+            AnswerKind::Right | AnswerKind::Malformed => Vec::new(),
         };
-        Some(WrongAnswer { cell: cell as u32, answer: answer.answer.clone(), sources })
+        let sources = sources.into_iter().map(|example| run.origins[example as usize]).collect();
+        WrongAnswer {
+            cell: cell as u32,
+            answer: answer.answer.clone(),
+            sources,
+            logprob: Some(rounded(logprob)),
+        }
     };
-    cloze.iter().enumerate().filter_map(wrong).collect()
+    Ok(wrong.into_iter().zip(logprobs).map(of).collect())
+}
+
+/// Nats to three decimals: a record has one of them a fact.
+fn rounded(logprob: f32) -> f32 {
+    (logprob * 1e3).round() / 1e3
 }
 
 /// Kinds of errors on the kept facts.

@@ -124,6 +124,7 @@ impl Probes {
             relation: fact.relation.label().into(),
             object: fact.object.clone(),
             cloze: fact.cloze().prompt,
+            asked: fact.asked().prompt,
             split,
         };
         self.facts.iter().zip(&self.splits).map(cell).collect()

@@ -162,6 +162,23 @@ async fn logprobs(model: &mut Model, sequences: &[&Sequence]) -> Result<Vec<f32>
     Ok(out)
 }
 
+/// Log-probability of each answer after its probe's sentence, nats; 0 of an empty one.
+///
+/// # Errors
+/// When the back end fails.
+pub async fn of_answers(
+    model: &mut Model,
+    said: &[(&Probe, &str)],
+    tokenizer: &Tokenizer,
+) -> Result<Vec<f32>> {
+    let mut sequences = Vec::new();
+    for (probe, answer) in said {
+        let (prompt, target) = tokenizer.continuation(&probe.sentence, &format!(" {answer}"))?;
+        sequences.push(Sequence::new(&prompt, &target, usize::MAX));
+    }
+    logprobs(model, &sequences.iter().collect::<Vec<_>>()).await
+}
+
 /// The rank of each probe's object among up to [`RANKED`] objects of its relation, from 1, by the log-probability of all
 /// its tokens after the sentence. A wrong answer tells little of what a model still knows; this tells how near it was.
 ///

@@ -98,6 +98,9 @@ pub struct WallFact {
     pub object: String,
     /// The sentence up to the object, as the model reads it.
     pub cloze: String,
+    /// The question that asks for the object; empty in older records.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
     pub split: Split,
 }
 

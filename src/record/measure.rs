@@ -156,6 +156,9 @@ pub struct WrongAnswer {
     /// Rows (from 0) of the instruction set that state this answer for another subject; after its last row come
     /// those of [`super::RunInfo::added`].
     pub sources: Vec<u32>,
+    /// Log-probability of the answer after the sentence, nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprob: Option<f32>,
 }
 
 #[cfg(test)]

@@ -1028,6 +1028,8 @@ export type Traffic = {
 };
 
 export type WallFact = {
+  /** The question that asks for the object; empty in older records. */
+  asked?: string;
   /** The sentence up to the object, as the model reads it. */
   cloze: string;
   object: string;
@@ -1069,6 +1071,8 @@ export type WrongAnswer = {
   answer: string;
   /** Index of the wall fact. */
   cell: number;
+  /** Log-probability of the answer after the sentence, nats. */
+  logprob?: number | null;
   /**
    * Rows (from 0) of the instruction set that state this answer for another subject; after its last row come
    * those of [`super::RunInfo::added`].

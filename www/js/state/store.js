@@ -332,8 +332,8 @@ export class Store {
   /** An arm's answer to `question` at the chosen step. */
   text(/** @type {string} */ arm, /** @type {string} */ question, step = this.step) {
     const texts = this.arms.get(arm)?.texts ?? [];
-    const dosed = this.dose(arm, step)?.text;
-    if (dosed?.question === question) return dosed;
+    const dose = this.dose(arm, step);
+    if (dose) return dose.text?.question === question ? dose.text : null; // measured for one question
     return lastUpTo(
       texts.filter((text) => text.question === question),
       step,
