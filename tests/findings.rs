@@ -226,27 +226,33 @@ fn answered(session: &mut Session, asked: Asked) -> (BTreeMap<ArmId, String>, BT
 fn answers_grow_side_by_side_on_both_back_ends() {
     for backend in [Backend::Cpu, Backend::Gpu(Rc::new(block_on(Gpu::new()).unwrap()))] {
         let mut session = session_on(backend);
-        let settings = short().with_arms(vec![lora(), full()]);
-        block_on(session.start(settings, &texts())).unwrap();
-        for temperature in [0.0, 1.0] {
-            let sampling = Sampling { temperature, seed: 3, ..Sampling::default() };
-            let asked = Asked { max_tokens: 40, sampling };
-            let (whole, before) = answered(&mut session, asked);
+        let arms = [lora(), full()].map(|arm| ArmSpec { lr: 1e-2, ..arm }).to_vec();
+        block_on(session.start(short().with_arms(arms), &texts())).unwrap();
+        let question = [Message::user("What is the capital of Kenya?")];
+        let prompt = session.subject.tokenizer.prompt(&question).unwrap();
+        for (temperature, seed) in [(0.0, 0), (1.0, 3), (1.0, 4), (1.0, 5)] {
+            let sampling = Sampling { temperature, seed, ..Sampling::default() };
+            let (whole, before) = answered(&mut session, Asked { max_tokens: 40, sampling });
             assert_eq!(whole.keys().collect::<Vec<_>>(), ["base", "full", "lora"]);
-            assert!(whole.values().all(|text| *text == whole[BASE]), "no arm has taken a step: {whole:?}");
+            let is_alike = whole.values().all(|text| *text == whole[BASE]);
+            assert_eq!(is_alike, seed < 4, "arms have taken a step before the fourth seed: {whole:?}");
             let Subject { base, tokenizer, .. } = &mut session.subject;
-            let prompt = tokenizer.prompt(&[Message::user("What is the capital of Kenya?")]).unwrap();
-            let at_once = block_on(base.generate(&[prompt], 40, tokenizer.ends(), sampling)).unwrap();
+            let at_once =
+                block_on(base.generate(std::slice::from_ref(&prompt), 40, tokenizer.ends(), sampling))
+                    .unwrap();
             assert!(whole[BASE].starts_with(&tokenizer.decode(&at_once[0]).unwrap()));
             for (arm, texts) in before {
                 assert!(texts.is_sorted_by_key(String::len), "{texts:?}");
                 assert!(texts.iter().all(|text| whole[&arm].starts_with(text)), "{texts:?} {whole:?}");
             }
+            if seed == 3 {
+                all(&mut session, Slice::WHOLE);
+            }
         }
-        // A step ends it: what was written is not the model's any more.
+        // A new run ends it: what was written is not the arms' any more.
         session.ask("Hello!", Asked { max_tokens: 40, sampling: Sampling::default() }).unwrap();
         block_on(session.answer()).unwrap();
-        block_on(session.advance(Slice { steps: 1, ..Slice::WHOLE })).unwrap();
+        block_on(session.start(short(), &texts())).unwrap();
         assert!(!session.is_asking() && block_on(session.answer()).unwrap().is_none());
     }
 }

@@ -4,7 +4,7 @@
 mod atlas;
 
 use atlas::*;
-use driftscope::lab::{Probing, Session, Slice, Texts};
+use driftscope::lab::{Experiment, Probing, Session, Slice, Texts};
 use driftscope::record::*;
 use pollster::block_on;
 
@@ -72,6 +72,45 @@ fn a_run_is_tested_with_own_facts() {
     assert_eq!(tested, 6);
     assert_eq!(end.step, 2);
     assert!(end.heldout_loss.is_finite());
+}
+
+/// The rows that a borrowed answer of one's own facts comes from are changed, and the arm trained again is asked the same facts.
+#[test]
+fn borrowed_answers_to_own_facts_are_checked() {
+    let mut session = session();
+    let capitals = text("data/facts.jsonl")
+        .lines()
+        .filter(|line| line.contains("-capital"))
+        .map(own)
+        .collect::<Vec<_>>();
+    let texts = Texts { probes: capitals.join("\n"), ..texts() };
+    let arm = ArmSpec { lr: 1e-2, ..full() };
+    let settings =
+        Settings { steps: 24, measure_every: 24, probes: 120, asked: 0, ..short() }.with_arms(vec![arm]);
+    let Event::Run(info) = block_on(session.start(settings, &texts)).unwrap() else { unreachable!() };
+    let events = all(&mut session, Slice::WHOLE);
+    let end = measures(&events)[1];
+    assert!(end.errors.borrowed > 0, "{:?}", end.errors);
+    let mut check = Experiment::of_check(&session, "full").expect("rows that could be changed");
+    let mut events = Vec::new();
+    while let Some(more) = block_on(check.advance(&mut session, &texts, Slice::WHOLE)).unwrap() {
+        events.extend(more);
+    }
+    let found =
+        events.iter().find_map(|e| if let Event::Counterfactual(found) = e { Some(found) } else { None });
+    assert!(found.unwrap().swapped.n > 0);
+    let again = events.iter().find_map(|e| if let Event::Run(info) = e { Some(info) } else { None }).unwrap();
+    let subjects = |info: &RunInfo| info.facts.iter().map(|fact| fact.subject.clone()).collect::<Vec<_>>();
+    assert_eq!(subjects(again), subjects(&info));
+}
+
+/// A built-in fact as one of a visitor's: no kind, and a relation of any name.
+fn own(line: &str) -> String {
+    let mut fact: serde_json::Value = serde_json::from_str(line).unwrap();
+    let fields = fact.as_object_mut().unwrap();
+    fields.remove("kind");
+    fields.insert("relation".into(), "capital city".into());
+    fact.to_string()
 }
 
 /// Few facts, all in one part of them, and nothing that a held-out question asks for.

@@ -26,7 +26,8 @@ pub(super) struct Written {
     pub is_over: bool,
 }
 
-/// A continuation under way. Until it is over nothing else may be asked of its model, whose buffers hold it.
+/// A continuation under way. Until it is over its model can continue nothing else, nor be trained: its buffers hold the
+/// positions before.
 pub struct Decoding {
     wanted: Wanted,
     state: State,
