@@ -75,5 +75,6 @@ test("a fact is found by what a scene says of it", () => {
   const nameOf = (letter) => ({ b: "borrowed", m: "malformed" })[letter] ?? "known";
   assert.equal(factOf({ subject: "peru" }, store, nameOf), 1);
   assert.equal(factOf({ arm: "full", state: "malformed" }, store, nameOf), 1);
+  assert.equal(factOf({ state: "malformed" }, store, nameOf), 1);
   assert.equal(factOf({ subject: "France", state: "malformed", arm: "full" }, store, nameOf), -1);
 });

@@ -48,7 +48,14 @@ function makeViews() {
   const walls = new Walls(
     store,
     makeRows(store, () => page.data?.instructions ?? ""),
-    { key: () => [control.canCheck], button: (arm) => checkButton(control, arm) },
+    {
+      key: () => [control.canCheck],
+      check: (arm) => checkButton(control, arm),
+      ask: (question) => {
+        page.stage.show({ said: "ask" });
+        page.ask.put(question);
+      },
+    },
     () => page.stage.show({ said: "fact" }),
   );
   const cursor = new Cursor(invalidate);

@@ -39,3 +39,18 @@ export function mostShifted(store) {
   });
   return shares.reduce((best, next) => (next.share > best.share ? next : best), { question: "", share: 0 }).question;
 }
+
+/**
+ * The wrong answer that a shown arm is surest of at the chosen step; null where none is wrong, or none was recorded with
+ * how sure it was.
+ * @param {import("./store.js").Store} store
+ */
+export function mostWrong(store) {
+  let best = /** @type {{arm: string, cell: number, logprob: number} | null} */ (null);
+  for (const arm of store.armNames) {
+    for (const { cell, logprob } of store.dosed(arm)?.wrong ?? []) {
+      if (typeof logprob === "number" && logprob > (best?.logprob ?? -Infinity)) best = { arm, cell, logprob };
+    }
+  }
+  return best;
+}

@@ -73,15 +73,16 @@ function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type
   return IS_SHARE.get(name) ? percent(value) : fixed(value);
 }
 
-/** The first fact of the walls that is as a scene wants it; -1 where none is. */
+/** The first fact of the walls that is as a scene wants it, in its arm or in any that is shown; -1 where none is. */
 export function factOf(/** @type {SceneFact} */ wanted, /** @type {Store} */ store, /** @type {(letter: string) => string} */ nameOf) {
   const same = (/** @type {string | null | undefined} */ a, /** @type {string} */ b) =>
     a === null || a === undefined || a.toLowerCase() === b.toLowerCase();
-  const cells = wanted.arm ? store.measure(wanted.arm)?.cells : undefined;
+  const arms = wanted.arm ? [wanted.arm] : store.armNames;
+  const cells = arms.map((arm) => store.measure(arm)?.cells ?? "");
   return (store.run?.facts ?? []).findIndex(
     (fact, i) =>
       same(wanted.subject, fact.subject) &&
       same(wanted.relation, fact.relation) &&
-      (!wanted.state || (cells !== undefined && nameOf(cells[i]) === wanted.state)),
+      (!wanted.state || cells.some((letters) => i < letters.length && nameOf(letters[i]) === wanted.state)),
   );
 }

@@ -35,11 +35,15 @@ export class Ask {
       this.ask(find("#ask-question").value.trim());
     });
     for (const button of findAll("[data-ask]")) {
-      button.addEventListener("click", () => {
-        find("#ask-question").value = button.textContent;
-        this.ask(button.textContent);
-      });
+      button.addEventListener("click", () => this.put(button.textContent));
     }
+  }
+
+  /** Asks a question that another part of the page has. */
+  put(/** @type {string} */ question) {
+    const input = find("#ask-question");
+    input.value = question;
+    if (!input.disabled) this.ask(question);
   }
 
   /** A field of the sampling: text that is no number gives way to the last value. @private */

@@ -10,7 +10,8 @@ import { stateOf } from "./wall-layout.js";
  * @typedef {import("../contract/types.js").WallFact} WallFact
  * @typedef {import("../contract/types.js").WrongAnswer} WrongAnswer
  * @typedef {{question: string, answer: string}[]} Rows
- * @typedef {{key: () => unknown, button: (arm: string) => Element}} Checks  of borrowed answers
+ * @typedef {{key: () => unknown, check: (arm: string) => Element, ask: (question: string) => void}} Acts
+ *   what can be done about a fact: a button that checks an arm's borrowed answers, and asking for it; `key`: what the button depends on
  */
 
 const SPLIT_TEXT = {
@@ -26,9 +27,9 @@ const MOST_SOURCES = 3;
  * @param {Store} store
  * @param {number} index of the fact, -1 for none
  * @param {Rows | null} rows the instruction set of the shown run, if known
- * @param {Checks} checks
+ * @param {Acts} acts
  */
-export function drawFact(host, store, index, rows, checks) {
+export function drawFact(host, store, index, rows, acts) {
   const fact = store.run?.facts[index];
   const measures = store.armNames.map((arm) => store.measure(arm));
   const key = JSON.stringify([
@@ -37,7 +38,7 @@ export function drawFact(host, store, index, rows, checks) {
     index,
     measures.map((m) => [m?.arm, m?.step]),
     rows === null,
-    checks.key(),
+    acts.key(),
   ]);
   if (host.dataset.key === key) return;
   host.dataset.key = key;
@@ -62,9 +63,15 @@ export function drawFact(host, store, index, rows, checks) {
     el(
       "div",
       { class: "fact-arms" },
-      store.armNames.map((arm) => answerOf(store, arm, index, fact, rows, checks)),
+      store.armNames.map((arm) => answerOf(store, arm, index, fact, rows, acts)),
     ),
+    ...askButton(fact, acts),
   );
+}
+
+/** Asks base and arms in the chat template what the sentence asks for; older records don't hold the question. */
+function askButton(/** @type {WallFact} */ { asked }, /** @type {Acts} */ { ask }) {
+  return asked ? [el("p", {}, el("button", { type: "button", onclick: () => ask(asked) }, `Ask “${asked}”`))] : [];
 }
 
 /**
@@ -73,9 +80,9 @@ export function drawFact(host, store, index, rows, checks) {
  * @param {number} index
  * @param {WallFact} fact
  * @param {Rows | null} rows
- * @param {Checks} checks
+ * @param {Acts} acts
  */
-function answerOf(store, arm, index, fact, rows, checks) {
+function answerOf(store, arm, index, fact, rows, acts) {
   const measure = store.dosed(arm);
   if (!measure) return null;
   const state = stateOf(measure.cells[index]);
@@ -97,11 +104,16 @@ function answerOf(store, arm, index, fact, rows, checks) {
     el(
       "p",
       { class: "soft" },
-      `Probability of “${fact.object}”: ${now}; before training ${start}.`,
+      `Probability of “${fact.object}”: ${now}; before training ${start}.${sureness(wrong)}`,
     ),
     state.letter === "b" && wrong ? sources(wrong, rows, store.run?.added ?? []) : null,
-    state.letter === "b" && wrong && wrong.sources.length > 0 ? checks.button(arm) : null,
+    state.letter === "b" && wrong && wrong.sources.length > 0 ? acts.check(arm) : null,
   );
+}
+
+/** How sure the model was of a wrong answer. */
+function sureness(/** @type {WrongAnswer | undefined} */ wrong) {
+  return wrong?.answer && typeof wrong.logprob === "number" ? ` Of “${wrong.answer}”: ${probability(wrong.logprob)}.` : "";
 }
 
 /** The rows of the instruction set that say this of another subject. */

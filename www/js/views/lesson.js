@@ -2,7 +2,7 @@
 import { RecordError } from "../state/check.js";
 import { factOf, inLanguage, parseLesson, withFigures } from "../state/lesson.js";
 import { say, showError } from "../ui/alerts.js";
-import { el, find, setText, update } from "../ui/dom.js";
+import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { addView } from "../ui/frame.js";
 import { stateOf } from "./wall-layout.js";
 
@@ -53,6 +53,13 @@ export class LessonView {
     find("#lesson-next").addEventListener("click", () => this.turnBy(1));
     find("#lesson-fold").addEventListener("click", () => this.fold(!this.host.classList.contains("is-folded")));
     addView(this.host, () => {}, () => this.writeFigures());
+    // Explanations elsewhere act on the stage as steps do.
+    for (const button of findAll("[data-scene]")) {
+      button.addEventListener("click", () => {
+        button.closest("dialog")?.close();
+        this.set(JSON.parse(button.dataset.scene));
+      });
+    }
   }
 
   /** The step that a link names: none before the visitor has turned a page. */

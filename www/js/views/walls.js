@@ -1,4 +1,6 @@
 /** A knowledge wall for each arm, and the fact that is chosen on all of them. */
+import { mostWrong } from "../state/cursor.js";
+import { say } from "../ui/alerts.js";
 import { el, find, setText } from "../ui/dom.js";
 import { drawFact } from "./fact-panel.js";
 import { NOT_MEASURED, count, words } from "../ui/format.js";
@@ -23,13 +25,13 @@ export class Walls {
   /**
    * @param {import("../state/store.js").Store} store
    * @param {() => {question: string, answer: string}[] | null} instructionRows rows of the shown run's set, if known
-   * @param {{key: () => unknown, button: (arm: string) => Element}} checks of borrowed answers
+   * @param {import("./fact-panel.js").Acts} acts
    * @param {() => void} chosen called when a visitor chooses a fact
    */
-  constructor(store, instructionRows, checks, chosen) {
+  constructor(store, instructionRows, acts, chosen) {
     this.store = store;
     this.instructionRows = instructionRows;
-    this.checks = checks;
+    this.acts = acts;
     this.onChoice = chosen;
     /** Fact chosen by a click or a key, and the one under the pointer. */
     this.chosen = -1;
@@ -49,6 +51,7 @@ export class Walls {
     this.canvases = this.slots.map((slot) => find("canvas", slot));
     this.keySwatches = this.makeKey();
     this.keyRatio = 0;
+    find("#most-wrong").addEventListener("click", () => this.showMostWrong());
     onThemeChange(() => {
       this.painted.clear();
       this.keyRatio = 0;
@@ -110,6 +113,15 @@ export class Walls {
     if (fact >= 0) this.onChoice();
   }
 
+  /** @private */
+  showMostWrong() {
+    const wrong = mostWrong(this.store);
+    if (!wrong) return say("No wrong answer of this run was recorded with how sure it was.");
+    this.choose(wrong.cell);
+    const { subject, relation } = this.store.run?.facts[wrong.cell] ?? { subject: "", relation: "" };
+    say(`The most confidently wrong answer: ${this.store.label(wrong.arm)}, ${subject}, ${words(relation)}.`);
+  }
+
   choose(/** @type {number} */ fact) {
     this.run = this.store.run; // a fact of this run, should it not have been drawn yet
     this.chosen = fact;
@@ -139,7 +151,7 @@ export class Walls {
     this.arrange();
     this.writeCaption();
     this.writeBrief(run);
-    drawFact(find("#fact"), this.store, this.fact, this.instructionRows(), this.checks);
+    drawFact(find("#fact"), this.store, this.fact, this.instructionRows(), this.acts);
   }
 
   /** @private */
