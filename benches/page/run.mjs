@@ -1,12 +1,12 @@
 // The built page in headless Chromium: how long from its load to a run's first step, and what its UI thread does a
-// frame while both arms train.
+// frame while all arms train.
 //
-//   node benches/page/run.mjs [--engine auto|cpu|webgpu] [--visits 4] [--wait 0] [--seconds 20] [--width 1280]
-//                             [--views charts,walls,answers,weights] [--worst 0] [--json]
+//   node benches/page/run.mjs [--engine auto|cpu|webgpu] [--arms 6] [--visits 4] [--wait 0] [--seconds 20] [--width 1280]
+//                             [--views loss,recall,strips,trade-off,weights] [--worst 0] [--json]
 //
 // Visits share a browser profile. The first fills its caches and is reported by itself; Play is pressed as soon as the
-// engine is ready, or `--wait` seconds later. Then each view is scrolled into sight and traced for `--seconds`. `--worst 5` says what the
-// five longest frames did. scripts/bench-page builds what this needs.
+// engine is ready, or `--wait` seconds later. Then the stage is traced for `--seconds` with each of the views: a chart, beside the
+// walls and the answers, or a drawer. `--worst 5` says what the five longest frames did. scripts/bench-page builds what this needs.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { loadavg, tmpdir } from "node:os";
@@ -22,10 +22,11 @@ const { chromium } = createRequire(`${repository}tests/browser/`)("@playwright/t
 
 /** What the UI thread may do a frame. */
 const AIM_MS = 8;
-/** Sections to have in sight. */
-const VIEWS = { charts: "#figures", walls: "#walls", answers: "#shift", weights: "#weights" };
+/** Charts of the stage, and drawers. */
+const VIEWS = ["loss", "recall", "strips", "trade-off", "weights"];
 /** A long run that is measured often, so that all views change. */
-const SETTINGS = "v=1&steps=2000&measure_every=10";
+const SETTINGS = "v=2&steps=2000&measure_every=10";
+const ARMS = ["lora r=1", "full lr=1e-4", "lora r=4", "full kl=0.1 lr=1e-4", "lora r=16", "full kl=1 lr=1e-4"];
 /** The views change from here on: both arms have been measured twice. */
 const STEPS_BEFORE = 21;
 const PATIENCE_MS = 600_000;
@@ -37,11 +38,12 @@ const say = (text) => process.stderr.write(`${text}\n`);
 const { values: options } = parseArgs({
   options: {
     engine: { type: "string", default: "auto" },
+    arms: { type: "string", default: String(ARMS.length) },
     visits: { type: "string", default: "4" },
     wait: { type: "string", default: "0" },
     seconds: { type: "string", default: "20" },
     width: { type: "string", default: "1280" },
-    views: { type: "string", default: Object.keys(VIEWS).join() },
+    views: { type: "string", default: VIEWS.join() },
     worst: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
   },
@@ -83,7 +85,8 @@ function pressPlay(wait) {
 async function visit(page, url) {
   await page.goto("about:blank");
   await page.waitForTimeout(SETTLE_MS);
-  await page.goto(`${url}#${SETTINGS}&engine=${options.engine}`);
+  const arms = ARMS.slice(0, Number(options.arms)).map((arm) => `&${new URLSearchParams({ arm })}`);
+  await page.goto(`${url}#${SETTINGS}${arms.join("")}&engine=${options.engine}`);
   await page.waitForFunction(() => window.stepMs, null, { timeout: PATIENCE_MS });
   return page.evaluate(() => ({
     engine: document.documentElement.dataset.engine,
@@ -114,7 +117,9 @@ function summary(view, found) {
 }
 
 async function watch(browser, page, view) {
-  await page.locator(VIEWS[view]).evaluate((section) => section.scrollIntoView());
+  const drawer = page.locator(`#dock [data-open="${view}"]`);
+  if ((await drawer.count()) > 0) await drawer.click();
+  else await page.locator("#figure-choice").selectOption(view);
   await page.waitForTimeout(1500);
   await browser.startTracing(page, { categories: CATEGORIES });
   await page.waitForTimeout(1000 * Number(options.seconds));
@@ -147,7 +152,7 @@ const load = [loadavg()[0]];
 const context = await chromium.launchPersistentContext(profile, {
   executablePath: process.env.CHROMIUM,
   args: ["--no-sandbox", ...(options.engine === "cpu" ? [] : WEBGPU)],
-  viewport: { width: Number(options.width), height: 800 },
+  viewport: { width: Number(options.width), height: 720 },
 });
 try {
   const [page] = context.pages();
@@ -159,7 +164,7 @@ try {
     say(`visit ${i + 1}: ${visits.at(-1).first_step_ms.toFixed(0)} ms`);
   }
   const views = [];
-  const wanted = options.views.split(",").filter((name) => name in VIEWS);
+  const wanted = options.views.split(",").filter((name) => VIEWS.includes(name));
   if (wanted.length > 0) {
     const counter = (step) => Number(document.querySelector("#bar [data-step]").dataset.step) >= step;
     await page.waitForFunction(counter, STEPS_BEFORE, { timeout: PATIENCE_MS });

@@ -37,6 +37,9 @@ export function inLanguage(/** @type {Record<string, string> | null | undefined}
   return words[language] ?? words.en ?? Object.values(words)[0] ?? "";
 }
 
+/** In place of a figure that was not measured. */
+export const MISSING = "–";
+
 const IS_SHARE = new Map(METRICS.map((metric) => [/** @type {string} */ (metric.name), metric.is_share]));
 
 /**
@@ -57,13 +60,13 @@ function isOf(/** @type {import("../contract/types.js").SummaryRow} */ { fairnes
 
 function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type {string | undefined} */ way, /** @type {Store} */ store) {
   if (name === "step") return count(store.measuredStep);
-  if (name === "model") return store.run?.model ?? "–";
+  if (name === "model") return store.run?.model ?? MISSING;
   if (name === "facts") return count(store.run?.facts.length);
   if (name === "label") return store.label(arm);
   if (name === "rate") return rate(store.run?.settings.arms.find(({ id }) => id === arm)?.lr);
   const row = store.summary?.rows.find((entry) => entry.arm === arm && isOf(entry, way ?? "best_rate"));
-  if (name === "verdict") return store.summary?.verdict ?? "–";
-  if (name === "comparisons") return store.summary?.comparisons?.map(({ text }) => text).join(" ") ?? "–";
+  if (name === "verdict") return store.summary?.verdict ?? MISSING;
+  if (name === "comparisons") return store.summary?.comparisons?.map(({ text }) => text).join(" ") ?? MISSING;
   if (name === "best_rate") return rate(row?.lr);
   const swapped = store.summary?.counterfactual?.find((check) => check.arm === arm)?.swapped;
   if (name === "check_n") return count(swapped?.n);

@@ -1,6 +1,6 @@
 /** The lesson: a step at a time, each with a picture of the stage, sentences made from figures, and something to do. */
 import { RecordError } from "../state/check.js";
-import { factOf, inLanguage, parseLesson, withFigures } from "../state/lesson.js";
+import { MISSING, factOf, inLanguage, parseLesson, withFigures } from "../state/lesson.js";
 import { say, showError } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { addView } from "../ui/frame.js";
@@ -51,6 +51,7 @@ export class LessonView {
     this.language = document.documentElement.lang || "en";
     find("#lesson-back").addEventListener("click", () => this.turnBy(-1));
     find("#lesson-next").addEventListener("click", () => this.turnBy(1));
+    find("#lesson-again").addEventListener("click", () => this.set(this.step?.scene));
     find("#lesson-fold").addEventListener("click", () => this.fold(!this.host.classList.contains("is-folded")));
     addView(this.host, () => {}, () => this.writeFigures());
     // Explanations elsewhere act on the stage as steps do.
@@ -151,6 +152,12 @@ export class LessonView {
     };
     write("#lesson-text", step?.text);
     write("#lesson-claim", step?.claim);
+    const claim = find("#lesson-claim");
+    if (claim.textContent.includes(MISSING)) claim.hidden = true; // another run is shown, or nothing is measured yet
+    const { source, summary } = this.page.store;
+    const record = step?.scene?.record;
+    const isElsewhere = Boolean(record) && (source.kind !== "recorded" || summary?.preset !== record);
+    update(find("#lesson-again"), { hidden: !isElsewhere });
     write("#lesson-look", step?.look);
     write("#lesson-question p", step?.question?.answer);
     const isLive = this.page.control.mode === "live";
