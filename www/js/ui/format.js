@@ -71,14 +71,14 @@ export function bytes(/** @type {unknown} */ value) {
 }
 
 /** @type {Record<string, string>} */
-const LONGER = { number: "atomic number", year: "discovery year" };
+const LONGER = { number: t("format.relation.number"), year: t("format.relation.year") };
 
 /** Roughly: "40 s", "12 min", "2.5 h". */
 export function duration(/** @type {unknown} */ seconds) {
   if (!isNumber(seconds)) return NONE;
-  if (seconds < 90) return `${count(Math.max(1, seconds))}\u00a0s`;
-  if (seconds < 5400) return `${count(seconds / 60)}\u00a0min`;
-  return `${fixed(seconds / 3600, 1)}\u00a0h`;
+  if (seconds < 90) return t("format.seconds", { n: count(Math.max(1, seconds)) });
+  if (seconds < 5400) return t("format.minutes", { n: count(seconds / 60) });
+  return t("format.hours", { n: fixed(seconds / 3600, 1) });
 }
 
 /** A relation as a reader names it: "calling_code" -> "calling code". */
