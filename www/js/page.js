@@ -7,8 +7,8 @@ import { SHIPPED_SETS } from "./state/shipped-sets.js";
 import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
 import { find, update } from "./ui/dom.js";
-import { count } from "./ui/format.js";
 import { invalidate, setBusy } from "./ui/frame.js";
+import { t, textOr } from "./ui/text.js";
 import { Adapters } from "./views/adapters.js";
 import { Ask } from "./views/ask.js";
 import { makeClassView } from "./views/class-view.js";
@@ -52,9 +52,9 @@ export class Page {
       post,
       plan: () => this.plan(),
       refused: () => this.refused(),
-      begun: () => say("Preparing a run."), // the engine may still be trying its kernels
+      begun: () => say(t("page.says.preparing")), // the engine may still be trying its kernels
       changed: () => this.controlChanged(),
-      paused: () => say(`Paused at step ${count(this.store.step)}. ${recallSentence(this.store)}`),
+      paused: () => say(t("page.says.paused", { step: this.store.step, known: recallSentence(this.store) })),
       finished: () => this.finished(),
     });
     this.form = new SettingsForm(link.settings, link.muted, () => this.settingsChanged());
@@ -127,7 +127,7 @@ export class Page {
 
   refused() {
     if (this.probes.error && this.texts()) return showError("probes", this.probes.error);
-    showError("instructions", this.editor.error || "The data is not loaded yet.");
+    showError("instructions", this.editor.error || t("page.says.no-data"));
   }
 
   /** Marks what a new run would have otherwise than the one that is shown live. */
@@ -194,10 +194,10 @@ export class Page {
     const { store } = this;
     if (experiment?.name === "check") {
       const found = store.checks.map((check) => checkSentence(check, store.label(check.arm)));
-      return say(`The check has ended. ${found.join(" ")}`);
+      return say(t("page.says.check-ended", { found: found.join(" ") }));
     }
-    if (experiment) return say(`The experiment has ended. ${store.summary?.verdict ?? ""}`);
-    say(`The run has ended. ${recallSentence(store, store.newest)}`);
+    if (experiment) return say(t("page.says.experiment-ended", { verdict: store.summary?.verdict ?? "" }));
+    say(t("page.says.run-ended", { known: recallSentence(store, store.newest) }));
   }
 
   /** Takes every message of the worker. */
@@ -220,7 +220,7 @@ export class Page {
     this.control.receive(message);
     if (message.type !== "event") return;
     const { run } = this.store;
-    if (run !== null && run === message.event) say(`A new run at step 0 with seed ${run.settings.seed}.`);
+    if (run !== null && run === message.event) say(t("page.says.new-run", { seed: String(run.settings.seed) }));
     this.milestones.update();
   }
 
@@ -237,7 +237,7 @@ export class Page {
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     this.models.loaded(message.model);
     this.adapters.begin(message.adapter_bytes);
-    say(`Ready to train ${message.model}: ${message.reason}`);
+    say(t("page.says.ready", { model: message.model, reason: message.reason }));
   }
 
   /** Puts another model in the place of the one that is loaded; the run that is shown stays until the next one begins. */
@@ -247,7 +247,7 @@ export class Page {
   ) {
     if (!this.data) return;
     this.control.leave();
-    showProgress(`Loading ${model.name}`, 0, 0);
+    showProgress(t("page.says.loading", { model: model.name }), 0, 0);
     const { facts } = this.data;
     const found = await recall("found");
     this.engine.post({ type: "load", backend: this.backend, model, blobs, weights, checkpoint, facts, found });
@@ -275,13 +275,13 @@ export class Page {
   /** The engine cannot run: the recorded run stays, and everything that reads it works. @private */
   playbackOnly(/** @type {string} */ message) {
     document.documentElement.dataset.engine = "playback";
-    const reason = `Training is not possible here: ${message}. The page plays recorded runs.`;
+    const reason = t("page.says.playback-reason", { reason: message });
     showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN, memory: NaN });
     hideProgress();
     this.editor.countWith("absent");
     this.probes.answers.use("absent");
     this.control.setMode("playback");
-    say("Training is not possible here; the page plays the recorded run.");
+    say(t("page.says.playback"));
   }
 
   async startEngine() {
@@ -292,13 +292,13 @@ export class Page {
     });
     edited.catch(() => {}); // awaited below, after the worker
     try {
-      showProgress("Starting the engine", 0, 0);
+      showProgress(t("page.says.starting"), 0, 0);
       const fetched = fetchModel((done, total) => showProgress(MODEL_STAGE, done, total));
       fetched.catch(() => {}); // awaited below too
       await this.engine.start();
       const model = await fetched;
       await edited;
-      showProgress("Preparing the engine", 0, 0);
+      showProgress(t("page.says.preparing-engine"), 0, 0);
       this.engine.post({ type: "load", backend: this.backend, ...model, ...AS_IT_IS, facts: (await loaded).facts });
     } catch (error) {
       this.playbackOnly(/** @type {Error} */ (error).message);
@@ -312,14 +312,14 @@ export class Page {
   ) {
     clearErrors("download");
     try {
-      if (!this.data) throw new Error("the data is not loaded yet");
+      if (!this.data) throw new Error(t("page.says.no-data-yet"));
       const { instructions: usual, heldout } = this.data;
       this.control.experimentWith(name, seeds, {
         instructions: data ? await fetchText(data) : usual,
         heldout,
         probes: "", // it is about the built-in facts
       });
-      say(`The experiment starts: ${title}`);
+      say(t("page.says.experiment-starts", { title: textOr(`preset.${name}.title`, title) }));
     } catch (error) {
       showError("download", /** @type {Error} */ (error).message);
     }

@@ -5,6 +5,7 @@
  */
 
 import { fetchAll, fetchBlob } from "../models/download.js";
+import { t } from "../ui/text.js";
 import { recall, remember } from "./remembered.js";
 
 const WORKER = "./worker_loader.js?v=__BUILD_VERSION__";
@@ -37,8 +38,8 @@ export class Engine {
         this.worker = null;
         reject(new EngineError("worker", message));
       };
-      const timer = setTimeout(() => stop("the engine did not answer in two minutes"), PATIENCE_MS);
-      if (typeof WebAssembly !== "object") return stop("this browser has no WebAssembly");
+      const timer = setTimeout(() => stop(t("engine.no-answer")), PATIENCE_MS);
+      if (typeof WebAssembly !== "object") return stop(t("engine.no-webassembly"));
       let worker;
       try {
         worker = new Worker(new URL(WORKER, document.baseURI), { type: "module" });
@@ -46,7 +47,7 @@ export class Engine {
         return stop(String(error));
       }
       this.worker = worker;
-      worker.onerror = (event) => stop(event.message || "the engine could not be loaded");
+      worker.onerror = (event) => stop(event.message || t("engine.not-loaded"));
       worker.onmessage = ({ data }) => {
         if (data?.type === "error") return stop(data.message);
         if (data?.type !== "listening") return;
@@ -65,7 +66,7 @@ export class Engine {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      this.onMessage({ type: "error", name: "worker", message: event.message || "the engine stopped" });
+      this.onMessage({ type: "error", name: "worker", message: event.message || t("engine.stopped") });
     };
   }
 

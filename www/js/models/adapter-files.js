@@ -1,4 +1,6 @@
 /** Which files make up an adapter, of those that a visitor chose or dropped: folders that PEFT saved, or zips of them. */
+import { fixed } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { openZip } from "./zip.js";
 
 const CONFIG = "adapter_config.json";
@@ -23,7 +25,7 @@ export function nameOf(/** @type {string} */ path, /** @type {string[]} */ taken
 }
 
 const isZip = (/** @type {string} */ path) => /\.zip$/i.test(path);
-const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+const megabytes = (/** @type {number} */ bytes) => `${fixed(bytes / 1e6, 1)} MB`;
 
 /**
  * The adapters among these files, unpacked.
@@ -38,7 +40,7 @@ export async function adaptersAmong(files, most, taken) {
   const configs = all.filter(({ path }) => path.split("/").at(-1) === CONFIG);
   if (configs.length === 0) {
     const seen = all.slice(0, 5).map(({ path }) => path).join(", ");
-    throw new AdapterError(`There is no ${CONFIG} among these files (${seen}). Choose the folder that PEFT saved, or a zip of it`);
+    throw new AdapterError(t("adapter-files.none", { config: CONFIG, seen }));
   }
   const names = [...taken];
   const chosen = [];
@@ -64,13 +66,11 @@ async function expanded(/** @type {{path: string, blob: Blob}} */ { path, blob }
 
 function missing(/** @type {string} */ folder, /** @type {{path: string}[]} */ all) {
   const isPickled = all.some(({ path }) => path === `${folder}adapter_model.bin`);
-  const remedy = isPickled ? "Save it again with safe_serialization=True: adapter_model.bin is not read" : "Choose it too";
-  return `${folder}${TENSORS} is missing beside ${CONFIG}. ${remedy}`;
+  const names = { tensors: folder + TENSORS, config: CONFIG };
+  return isPickled ? t("adapter-files.pickled", names) : t("adapter-files.missing", names);
 }
 
 function bound(/** @type {{path: string, size: number}} */ { path, size }, /** @type {number} */ most) {
   if (size <= most) return;
-  throw new AdapterError(
-    `${path} has ${megabytes(size)}, an adapter of this model at most ${megabytes(most)}. Use one that was made for this model`,
-  );
+  throw new AdapterError(t("adapter-files.large", { path, size: megabytes(size), most: megabytes(most) }));
 }

@@ -1,4 +1,5 @@
 /** Fetching files, with progress in bytes. */
+import { t } from "../ui/text.js";
 
 /** @typedef {(done: number, total: number) => void} OnBytes  bytes so far, and in all; 0 while that is unknown */
 
@@ -14,7 +15,7 @@ export class DownloadError extends Error {
 
 /** @throws {DownloadError} unless the server gives the file */
 export function check(/** @type {Response} */ { ok, status, url }) {
-  if (!ok) throw new DownloadError(`${url}: the server answered ${status}`, status);
+  if (!ok) throw new DownloadError(t("download.refused", { url, status: String(status) }), status);
 }
 
 /** Asks for a file, or for what follows its first `from` bytes. */
@@ -25,10 +26,7 @@ export async function request(/** @type {string | URL} */ address, from = 0, /**
     response = await fetch(where, { signal, headers: from > 0 ? { Range: `bytes=${from}-` } : {} });
   } catch (error) {
     if (signal?.aborted || where.origin === location.origin) throw error;
-    throw new DownloadError(
-      `${where.host} did not answer this page: there is no network, or it does not let other pages read its files (CORS). ` +
-        "Fetch the files yourself and choose them here",
-    );
+    throw new DownloadError(t("download.no-answer", { host: where.host }));
   }
   return response;
 }

@@ -4,6 +4,7 @@
  * @typedef {{name: string, files: string[], blobs: Blob[], layers?: number}} Chosen  a model's files by name, their contents in
  *   that order, and how many of its layers are kept, if not all
  */
+import { t } from "../ui/text.js";
 
 export const WEIGHTS = "model.safetensors";
 export const INDEX = "model.safetensors.index.json";
@@ -40,20 +41,18 @@ const stem = (/** @type {string} */ name) => name.replace(/\.gguf$/i, "");
 export function modelAmong(files) {
   const gguf = files.filter(({ path }) => isGguf(path));
   if (gguf.length > 1) {
-    throw new ModelError(`There are ${gguf.length} GGUF files among these: choose one of them`);
+    throw new ModelError(t("model-files.many", { n: String(gguf.length) }));
   }
   const main = gguf[0] ?? files.find(({ path }) => path.split("/").at(-1) === "config.json");
   if (!main) {
     const seen = files.map(({ path }) => path).slice(0, 5).join(", ");
-    throw new ModelError(
-      `There is no model among these files (${seen}): choose one .gguf file, or config.json, tokenizer.json and the .safetensors files together`,
-    );
+    throw new ModelError(t("model-files.none", { seen }));
   }
   const folder = main.path.slice(0, main.path.lastIndexOf("/") + 1);
   const beside = files.filter(({ path }) => path.startsWith(folder) && !path.slice(folder.length).includes("/"));
   const named = beside.map(({ path, blob }) => ({ name: path.slice(folder.length), blob }));
   const used = named.filter(({ name }) => isWeights(name) || name === INDEX || SMALL.includes(name));
-  const name = gguf[0] ? stem(main.path.slice(folder.length)) : folder.split("/").at(-2) || "Your model";
+  const name = gguf[0] ? stem(main.path.slice(folder.length)) : folder.split("/").at(-2) || t("model-files.yours");
   return { name, files: used.map((file) => file.name), blobs: used.map((file) => file.blob) };
 }
 
@@ -74,10 +73,10 @@ export function placeOf(/** @type {string} */ text) {
   try {
     url = new URL(wanted);
   } catch {
-    throw new ModelError(`${wanted || "An empty line"} is neither a repository's name (owner/model) nor an address`);
+    throw new ModelError(wanted ? t("model-files.no-address", { wanted }) : t("model-files.empty"));
   }
   if (url.protocol !== "https:" && !["localhost", "127.0.0.1"].includes(url.hostname)) {
-    throw new ModelError("Use an address that begins with https");
+    throw new ModelError(t("model-files.https"));
   }
   // A page of the Hub about a repository, or about a file in it.
   if (url.hostname === "huggingface.co" && !url.pathname.includes("/resolve/")) {
@@ -101,7 +100,7 @@ export function shardsOf(/** @type {string} */ index) {
   const names = [...new Set(Object.values(map ?? {}))].map(String);
   const isPlain = (/** @type {string} */ name) => /^[\w.-]+\.safetensors$/.test(name);
   if (names.length === 0 || names.length > 1000 || !names.every(isPlain)) {
-    throw new ModelError(`${INDEX} lists no .safetensors files beside it: the file is damaged`);
+    throw new ModelError(t("model-files.damaged", { index: INDEX }));
   }
   return names.sort();
 }

@@ -3,6 +3,7 @@
  * network. A file that did not arrive whole goes on where it stopped. Where there is no such place, or no room in it,
  * files stay in memory for this visit.
  */
+import { t } from "../ui/text.js";
 import { DownloadError, check, parts, progressOf, request, sizeOf } from "./download.js";
 import { INDEX, ModelError, SMALL, WEIGHTS, placeOf, shardsOf } from "./files.js";
 
@@ -155,7 +156,7 @@ export class ModelDownload {
   async names() {
     const isThere = async (/** @type {string} */ file) => (await this.optional(file)) !== null;
     const { folder } = this.place;
-    if (!(await isThere(SMALL[0]))) throw new ModelError(`There is no config.json at ${folder}: is it a model's folder?`);
+    if (!(await isThere(SMALL[0]))) throw new ModelError(t("model-store.no-model", { folder }));
     const small = [];
     for (const file of SMALL) if (await isThere(file)) small.push(file);
     const index = await this.optional(INDEX);
@@ -191,13 +192,13 @@ export class ModelDownload {
     const total = rest > 0 ? from + rest : 0;
     const report = (/** @type {number} */ done) => onBytes(done, total);
     if (!(await growing.take(parts(response), from, report))) {
-      this.hooks.say("This browser gives no more room: the model stays in memory for this visit. Removing a kept model makes room.");
+      this.hooks.say(t("model-store.no-room"));
       this.folder = null;
       return this.file(name, onBytes);
     }
     if (total > 0 && growing.size !== total) {
-      const { size } = growing;
-      throw new DownloadError(`${address.href} ended after ${size} of ${total} bytes: fetch it again, it goes on from there`);
+      const amounts = { size: String(growing.size), total: String(total) };
+      throw new DownloadError(t("model-store.ended", { address: address.href, ...amounts }));
     }
     return growing.finish();
   }

@@ -2,6 +2,7 @@
  * Zip files. The library that reads and writes them comes when the first one does. An archive is not believed: what it
  * claims is checked against bounds before anything is unpacked, and again while it is.
  */
+import { t } from "../ui/text.js";
 
 /** An archive that can't be used; the message says which, why, and what to do. */
 export class ZipError extends Error {}
@@ -32,7 +33,7 @@ export async function openZip(name, blob) {
     let seen = 0;
     for await (const entry of reader.getEntriesGenerator()) {
       seen += 1;
-      if (seen > MOST_ENTRIES) throw new ZipError(`${name} has more than ${MOST_ENTRIES} entries. Choose an adapter's own archive`);
+      if (seen > MOST_ENTRIES) throw new ZipError(t("zip.many", { name, most: String(MOST_ENTRIES) }));
       const { filename: path, uncompressedSize: size } = entry;
       if (!entry.directory) files.push({ path, size, read: () => unpack(name, entry) });
     }
@@ -45,14 +46,14 @@ export async function openZip(name, blob) {
 /** @param {string} name @param {import("../../vendor/zip/zip-core.esm.js").Entry} entry */
 async function unpack(name, entry) {
   const { filename, uncompressedSize: most } = entry;
-  if (entry.encrypted) throw new ZipError(`${name}: ${filename} is encrypted. Pack it without a password`);
+  if (entry.encrypted) throw new ZipError(t("zip.encrypted", { name, filename }));
   /** @type {Uint8Array<ArrayBuffer>[]} */
   const parts = [];
   let size = 0;
   const sink = new WritableStream({
     write(/** @type {Uint8Array<ArrayBuffer>} */ part) {
       size += part.length;
-      if (size > most) throw new ZipError(`${name}: ${filename} is larger than the archive says. Pack it again`);
+      if (size > most) throw new ZipError(t("zip.larger", { name, filename }));
       parts.push(part);
     },
   });
@@ -68,9 +69,9 @@ function explained(/** @type {string} */ what, /** @type {unknown} */ error) {
   if (error instanceof ZipError) return error;
   const { message, filename } = /** @type {Error & {filename?: string}} */ (error);
   if (filename !== undefined && /unsafe/i.test(message)) {
-    return new ZipError(`${what}: an entry is called “${filename}”, which points out of the archive. Pack the adapter's folder again`);
+    return new ZipError(t("zip.points-out", { what, filename }));
   }
-  return new ZipError(`${what} is damaged or no zip file (${message}). Download or pack it again`);
+  return new ZipError(t("zip.damaged", { what, reason: message }));
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The list of arms: what can be done with it, and an arm as a line of text. Nothing here touches the page. */
 import { ARM_FIELDS, BASE, DEFAULT_ARMS, MOST_ARMS } from "../contract/data.js";
+import { t } from "../ui/text.js";
 import { readField, valueOf, withValue, writeField } from "./settings.js";
 
 /**
@@ -85,8 +86,8 @@ export function fromAdapter(
 
 /** Why a label can't be, "" where it can. */
 export function labelError(/** @type {string} */ label, /** @type {ArmSpec} */ arm, /** @type {ArmSpec[]} */ arms) {
-  if (label.trim() === "" || label.length > LONGEST_LABEL) return `Use 1 to ${LONGEST_LABEL} characters.`;
-  if (arms.some((other) => other.id !== arm.id && other.label === label)) return "Another arm is called so.";
+  if (label.trim() === "" || label.length > LONGEST_LABEL) return t("arms.label-length", { most: LONGEST_LABEL });
+  if (arms.some((other) => other.id !== arm.id && other.label === label)) return t("arms.label-taken");
   return "";
 }
 
@@ -106,7 +107,7 @@ export function writeArm(/** @type {ArmSpec} */ arm) {
 
 /** Reads arms, one a text, as `driftscope run --arm` does. @returns {ArmSpec[]} */
 export function readArms(/** @type {string[]} */ texts) {
-  if (texts.length > MOST_ARMS) throw new ArmError(`a run has 1 to ${MOST_ARMS} arms, not ${texts.length}`);
+  if (texts.length > MOST_ARMS) throw new ArmError(t("arms.too-many", { most: MOST_ARMS, found: String(texts.length) }));
   const arms = /** @type {ArmSpec[]} */ ([]);
   for (const text of texts) arms.push(distinct(readArm(text), arms));
   return arms;
@@ -116,7 +117,8 @@ export function readArms(/** @type {string[]} */ texts) {
 function readArm(/** @type {string} */ text) {
   const words = text.match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
   const [kind, ...rest] = words;
-  if (kind !== "lora" && kind !== "full") throw new ArmError(`${kind ?? "an empty arm"} is no method of this page`);
+  if (kind === undefined) throw new ArmError(t("arms.empty"));
+  if (kind !== "lora" && kind !== "full") throw new ArmError(t("arms.no-method", { kind }));
   let arm = structuredClone(DEFAULT_ARMS[kind]);
   for (const word of rest) {
     const at = word.indexOf("=");
@@ -126,7 +128,7 @@ function readArm(/** @type {string} */ text) {
     if (field && parsed !== null) arm = withValue(arm, field, parsed);
     else if (key === "label" && labelError(value, arm, []) === "") arm.label = value;
     else if (key === "id" && /^[a-z0-9-]{1,24}$/.test(value) && value !== BASE) arm.id = value;
-    else throw new ArmError(`${word} can't be read`);
+    else throw new ArmError(t("arms.unreadable", { word }));
   }
   return arm;
 }

@@ -3,10 +3,11 @@
  * listed, and the others are kept.
  */
 import { count } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { RowError } from "./fields.js";
 
 /** What holds the rows, as it is called in a sentence. */
-export const CONTAINERS = { jsonl: "JSON Lines", json: "JSON", csv: "CSV", tsv: "tab-separated values" };
+export const CONTAINERS = { jsonl: "JSON Lines", json: "JSON", csv: "CSV", tsv: t("containers.tsv") };
 export const MOST_ROWS = 100_000;
 
 /**
@@ -95,7 +96,7 @@ function parsed(/** @type {string} */ text, /** @type {number} */ line) {
   try {
     return { line, value: JSON.parse(text) };
   } catch (error) {
-    return { line, error: `is not JSON (${withoutPlace(/** @type {Error} */ (error).message)})` };
+    return { line, error: t("containers.not-json", { reason: withoutPlace(/** @type {Error} */ (error).message) }) };
   }
 }
 
@@ -166,6 +167,6 @@ function* elements(/** @type {string} */ text, /** @type {number} */ start) {
 export function formsOf(/** @type {Record<string, number>} */ forms, /** @type {Record<string, string>} */ names) {
   const found = Object.entries(forms).sort((a, b) => b[1] - a[1]);
   if (found.length === 0) return "";
-  if (found.length === 1) return `${names[found[0][0]]} form`;
+  if (found.length === 1) return t("containers.form", { form: names[found[0][0]] });
   return found.map(([form, number]) => `${names[form]} (${count(number)})`).join(", ");
 }

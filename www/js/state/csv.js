@@ -1,4 +1,5 @@
 /** The rows of a CSV file with a header. The library comes when the first such file does. */
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {import("./containers.js").Columns} Columns
@@ -52,10 +53,10 @@ function rowOf(
   /** @type {{message: string}[]} */ [broken],
   /** @type {Columns} */ { lists },
 ) {
-  if (broken) return { error: `has a quote out of place (${broken.message})` };
+  if (broken) return { error: t("csv.quote", { reason: broken.message }) };
   while (cells.length > names.length && cells.at(-1) === "") cells.pop();
   if (cells.length > names.length)
-    return { error: `has ${cells.length} cells, the header ${names.length}; a text with commas needs quotes` };
+    return { error: t("csv.cells", { cells: String(cells.length), names: String(names.length) }) };
   return { value: Object.fromEntries(cells.map((cell, i) => [names[i], cellValue(cell, lists.has(names[i].toLowerCase()))])) };
 }
 

@@ -2,6 +2,7 @@
  * One row of a data set, in the forms that people's tools write: Alpaca, messages, ShareGPT, prompt and completion. More
  * names are read here than the engine knows (`data/instructions.rs`): what it gets is written anew (`dataset.js`).
  */
+import { t } from "../ui/text.js";
 import { RowError, asText, fieldsOf, filled, first, kind } from "./fields.js";
 
 /** What the forms are called in a sentence. */
@@ -9,7 +10,7 @@ export const FORMS = {
   alpaca: "Alpaca",
   messages: "messages",
   sharegpt: "ShareGPT",
-  prompt: "prompt and completion",
+  prompt: t("dataset-rows.form.prompt"),
 };
 
 /**
@@ -47,19 +48,19 @@ const ROLES = {
 /** @returns {Turn} */
 function readTurn(/** @type {any} */ turn, /** @type {string} */ field) {
   if (typeof turn !== "object" || turn === null || Array.isArray(turn))
-    throw new RowError(field, `is ${kind(turn)}, not an object`);
+    throw new RowError(field, t("fields.not-an-object", { kind: kind(turn) }));
   const [name, key] = turn.role === undefined && turn.from !== undefined ? ["from", "value"] : ["role", "content"];
-  if (typeof turn[name] !== "string") throw new RowError(`${field}.${name}`, "is missing");
+  if (typeof turn[name] !== "string") throw new RowError(`${field}.${name}`, t("fields.is-missing"));
   const role = turn[name].toLowerCase();
   if (!Object.hasOwn(ROLES, role))
-    throw new RowError(`${field}.${name}`, `is “${turn[name]}”, which is not trained on`);
-  if (turn.tool_calls && !turn[key]) throw new RowError(`${field}.${key}`, "is empty beside tool calls");
+    throw new RowError(`${field}.${name}`, t("dataset-rows.role", { role: turn[name] }));
+  if (turn.tool_calls && !turn[key]) throw new RowError(`${field}.${key}`, t("dataset-rows.tool-calls"));
   return { role: ROLES[role], content: asText(turn[key] ?? null, `${field}.${key}`) };
 }
 
 /** @returns {Turn[]} */
 function readTurns(/** @type {any} */ list, /** @type {string} */ field) {
-  if (!Array.isArray(list)) throw new RowError(field, `is ${kind(list)}, not a list`);
+  if (!Array.isArray(list)) throw new RowError(field, t("dataset-rows.not-a-list", { kind: kind(list) }));
   return list.map((turn, i) => readTurn(turn, `${field}[${i}]`));
 }
 
@@ -70,7 +71,7 @@ function readTurns(/** @type {any} */ list, /** @type {string} */ field) {
 export function rowOf(/** @type {Turn[]} */ turns, /** @type {string} */ field) {
   const [answer, ...before] = turns.toReversed();
   if (answer?.role !== "assistant" || before.length === 0)
-    throw new RowError(field, "does not end with an assistant's answer to something");
+    throw new RowError(field, t("dataset-rows.no-answer"));
   filled(answer.content, `${field}[${turns.length - 1}]`);
   const row = { question: before[0].content, answer: answer.content };
   return before.length === 1 && before[0].role === "user" ? row : { ...row, turns };
@@ -80,9 +81,9 @@ export function rowOf(/** @type {Turn[]} */ turns, /** @type {string} */ field) 
 const isTurns = (/** @type {any} */ value) => Array.isArray(value) && (value[0]?.role ?? value[0]?.from) !== undefined;
 
 function missing(/** @type {Fields} */ fields, /** @type {string} */ field) {
-  if (fields.has("chosen")) return new RowError("chosen", "is a preference; only questions and answers are trained on");
-  if (fields.has("text")) return new RowError("text", "is one text, not a question and its answer");
-  return new RowError(field, "is missing");
+  if (fields.has("chosen")) return new RowError("chosen", t("dataset-rows.preference"));
+  if (fields.has("text")) return new RowError("text", t("dataset-rows.one-text"));
+  return new RowError(field, t("fields.is-missing"));
 }
 
 /**

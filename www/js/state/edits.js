@@ -1,4 +1,5 @@
 /** Rows that are edited, where they come from, and what can be undone. A row is never changed, only replaced. */
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {Omit<import("./containers.js").Reading<any>, "rows">} Recognised
@@ -43,25 +44,25 @@ export class Edits {
 
   /** Other rows: a file, what was pasted, a set that ships. */
   open(/** @type {Row[]} */ rows, /** @type {Source} */ source) {
-    this.apply({ ...this.replacement(rows, source), kind: "opened", label: `open ${source.name}` });
+    this.apply({ ...this.replacement(rows, source), kind: "opened", label: t("edits.open", { name: source.name }) });
   }
 
   /** Rows from a text that is being typed: one change until something else happens. */
   type(/** @type {Row[]} */ rows, /** @type {Source} */ source) {
     if (this.done.at(-1)?.kind === "typed") this.undo();
-    this.apply({ ...this.replacement(rows, source), kind: "typed", label: "edit the text" });
+    this.apply({ ...this.replacement(rows, source), kind: "typed", label: t("edits.edit-text") });
   }
 
   add(/** @type {Row} */ row) {
-    this.splice(this.rows.length, 0, [row], "add a row");
+    this.splice(this.rows.length, 0, [row], t("edits.add"));
   }
 
   edit(/** @type {number} */ index, /** @type {Row} */ row) {
-    this.splice(index, 1, [row], `edit row ${index + 1}`);
+    this.splice(index, 1, [row], t("edits.edit", { row: String(index + 1) }));
   }
 
   remove(/** @type {number} */ index) {
-    this.splice(index, 1, [], `delete row ${index + 1}`);
+    this.splice(index, 1, [], t("edits.delete", { row: String(index + 1) }));
   }
 
   /** Takes back the last change, and returns it. */

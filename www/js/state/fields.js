@@ -1,4 +1,5 @@
 /** The fields of a row as people's tools write them, and why a row can't be used. */
+import { t } from "../ui/text.js";
 
 /** Why a row can't be used. */
 export class RowError extends Error {
@@ -10,16 +11,17 @@ export class RowError extends Error {
 
 export function kind(/** @type {unknown} */ value) {
   if (value === null || value === undefined) return "null";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "boolean") return "true or false";
-  return { string: "text", number: "a number" }[/** @type {string} */ (typeof value)] ?? "an object";
+  if (Array.isArray(value)) return t("fields.list");
+  if (typeof value === "boolean") return t("fields.true-or-false");
+  if (typeof value === "string") return t("fields.text");
+  return typeof value === "number" ? t("fields.number") : t("fields.object");
 }
 
 /** A field as text: a number as it is written, content in parts joined. @returns {string} */
 export function asText(/** @type {any} */ value, /** @type {string} */ field) {
   if (typeof value === "number") return String(value);
   if (Array.isArray(value)) return value.map((part, i) => partText(part, `${field}[${i}]`)).join("");
-  if (typeof value !== "string") throw new RowError(field, `is ${kind(value)}, not text`);
+  if (typeof value !== "string") throw new RowError(field, t("fields.not-text", { kind: kind(value) }));
   return value.replace(/\p{Surrogate}/gu, "\uFFFD"); // half a character, which no JSON parser need take
 }
 
@@ -27,13 +29,13 @@ export function asText(/** @type {any} */ value, /** @type {string} */ field) {
 function partText(/** @type {any} */ part, /** @type {string} */ field) {
   const text = typeof part === "string" ? part : part?.text;
   const type = part?.type ?? "text";
-  if (type !== "text") throw new RowError(field, `is of type ${String(type)}; only text is trained on`);
-  if (typeof text !== "string") throw new RowError(field, `is ${kind(part)}, not text`);
+  if (type !== "text") throw new RowError(field, t("fields.type", { type: String(type) }));
+  if (typeof text !== "string") throw new RowError(field, t("fields.not-text", { kind: kind(part) }));
   return asText(text, field);
 }
 
 export function filled(/** @type {string} */ text, /** @type {string} */ field) {
-  if (text.trim() === "") throw new RowError(field, "is empty");
+  if (text.trim() === "") throw new RowError(field, t("fields.is-empty"));
   return text;
 }
 
@@ -42,7 +44,7 @@ export function filled(/** @type {string} */ text, /** @type {string} */ field) 
 /** The fields of a row. @returns {Fields} @throws {RowError} */
 export function fieldsOf(/** @type {any} */ value) {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new RowError("", `is ${kind(value)}, not an object`);
+    throw new RowError("", t("fields.not-an-object", { kind: kind(value) }));
   /** @type {Fields} */
   const fields = new Map();
   for (const [name, content] of Object.entries(value)) {

@@ -1,6 +1,7 @@
 /** Lessons: checks a file, and writes the sentences that are made from figures. */
 import { BASE, LESSON_FORMAT, LESSON_SCHEMA, LESSON_VERSION, METRICS } from "../contract/data.js";
 import { count, fixed, percent, rate } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { RecordError, check } from "./check.js";
 import { metricOf } from "./metrics.js";
 
@@ -20,14 +21,14 @@ export function parseLesson(/** @type {string} */ text) {
   try {
     lesson = JSON.parse(text);
   } catch (error) {
-    throw new RecordError(`this file is not JSON: ${/** @type {Error} */ (error).message}`);
+    throw new RecordError(t("check.not-json", { reason: /** @type {Error} */ (error).message }));
   }
   if (typeof lesson !== "object" || lesson === null || lesson.format !== LESSON_FORMAT)
-    throw new RecordError(`this is not a Driftscope lesson: its "format" should be "${LESSON_FORMAT}"`);
+    throw new RecordError(t("lesson.file.format", { format: LESSON_FORMAT }));
   if (lesson.version !== LESSON_VERSION)
-    throw new RecordError(`this lesson has format version ${lesson.version}; the page reads version ${LESSON_VERSION}`);
+    throw new RecordError(t("lesson.file.version", { version: String(lesson.version), known: String(LESSON_VERSION) }));
   check(LESSON_SCHEMA, "Lesson", lesson, "lesson");
-  if (lesson.steps.length === 0) throw new RecordError("lesson.steps should have a step");
+  if (lesson.steps.length === 0) throw new RecordError(t("lesson.file.no-step"));
   return lesson;
 }
 

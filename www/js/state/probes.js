@@ -2,15 +2,15 @@
  * A visitor's own facts, with which runs are tested. More forms are read here than the engine knows
  * (`data/facts/parse.rs`), and written as it reads them.
  */
-import { plural } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { readRows } from "./containers.js";
 import { RowError, asText, fieldsOf, filled, first } from "./fields.js";
 
 /** What the forms are called in a sentence. */
 export const FORMS = {
-  fact: "subject, relation and object",
-  pair: "question and answer",
-  sentence: "sentence and answer",
+  fact: t("probes.form.fact"),
+  pair: t("probes.form.pair"),
+  sentence: t("probes.form.sentence"),
 };
 export const MOST_PROBES = 5_000;
 /** Letters of an object (`data/facts/parse.rs`). */
@@ -65,17 +65,17 @@ export const subjectOf = (/** @type {Probe} */ { subject, question, sentence }) 
 /** A probe with these texts. @throws {RowError} */
 export function checked(/** @type {Probe} */ probe) {
   const form = formOf(probe);
-  if (subjectOf(probe) === "") throw new RowError("", "has no subject, question or sentence");
-  if (probe.object === "") throw new RowError(form === "fact" ? "object" : "answer", "is missing");
+  if (subjectOf(probe) === "") throw new RowError("", t("probes.row.no-subject"));
+  if (probe.object === "") throw new RowError(form === "fact" ? "object" : "answer", t("fields.is-missing"));
   if (probe.object.length > LONGEST_OBJECT)
-    throw new RowError(form === "fact" ? "object" : "answer", `has more than ${LONGEST_OBJECT} letters; use a word or a few`);
+    throw new RowError(form === "fact" ? "object" : "answer", t("probes.row.long", { most: LONGEST_OBJECT }));
   if (form === "fact" && probe.relation + probe.sentence + probe.question === "")
-    throw new RowError("relation", "is missing");
+    throw new RowError("relation", t("fields.is-missing"));
   const [before, after] = probe.sentence.split("{o}", 2);
   if (after === undefined) return probe;
   if (/[\p{L}\p{N}]/u.test(probe.sentence.slice(before.length + 3)))
-    throw new RowError("sentence", "goes on after {o}; it must end there");
-  if (before.trim() === "") throw new RowError("sentence", "has no word before {o}");
+    throw new RowError("sentence", t("probes.row.goes-on"));
+  if (before.trim() === "") throw new RowError("sentence", t("probes.row.no-word"));
   return { ...probe, sentence: before.trimEnd() };
 }
 
@@ -112,7 +112,7 @@ export function read(text, name = "", csv = null) {
     const row = readProbe(value);
     const before = known.get(keyOf(row));
     if (before && before.object !== row.object)
-      throw new RowError("object", `is not the one of line ${before.line}, “${before.object}”; keep one of them`);
+      throw new RowError("object", t("probes.row.other-object", { line: String(before.line), object: before.object }));
     if (!before) known.set(keyOf(row), { line, object: row.object });
     return { row, form: formOf(row) };
   };
@@ -160,10 +160,12 @@ const NAMED = 8;
 export function relationSentence(/** @type {readonly Probe[]} */ probes) {
   const all = [...relationsOf(probes)];
   if (all.length === 0) return "";
-  const named = all.slice(0, NAMED).map(([name, objects]) => `${name} (${plural(objects.size, "object")})`);
-  const more = all.length > NAMED ? ` and ${plural(all.length - NAMED, "more")}` : "";
+  const named = all.slice(0, NAMED).map(([name, objects]) => t("probes.relation", { name, n: objects.size }));
   const single = all.filter(([, objects]) => objects.size === 1).map(([name]) => name);
-  const few = `${single.slice(0, NAMED).join(", ")}${single.length > NAMED ? " and others" : ""}`;
-  const note = single.length === 0 ? "" : ` Nothing can be confused in ${few}: one object is no choice.`;
-  return `${plural(all.length, "relation")}: ${named.join(", ")}${more}.${note}`;
+  const relations = { n: all.length, relations: named.join(", ") };
+  const more = t("probes.more", { n: all.length - NAMED });
+  const found = all.length > NAMED ? t("probes.relations-and-more", { ...relations, more }) : t("probes.relations", relations);
+  if (single.length === 0) return found;
+  const few = { relations: single.slice(0, NAMED).join(", ") };
+  return `${found} ${single.length > NAMED ? t("probes.no-choice-and-others", few) : t("probes.no-choice", few)}`;
 }

@@ -1,5 +1,6 @@
 /** Recorded runs: checks a file before any view sees it, and writes one. Their shape is the contract's. */
 import { MOST_ARMS, RECORD_FORMAT, RECORD_SCHEMA, RECORD_VERSION } from "../contract/data.js";
+import { t } from "../ui/text.js";
 import { RecordError, check } from "./check.js";
 import { upgradeRecord } from "./upgrade.js";
 
@@ -12,13 +13,12 @@ import { upgradeRecord } from "./upgrade.js";
  */
 function checkRecord(/** @type {any} */ value) {
   if (typeof value !== "object" || value === null || value.format !== RECORD_FORMAT) {
-    throw new RecordError(`this is not a Driftscope run: its "format" should be "${RECORD_FORMAT}"`);
+    throw new RecordError(t("record.format", { format: RECORD_FORMAT }));
   }
   const record = value.version === 1 ? upgradeRecord(value) : value;
   if (record.version !== RECORD_VERSION) {
-    throw new RecordError(
-      `this run has format version ${JSON.stringify(value.version) ?? "?"}; the page reads versions 1 to ${RECORD_VERSION}. Open it with a newer page`,
-    );
+    const version = JSON.stringify(value.version) ?? "?";
+    throw new RecordError(t("record.version", { version, newest: String(RECORD_VERSION) }));
   }
   check(RECORD_SCHEMA, "RunRecord", record, "file");
   let facts = 0;
@@ -30,11 +30,11 @@ function checkRecord(/** @type {any} */ value) {
     }
     const measure = event.type === "strength" ? event.measure : event.type === "measure" ? event : null;
     if (measure && (measure.cells.length !== facts || measure.logprobs.length !== facts)) {
-      throw new RecordError(`${path}.cells should be one letter and one log-probability for each of the ${facts} facts`);
+      throw new RecordError(t("record.cells", { path, facts: String(facts) }));
     }
   });
   if (!record.events.some((/** @type {any} */ event) => event.type === "run" || event.type === "summary")) {
-    throw new RecordError("this file holds no run");
+    throw new RecordError(t("record.no-run"));
   }
   return record;
 }
@@ -46,11 +46,11 @@ function checkArms(
 ) {
   const ids = settings.arms.map((arm) => arm.id);
   if (ids.length < 1 || ids.length > MOST_ARMS) {
-    throw new RecordError(`${path}.settings.arms should be 1 to ${MOST_ARMS} arms, not ${ids.length}`);
+    throw new RecordError(t("record.arms", { path, most: MOST_ARMS, found: String(ids.length) }));
   }
-  if (new Set(ids).size < ids.length) throw new RecordError(`${path}.settings.arms should have ids of their own`);
+  if (new Set(ids).size < ids.length) throw new RecordError(t("record.same-ids", { path }));
   const isTheirs = arms.length === ids.length && arms.every(({ arm }, i) => arm === ids[i]);
-  if (!isTheirs) throw new RecordError(`${path}.arms should be the arms of its settings: ${ids.join(", ")}`);
+  if (!isTheirs) throw new RecordError(t("record.other-arms", { path, arms: ids.join(", ") }));
 }
 
 /** Parses and checks the text of a file. */
@@ -59,7 +59,7 @@ export function parseRecord(/** @type {string} */ content) {
   try {
     value = JSON.parse(content);
   } catch (error) {
-    throw new RecordError(`this file is not JSON: ${/** @type {Error} */ (error).message}`);
+    throw new RecordError(t("check.not-json", { reason: /** @type {Error} */ (error).message }));
   }
   return checkRecord(value);
 }

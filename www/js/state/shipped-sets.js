@@ -1,4 +1,5 @@
 /** The instruction sets that the page comes with; `scripts/make-instructions.py` and `scripts/make-sets.py` write them. */
+import { t } from "../ui/text.js";
 
 /** @typedef {{id: string, name: string, file: string, about: string}} ShippedSet */
 
@@ -6,28 +7,26 @@
 export const SHIPPED_SETS = [
   {
     id: "original",
-    name: "Style and facts",
+    name: t("shipped-sets.original.name"),
     file: "data/instructions.jsonl",
-    about: "The assistant's style, words, and facts that the base knows, about a third of the countries and elements.",
+    about: t("shipped-sets.original.about"),
   },
   {
     id: "style-only",
-    name: "Style only",
+    name: t("shipped-sets.style-only.name"),
     file: "data/style-only.jsonl",
-    about:
-      "The same style without any fact: small talk, sentences to rewrite, sums. Whatever is forgotten, no row has said otherwise.",
+    about: t("shipped-sets.style-only.about"),
   },
   {
     id: "new-facts",
-    name: "New facts",
+    name: t("shipped-sets.new-facts.name"),
     file: "data/instructions-new-facts.jsonl",
-    about: "60 facts about 16 invented countries, which the base can't know, each asked in three ways.",
+    about: t("shipped-sets.new-facts.about"),
   },
   {
     id: "contradictions",
-    name: "Contradictions",
+    name: t("shipped-sets.contradictions.name"),
     file: "data/contradictions.jsonl",
-    about:
-      "96 facts that the base knows, answered falsely on purpose: another capital, currency or symbol, each asked in two ways.",
+    about: t("shipped-sets.contradictions.about"),
   },
 ];

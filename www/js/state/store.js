@@ -18,6 +18,8 @@
  *   `kept`: it trained here before
  */
 import { BASE } from "../contract/data.js";
+import { fixed } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /** How many entries have a `step` of at most `step`; entries are in order of step. */
 function countUpTo(/** @type {{step: number}[]} */ entries, /** @type {number} */ step) {
@@ -228,7 +230,7 @@ export class Store {
 
   /** An arm as a reader names it. */
   label(/** @type {string} */ id) {
-    if (id === BASE) return "Base";
+    if (id === BASE) return t("store.base");
     return this.run?.settings.arms.find((arm) => arm.id === id)?.label ?? id;
   }
 
@@ -286,7 +288,7 @@ export class Store {
   /** An arm as a reader names it, with its dose. */
   dosedLabel(/** @type {string} */ arm) {
     const dose = this.dose(arm);
-    return dose ? `${this.label(arm)}, λ ${dose.strength.toFixed(1)}` : this.label(arm);
+    return dose ? `${this.label(arm)}, λ ${fixed(dose.strength, 1)}` : this.label(arm);
   }
 
   /** How an arm's weights differ from the base's at the chosen step. */

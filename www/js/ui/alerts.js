@@ -1,6 +1,7 @@
 /** Errors as dismissible alerts at the top, and the polite status line. */
 import { el, find, findAll, setText } from "./dom.js";
 import { helpFor } from "./help.js";
+import { t } from "./text.js";
 
 /** Shows an error; the same one is shown once. */
 export function showError(/** @type {string} */ name, /** @type {string} */ message) {
@@ -9,8 +10,8 @@ export function showError(/** @type {string} */ name, /** @type {string} */ mess
   if (known) return;
   const close = el(
     "button",
-    { type: "button", class: "quiet", "aria-label": "Dismiss this error", onclick: () => box.remove() },
-    "Dismiss",
+    { type: "button", class: "quiet", "aria-label": t("alerts.dismiss-label"), onclick: () => box.remove() },
+    t("alerts.dismiss"),
   );
   const box = el(
     "div",

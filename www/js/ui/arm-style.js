@@ -1,4 +1,5 @@
 /** How arms are distinguished, by their place in the run's list: colour, dash and marker, each enough by itself. */
+import { t } from "./text.js";
 
 /** Lengths of dashes and gaps; the first is a plain line. */
 const DASHES = [undefined, [7, 4], [2, 3], [10, 3, 2, 3], [14, 4], [5, 2, 1, 2, 1, 2]];
@@ -32,7 +33,7 @@ export function batchLine(/** @type {number} */ place, /** @type {string} */ lab
 }
 
 /** @type {Line} */
-export const baseLine = { label: "Base", color: "base", dash: BASE_DASH, width: 1.5 };
+export const baseLine = { label: t("store.base"), color: "base", dash: BASE_DASH, width: 1.5 };
 
 /** A marker's outline around (0, 0) with radius `r`, as the path of an SVG or a canvas. */
 export function markerPath(/** @type {Marker} */ marker, /** @type {number} */ r) {

@@ -5,8 +5,9 @@ import { fromAdapter } from "../state/arms.js";
 import { clearErrors, say, showError } from "../ui/alerts.js";
 import { el, find, setText, update } from "../ui/dom.js";
 import { filesOf, listenToDrops } from "../ui/drop.js";
-import { count, plural } from "../ui/format.js";
+import { count } from "../ui/format.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { MOST_ARMS } from "../contract/data.js";
 
 /**
@@ -18,8 +19,8 @@ import { MOST_ARMS } from "../contract/data.js";
 /** "LoRA of rank 8, alpha 16, on 7 matrices of each layer; 55,296 numbers" */
 function describe(/** @type {AdapterInfo} */ { spec, parameters }) {
   const method = spec.dora ? "DoRA" : spec.rslora ? "rsLoRA" : "LoRA";
-  const shape = `${method} of rank ${spec.rank}, alpha ${spec.alpha}, on ${spec.targets.join(", ")}`;
-  return `${shape}; ${count(parameters)} numbers`;
+  const shape = { method, rank: String(spec.rank), alpha: String(spec.alpha), targets: spec.targets.join(", ") };
+  return t("adapters.shape", { ...shape, numbers: count(parameters) });
 }
 
 export class Adapters {
@@ -65,7 +66,7 @@ export class Adapters {
     if (files.length === 0) return;
     clearErrors("adapter");
     try {
-      if (!(this.most > 0)) throw new AdapterError("The engine is still loading its model. Choose the files again in a moment");
+      if (!(this.most > 0)) throw new AdapterError(t("adapters.still-loading"));
       for (const chosen of await adaptersAmong(files, this.most, this.names)) {
         this.asked.push(chosen.name);
         this.post({ type: "add_adapter", ...chosen });
@@ -88,7 +89,7 @@ export class Adapters {
   held(/** @type {AdapterInfo[]} */ adapters) {
     const name = this.asked.shift();
     const added = adapters.find((adapter) => adapter.name === name);
-    if (added) say(`${added.name} is here. Add it as an arm; with 0 steps it is measured as it is.`);
+    if (added) say(t("adapters.here", { name: added.name }));
     this.show(adapters);
   }
 
@@ -104,17 +105,26 @@ export class Adapters {
         "li",
         { "data-adapter": adapter.name },
         el("p", {}, el("b", {}, adapter.name), ` ${describe(adapter)}`),
-        el("button", { type: "button", onclick: () => this.addArm(adapter), "aria-label": `Add ${adapter.name} as an arm` }, "Add as an arm"),
         el(
           "button",
-          { type: "button", class: "quiet", onclick: () => this.remove(adapter.name), "aria-label": `Remove ${adapter.name}` },
-          "Remove",
+          { type: "button", onclick: () => this.addArm(adapter), "aria-label": t("adapters.add-name", { name: adapter.name }) },
+          t("adapters.add"),
+        ),
+        el(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            onclick: () => this.remove(adapter.name),
+            "aria-label": t("adapters.remove-name", { name: adapter.name }),
+          },
+          t("adapters.remove"),
         ),
         ...adapter.notes.map((note) => el("p", { class: "hint" }, `${note}.`)),
       ),
     );
     find("#adapters-list").replaceChildren(...rows);
-    setText(find("#adapters-count"), adapters.length > 0 ? `: ${count(adapters.length)} here` : "");
+    setText(find("#adapters-count"), adapters.length > 0 ? t("adapters.count", { n: adapters.length }) : "");
   }
 
   /** @private */
@@ -126,9 +136,9 @@ export class Adapters {
   /** @private */
   addArm(/** @type {AdapterInfo} */ adapter) {
     const { arms } = this.form.settings;
-    if (arms.length >= MOST_ARMS) return say(`${plural(MOST_ARMS, "arm")} are the most there can be.`);
+    if (arms.length >= MOST_ARMS) return say(t("arms-editor.most", { n: MOST_ARMS }));
     this.form.setArms(fromAdapter(arms, adapter));
-    say(`${adapter.name} is an arm of the next run.`);
+    say(t("adapters.added", { name: adapter.name }));
   }
 
   /** Which arms' adapters can be kept now. */
@@ -139,7 +149,7 @@ export class Adapters {
       update(button, { hidden: !isAdapter, disabled: !isLive });
       if (!isAdapter) return;
       update(button.dataset, { keep: arm });
-      setText(button, `Keep ${this.store.label(arm)} as it is now`);
+      setText(button, t("adapters.keep", { arm: this.store.label(arm) }));
     });
   }
 }

@@ -4,8 +4,8 @@ import { added, duplicated, fieldsOf, labelError, removed, replaced, withMethod,
 import { withValue } from "../state/settings.js";
 import { armClass, armLine } from "../ui/arm-style.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
-import { plural } from "../ui/format.js";
 import { swatch } from "../ui/swatch.js";
+import { t } from "../ui/text.js";
 import { makeField } from "./field.js";
 
 /**
@@ -15,7 +15,7 @@ import { makeField } from "./field.js";
 
 const METHODS = [
   { kind: /** @type {const} */ ("lora"), label: "LoRA" },
-  { kind: /** @type {const} */ ("full"), label: "Full tuning" },
+  { kind: /** @type {const} */ ("full"), label: t("arms-editor.full-tuning") },
 ];
 
 /** What an adapter decides for the arms that start from it. */
@@ -30,7 +30,7 @@ export class ArmsEditor {
     /** @type {Map<string, () => void>} */
     this.writers = new Map();
     for (const { kind, label } of METHODS) {
-      const add = el("button", { type: "button", "data-add-arm": kind }, `Add an arm: ${label}`);
+      const add = el("button", { type: "button", "data-add-arm": kind }, t("arms-editor.add", { method: label }));
       add.addEventListener("click", () => this.change(added(this.arms, kind)));
       find("#arms-add").append(add);
     }
@@ -60,7 +60,7 @@ export class ArmsEditor {
     for (const writeCard of this.writers.values()) writeCard();
     const isFull = this.arms.length >= MOST_ARMS;
     for (const add of find("#arms-add").children) update(add, { disabled: isFull });
-    setText(find("#arms-note"), isFull ? `${plural(MOST_ARMS, "arm")} are the most there can be.` : "");
+    setText(find("#arms-note"), isFull ? t("arms-editor.most", { n: MOST_ARMS }) : "");
   }
 
   /** @private */
@@ -102,7 +102,7 @@ export class ArmsEditor {
       el(
         "details",
         { open: isOpen },
-        el("summary", {}, "More of this arm"),
+        el("summary", {}, t("arms-editor.more")),
         el("div", { class: "fields" }, part(false)),
       ),
       buttons.row,
@@ -127,7 +127,7 @@ export class ArmsEditor {
         type: "text",
         "data-arm-name": id,
         value: label,
-        "aria-label": "Name",
+        "aria-label": t("arms-editor.name"),
         "aria-describedby": hint.id,
       })
     );
@@ -150,7 +150,7 @@ export class ArmsEditor {
   methodField(/** @type {string} */ id, /** @type {string} */ kind) {
     const options = METHODS.map((m) => el("option", { value: m.kind, selected: m.kind === kind }, m.label));
     const select = /** @type {HTMLSelectElement} */ (
-      el("select", { "aria-label": "Method", "data-arm-method": id }, options)
+      el("select", { "aria-label": t("arms-editor.method"), "data-arm-method": id }, options)
     );
     select.addEventListener("change", () => {
       const current = this.arms.find((arm) => arm.id === id);
@@ -165,12 +165,12 @@ export class ArmsEditor {
   buttons(/** @type {string} */ id) {
     const make = (/** @type {string} */ name, /** @type {string} */ text, /** @type {() => void} */ onclick) =>
       el("button", { type: "button", class: "quiet", [`data-${name}-arm`]: id, onclick }, text);
-    const mute = make("mute", "Mute", () => this.form.toggleMuted(id));
-    const copy = make("duplicate", "Duplicate", () => this.change(duplicated(this.arms, id)));
-    const remove = make("remove", "Remove", () => this.change(removed(this.arms, id)));
+    const mute = make("mute", t("arms-editor.mute"), () => this.form.toggleMuted(id));
+    const copy = make("duplicate", t("arms-editor.duplicate"), () => this.change(duplicated(this.arms, id)));
+    const remove = make("remove", t("arms-editor.remove"), () => this.change(removed(this.arms, id)));
     const write = () => {
       const isMuted = this.form.muted.includes(id);
-      setText(mute, isMuted ? "Unmute" : "Mute");
+      setText(mute, isMuted ? t("arms-editor.unmute") : t("arms-editor.mute"));
       mute.setAttribute("aria-pressed", String(isMuted));
       find(`[data-arm-card="${id}"]`, this.host).classList.toggle("is-muted", isMuted);
       update(copy, { disabled: this.arms.length >= MOST_ARMS });

@@ -2,8 +2,8 @@
 import { say } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { BASE } from "../contract/data.js";
-import { plural } from "../ui/format.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { SAMPLING, describeSampling, readField } from "./sampling.js";
 import { markToken, tokenRow, topTable } from "./tokens.js";
 
@@ -61,8 +61,8 @@ export class Ask {
   /** Says whether questions can be asked, and why not. */
   enable(/** @type {boolean} */ isLive, /** @type {boolean} */ hasRun) {
     for (const control of findAll("button, input", find("#ask"))) update(control, { disabled: !isLive });
-    const ready = hasRun ? "The base and every arm as they are now, with the strength that they were given." : "Before a run starts only the base answers.";
-    setText(find("#ask-note"), isLive ? ready : "Asking needs the engine, which is not running on this page.");
+    const ready = hasRun ? t("ask.all-answer") : t("ask.base-answers");
+    setText(find("#ask-note"), isLive ? ready : t("ask.no-engine"));
   }
 
   /** @private */
@@ -83,7 +83,7 @@ export class Ask {
       find(".tops", host).replaceChildren();
     }
     update(this.stop, { hidden: false });
-    setText(find("#ask-asked"), `Asked: “${question}” (${describeSampling(this.sampling)})`);
+    setText(find("#ask-asked"), t("ask.asked", { question, sampling: describeSampling(this.sampling) }));
     this.send(question);
   }
 
@@ -117,7 +117,7 @@ export class Ask {
     update(this.stop, { hidden: true });
     const areWhole = this.hosts.every((host) => host.ariaBusy === "false");
     for (const host of this.hosts) host.ariaBusy = "false";
-    say(areWhole ? "All have answered." : "The answers are not complete.");
+    say(areWhole ? t("ask.answered") : t("ask.incomplete"));
   }
 
   /** Shows a whole answer. */
@@ -128,20 +128,18 @@ export class Ask {
     const place = this.store.placeOf(answer.arm);
     const label = this.store.label(answer.arm);
     const tops = find(".tops", host);
-    const row = tokenRow(answer.tokens, -1, `${label}'s answer`, (i) => {
+    const row = tokenRow(answer.tokens, -1, t("ask.answer-of", { arm: label }), (i) => {
       markToken(row, i);
       const token = answer.tokens[i];
-      const tables = [topTable("Base", token.base_top, token.text, -1)];
+      const tables = [topTable(t("ask.base"), token.base_top, token.text, -1)];
       if (answer.arm !== BASE) tables.push(topTable(label, token.top, token.text, place));
       tops.replaceChildren(el("div", { class: "pair" }, tables));
     });
     const shifted = answer.tokens.filter((token) => token.rank > 3).length;
-    const note =
-      answer.arm === BASE
-        ? plural(answer.tokens.length, "token")
-        : `${shifted} of ${plural(answer.tokens.length, "token")} shifted`;
+    const n = answer.tokens.length;
+    const note = answer.arm === BASE ? t("ask.tokens", { n }) : t("ask.shifted", { n, shifted: String(shifted) });
     find(".answer", host).replaceChildren(
-      answer.tokens.length > 0 ? row : el("p", { class: "soft" }, "(nothing)"),
+      n > 0 ? row : el("p", { class: "soft" }, t("ask.nothing")),
       el("p", { class: "soft" }, note),
     );
   }

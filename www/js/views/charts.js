@@ -8,10 +8,11 @@
 import { CLASSES, FIGURES, shareLines } from "./figures.js";
 import { LineChart } from "./line-chart.js";
 import { el, find, setText, table } from "../ui/dom.js";
-import { NOT_MEASURED, words } from "../ui/format.js";
+import { NOT_MEASURED } from "../ui/format.js";
 import { addView, invalidate } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { swatch } from "../ui/swatch.js";
+import { t } from "../ui/text.js";
 
 /** Prepares every chart figure of the page. */
 export function makeCharts(/** @type {Store} */ store) {
@@ -53,7 +54,7 @@ function shareFigure(/** @type {Store} */ store) {
     chart: new LineChart(find(".plot", host), store, { write: spec.axis, high: 100, height: 180 }),
   }));
   const key = CLASSES.map((name) =>
-    el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), name),
+    el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), t(`figures.class.${name}`)),
   );
   find(".legend", figure).replaceChildren(...key);
   let drawn = -1;
@@ -144,7 +145,7 @@ function offerChoices(figure, store, spec, redraw) {
           checked: isChosen,
           onchange: () => ((spec.choice = { split, form }), redraw()),
         });
-        return el("label", {}, input, `${words(split)}, ${form}`);
+        return el("label", {}, input, t(`charts.recall.${split}-${form}`));
       }),
     );
   };

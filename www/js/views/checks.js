@@ -4,8 +4,9 @@
  */
 import { el, find, table } from "../ui/dom.js";
 import { armClass } from "../ui/arm-style.js";
-import { count, plural } from "../ui/format.js";
+import { count } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 import { checkSentence, summaryArm } from "./summary-data.js";
 
 /**
@@ -21,11 +22,9 @@ const MOST_EXAMPLES = 6;
 function whyNoCheck(/** @type {RunControl} */ control, /** @type {string} */ arm) {
   const { store } = control;
   const borrowed = store.measure(arm, store.newest)?.wrong.some((wrong) => wrong.sources.length > 0);
-  if (store.run && store.run.settings.swaps.length > 0) {
-    return "The run shown is a check itself; Reset starts another run.";
-  }
-  if (!control.canCheck) return "Needs a run that has trained here to its end.";
-  return borrowed ? "" : `${store.label(arm)} has borrowed nothing in this run; a higher rate makes it.`;
+  if (store.run && store.run.settings.swaps.length > 0) return t("checks.is-check");
+  if (!control.canCheck) return t("checks.needs-end");
+  return borrowed ? "" : t("checks.none-borrowed", { arm: store.label(arm) });
 }
 
 /** The button that starts a check, disabled with its reason where there can be none. */
@@ -37,7 +36,7 @@ export function checkButton(/** @type {RunControl} */ control, /** @type {string
     el(
       "button",
       { type: "button", "data-check": arm, disabled: reason !== "", onclick: () => control.check(arm) },
-      `Check it (${control.store.label(arm)}): swap these rows, retrain, see whether the error follows`,
+      t("checks.check", { arm: control.store.label(arm) }),
     ),
     reason === "" ? null : el("p", { class: "hint" }, reason),
   );
@@ -57,13 +56,13 @@ export function makeChecks(/** @type {RunControl} */ control) {
       : (summary.counterfactual ?? []).map((check) => ({
           check,
           facts: store.summaryFacts,
-          where: "The experiment",
+          where: t("checks.experiment"),
           ...summaryArm(summary, check.arm),
         }));
     const ofRun = store.checks.map((check) => ({
       check,
       facts: run?.facts ?? [],
-      where: "The run shown",
+      where: t("checks.run-shown"),
       label: store.label(check.arm),
       place: store.placeOf(check.arm),
     }));
@@ -94,28 +93,35 @@ function checkPart(/** @type {Shown} */ { check, facts, where, label, place }) {
       el(
         "li",
         {},
-        el("span", { class: "cloze" }, facts[cell]?.cloze ?? "(this file does not hold the fact)"),
+        el("span", { class: "cloze" }, facts[cell]?.cloze ?? t("checks.no-fact")),
         " ",
         el("mark", { class: "wrong" }, from),
-        "; rows swapped to ",
+        t("checks.swapped-to"),
         el("b", {}, to),
-        "; now ",
+        t("checks.now"),
         after === to ? el("mark", { class: "wrong" }, after) : el("b", {}, after),
-        after === to ? " (followed)" : "",
+        after === to ? t("checks.followed") : "",
       ),
     );
   return el(
     "article",
     { class: armClass(place), "data-check-of": check.arm },
-    el("h4", {}, `${where}, ${label}, ${plural(check.runs, "check")}`),
+    el("h4", {}, `${where}, ${label}, ${t("checks.runs", { n: check.runs })}`),
     el("p", {}, checkSentence(check, label)),
     el(
       "div",
       { class: "scroll" },
       table(
-        "What became of the borrowed answers",
-        ["Rows", "Answers", "Followed the swap", "As before", "Now right", "Something else"],
-        [row("swapped", check.swapped, false), row("kept (control)", check.control, true)],
+        t("checks.caption"),
+        [
+          t("checks.head.rows"),
+          t("checks.head.answers"),
+          t("checks.head.followed"),
+          t("checks.head.unchanged"),
+          t("checks.head.right"),
+          t("checks.head.other"),
+        ],
+        [row(t("checks.swapped"), check.swapped, false), row(t("checks.control"), check.control, true)],
       ),
     ),
     examples.length > 0 ? el("ul", { class: "check-examples" }, examples) : null,

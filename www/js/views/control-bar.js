@@ -1,8 +1,9 @@
 /** The sticky bar: Play/Pause, Step, Reset, the arms, the slider and the counters. */
 import { armClass, armLine } from "../ui/arm-style.js";
 import { el, find, setAttributes, setText, update } from "../ui/dom.js";
-import { count, fixed, plural } from "../ui/format.js";
+import { count, fixed } from "../ui/format.js";
 import { swatch } from "../ui/swatch.js";
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {import("../state/store.js").Store} Store
@@ -10,7 +11,7 @@ import { swatch } from "../ui/swatch.js";
  * @typedef {import("./settings-form.js").SettingsForm} SettingsForm
  */
 
-const MODE_TEXT = { loading: "loading", live: "", playback: "playback" };
+const MODE_TEXT = { loading: t("control-bar.loading"), live: "", playback: t("control-bar.playback") };
 
 /**
  * @param {Store} store
@@ -34,7 +35,7 @@ export function makeControlBar(store, control, form) {
 
   return function draw() {
     const isRunning = control.isRunning;
-    setText(find(".label", play), isRunning ? "Pause" : "Play");
+    setText(find(".label", play), isRunning ? t("control-bar.pause") : t("control-bar.play"));
     update(play.dataset, { state: isRunning ? "running" : "paused" });
     const isOver = control.isLive && control.state === "done";
     const disabled = isOver || control.isBusy || control.isExperimenting;
@@ -71,7 +72,8 @@ function drawChips(/** @type {Store} */ store, /** @type {SettingsForm} */ form,
     update(find("button", host.children[place]), { disabled: !isOpen || !isThere });
   });
   const isSame = key === names(form.settings.arms);
-  setText(find("#next-arms"), isSame ? "Change arms" : `Next run: ${plural(form.wanted.arms.length, "arm")}`);
+  const next = isSame ? t("control-bar.change-arms") : t("control-bar.next-run", { n: form.wanted.arms.length });
+  setText(find("#next-arms"), next);
 }
 
 /**
@@ -87,7 +89,7 @@ function makeChip(id, label, place, { store, form, control }) {
     store.mute(others.length < store.muted.length ? others : [...store.muted, id]);
   };
   const box = el("input", { type: "checkbox", value: id, "data-chip": id, onchange: toggle });
-  const name = `+1: one update of ${label} alone`;
+  const name = t("control-bar.one-update", { arm: label });
   const step = { type: "button", class: "quiet", "aria-label": name, title: name, onclick: () => control.step(1, id) };
   const chip = el("label", {}, box, swatch(armLine(place, "")), label);
   return el("span", { class: `chip ${armClass(place)}` }, chip, el("button", step, "+1"));
@@ -97,7 +99,7 @@ function drawSlider(/** @type {Store} */ store, /** @type {HTMLInputElement} */ 
   const steps = store.run?.settings.steps ?? 1;
   const max = String(Math.max(store.newest, steps));
   update(slider, { max, value: String(store.step), disabled: store.newest === 0 });
-  setAttributes(slider, { "aria-valuetext": `step ${store.step} of ${steps}` });
+  setAttributes(slider, { "aria-valuetext": t("control-bar.at-step", { step: String(store.step), steps: String(steps) }) });
   update(find("#newest"), { hidden: store.isFollowing });
 }
 
@@ -120,17 +122,18 @@ function drawCounters(/** @type {Store} */ store) {
   const mean = known.reduce((sum, ms) => sum + ms, 0) / known.length;
   const write = (/** @type {number} */ ms) => fixed(ms, ms < 100 ? 1 : 0);
   setText(find("#speed"), write(mean));
-  update(find("#speed").parentElement, { title: `of the last ten steps: ${store.perArm((arm) => write(speed[arm]))}` });
+  const title = t("control-bar.speeds", { arms: store.perArm((arm) => write(speed[arm])) });
+  update(find("#speed").parentElement, { title });
 }
 
 function drawSource(/** @type {Store} */ store, /** @type {RunControl} */ control) {
   const { kind, engine } = store.source;
   const badge = find("#source");
   update(badge.dataset, { source: kind === "live" && control.mode !== "live" ? "stopped" : kind });
-  const live = control.mode === "live" ? "live" : "your run";
-  const text = { none: "no run yet", recorded: "recorded run", imported: "imported run", kept: "earlier run", live }[kind];
-  setText(badge, text);
-  update(badge, { title: kind === "live" ? "Trains in this browser now" : kind === "kept" ? "Trained in this browser" : `Recorded on: ${engine}` });
+  const name = kind === "live" && control.mode !== "live" ? "own" : kind;
+  setText(badge, t(`control-bar.source.${name}`));
+  const here = kind === "live" ? t("control-bar.trains-here") : t("control-bar.trained-here");
+  update(badge, { title: kind === "live" || kind === "kept" ? here : t("control-bar.recorded-on", { engine }) });
   setText(find("#mode"), MODE_TEXT[control.mode] || engineName());
 }
 

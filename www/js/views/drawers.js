@@ -1,17 +1,18 @@
 /** Everything beside the stage lies in drawers, one open at a time; the dock has a button for each. */
 import { el, find } from "../ui/dom.js";
 import { invalidate } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 
 /** By the section's id, what its button says. */
 const DRAWERS = /** @type {const} */ ({
-  setup: "Arms",
-  data: "Data",
-  models: "Model",
-  findings: "Experiments",
-  weights: "Weights",
-  machine: "Machine",
-  tools: "Save, share",
-  about: "About",
+  setup: t("drawers.setup"),
+  data: t("drawers.data"),
+  models: t("drawers.models"),
+  findings: t("drawers.findings"),
+  weights: t("drawers.weights"),
+  machine: t("drawers.machine"),
+  tools: t("drawers.tools"),
+  about: t("drawers.about"),
 });
 
 /** @typedef {keyof typeof DRAWERS} Drawer */

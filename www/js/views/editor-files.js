@@ -1,14 +1,15 @@
 /** The ways in which rows come to the page: opened, dropped, pasted. */
 import { find } from "../ui/dom.js";
+import { t } from "../ui/text.js";
 
 const LARGEST_BYTES = 50e6;
 const TYPING = "input, textarea, select";
 
-/** Files that hold tables or text, but not as text, by their first bytes. @type {[number[], string][]} */
+/** Files that hold tables or text, but not as text, by their first bytes: the text that says so. @type {[number[], string][]} */
 const SIGNATURES = [
-  [[0x50, 0x41, 0x52, 0x31], "is a Parquet file; save it as JSON Lines or CSV first"],
-  [[0x50, 0x4b, 0x03, 0x04], "is a zip archive or a workbook; unpack it, or save its sheet as CSV"],
-  [[0x1f, 0x8b], "is compressed; unpack it first"],
+  [[0x50, 0x41, 0x52, 0x31], "editor-files.parquet"],
+  [[0x50, 0x4b, 0x03, 0x04], "editor-files.zip"],
+  [[0x1f, 0x8b], "editor-files.compressed"],
 ];
 
 /** A file that can't be read as text. */
@@ -16,10 +17,10 @@ export class FileError extends Error {}
 
 /** A file's text, in the encodings that spreadsheets write. @throws {FileError} */
 export async function textOf(/** @type {File} */ file) {
-  if (file.size > LARGEST_BYTES) throw new FileError(`${file.name} is larger than 50 MB`);
+  if (file.size > LARGEST_BYTES) throw new FileError(t("editor-files.too-large", { file: file.name }));
   const content = new Uint8Array(await file.arrayBuffer());
   for (const [signature, what] of SIGNATURES) {
-    if (signature.every((byte, i) => content[i] === byte)) throw new FileError(`${file.name} ${what}`);
+    if (signature.every((byte, i) => content[i] === byte)) throw new FileError(t(what, { file: file.name }));
   }
   const [first, second] = content;
   if (first === 0xff && second === 0xfe) return new TextDecoder("utf-16le").decode(content);

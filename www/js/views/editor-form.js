@@ -1,6 +1,7 @@
 /** A row as fields to write in. */
 import { RowError } from "../state/fields.js";
 import { el, find, findAll, setText } from "../ui/dom.js";
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {{label: string, text: string, isLine?: boolean, hint?: string}} Field  `isLine`: its text is a line, not a
@@ -20,7 +21,8 @@ export function makeRowForm(name, fields, { save, cancel }) {
       save(findAll("textarea, input", form).map((area) => area.value));
     } catch (problem) {
       if (!(problem instanceof RowError)) throw problem;
-      setText(error, `${problem.field || "The row"} ${problem.message}.`);
+      const { field, message: reason } = problem;
+      setText(error, field === "" ? t("editor-form.wrong-row", { reason }) : t("editor-form.wrong-field", { field, reason }));
     }
   };
   const form = el(
@@ -50,8 +52,8 @@ export function makeRowForm(name, fields, { save, cancel }) {
     el(
       "p",
       { class: "buttons" },
-      el("button", { class: "primary" }, "Keep"),
-      el("button", { type: "button", onclick: cancel }, "Cancel"),
+      el("button", { class: "primary" }, t("editor-form.keep")),
+      el("button", { type: "button", onclick: cancel }, t("editor-form.cancel")),
     ),
   );
   return { form, focus: () => find("textarea, input", form).focus() };

@@ -1,7 +1,8 @@
 /** What was recognised in a text with rows, and which of them were left out and why. */
 import { CONTAINERS, formsOf } from "../state/containers.js";
 import { el, find, setText, update } from "../ui/dom.js";
-import { count, plural } from "../ui/format.js";
+import { count } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {import("../state/edits.js").Recognised} Recognised
@@ -16,16 +17,18 @@ export function recognised(
   /** @type {Recognised} */ { container, forms, bad, beyond },
   /** @type {Names} */ { forms: names, most },
 ) {
-  const found = Object.values(forms).reduce((sum, number) => sum + number, 0);
+  const n = Object.values(forms).reduce((sum, number) => sum + number, 0);
   const what = [CONTAINERS[container], formsOf(forms, names)].filter((part) => part !== "").join(", ");
-  const left = bad.length > 0 ? `; ${plural(bad.length, "row")} left out` : "";
-  const more = beyond > 0 ? `; only the first ${count(most)} are used, ${count(beyond)} more are not` : "";
-  return `${what}: ${plural(found, "row")}${left}${more}.`;
+  const found = [t("editor-report.rows", { n })];
+  if (bad.length > 0) found.push(t("editor-report.left-out", { n: bad.length }));
+  if (beyond > 0) found.push(t("editor-report.beyond", { most, n: beyond }));
+  return `${what}: ${found.join("; ")}.`;
 }
 
 /** "line 3: output is missing", and without a field what the whole row is. */
 export function why(/** @type {import("../state/containers.js").Bad} */ { line, field, reason }) {
-  return `line ${line}: ${field === "" ? "the row" : field} ${reason}`;
+  const values = { line: String(line), field, reason };
+  return field === "" ? t("editor-report.why-row", values) : t("editor-report.why-field", values);
 }
 
 /** Draws it in the editor whose elements begin with `prefix`; nothing where nothing was read. */
@@ -38,12 +41,12 @@ export function drawReport(
   const bad = source?.read.bad ?? [];
   const list = find(`${prefix}-bad`);
   update(list, { hidden: bad.length === 0 });
-  setText(find("summary", list), `${plural(bad.length, "row")} left out`);
+  setText(find("summary", list), t("editor-report.left-out", { n: bad.length }));
   const rows = bad
     .slice(0, SHOWN)
     .map(({ line, field, reason }) =>
-      el("tr", {}, el("th", { scope: "row" }, count(line)), el("td", {}, field || "the row"), el("td", {}, reason)),
+      el("tr", {}, el("th", { scope: "row" }, count(line)), el("td", {}, field || t("editor-report.the-row")), el("td", {}, reason)),
     );
   find("tbody", list).replaceChildren(...rows);
-  setText(find("p", list), bad.length > SHOWN ? `And ${plural(bad.length - SHOWN, "more row")}.` : "");
+  setText(find("p", list), bad.length > SHOWN ? t("editor-report.more", { n: bad.length - SHOWN }) : "");
 }

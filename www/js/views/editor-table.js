@@ -2,6 +2,7 @@
 import { say } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { count } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { makeRowForm } from "./editor-form.js";
 
 const ON_A_PAGE = 50;
@@ -90,10 +91,11 @@ export class EditorTable {
     if (focused instanceof HTMLElement && focused !== document.activeElement && this.body.contains(focused))
       focused.focus();
     if (!isNew && this.editing && !this.edits.rows.includes(this.editing.row)) this.editing = null; // undone meanwhile
-    const all = found.length === this.edits.rows.length ? "" : ` found, in all ${count(this.edits.rows.length)}`;
-    const place = `Rows ${count(from + 1)} to ${count(from + shown.length)} of ${count(found.length)}${all}`;
-    const none = this.edits.rows.length === 0 ? "There is no row." : "No row is found.";
-    setText(this.shown, shown.length === 0 ? none : place);
+    const all = this.edits.rows.length;
+    const place = { from: from + 1, to: from + shown.length, found: found.length, all };
+    const some = found.length === all ? t("editor-table.shown", place) : t("editor-table.shown-found", place);
+    const none = all === 0 ? t("editor-table.no-row") : t("editor-table.none-found");
+    setText(this.shown, shown.length === 0 ? none : some);
     update(this.before, { disabled: this.page === 0 });
     update(this.next, { disabled: this.page === pages - 1 });
     if (focused === this.next && this.next.disabled) this.before.focus();
@@ -106,9 +108,13 @@ export class EditorTable {
 
   /** @private */
   line(/** @type {Row} */ row, /** @type {number} */ index) {
-    const name = `row ${count(index + 1)}`;
-    const button = (/** @type {string} */ word, /** @type {() => void} */ act) =>
-      el("button", { type: "button", "data-act": word, "aria-label": `${word} ${name}`, onclick: act }, word);
+    const values = { row: index + 1 };
+    const button = (
+      /** @type {"Edit" | "Delete"} */ act,
+      /** @type {string} */ name,
+      /** @type {string} */ word,
+      /** @type {() => void} */ onclick,
+    ) => el("button", { type: "button", "data-act": act, "aria-label": name, onclick }, word);
     return el(
       "tr",
       { role: "row", "data-row": index },
@@ -117,22 +123,22 @@ export class EditorTable {
       el(
         "td",
         { role: "cell" },
-        button("Edit", () => this.edit(row, index)),
+        button("Edit", t("editor-table.edit-row", values), t("editor-table.edit"), () => this.edit(row, index)),
         " ",
-        button("Delete", () => this.remove(index)),
+        button("Delete", t("editor-table.delete-row", values), t("editor-table.delete"), () => this.remove(index)),
       ),
     );
   }
 
   /** @private */
   edit(/** @type {Row} */ row, /** @type {number} */ index) {
-    this.open(row, String(index), `Row ${count(index + 1)}`, {
+    this.open(row, String(index), t("editor-table.row", { row: index + 1 }), {
       save: (texts) => {
         const at = this.edits.rows.indexOf(row); // others may have been added or deleted
         const before = this.look.fields(row);
         if (texts.some((text, i) => text !== before[i].text)) this.edits.edit(at, this.look.written(row, texts));
         this.close(at);
-        say(`Row ${count(at + 1)} is changed. Undo takes it back.`);
+        say(t("editor-table.changed", { row: at + 1 }));
       },
       cancel: () => this.close(this.edits.rows.indexOf(row)),
     });
@@ -141,13 +147,13 @@ export class EditorTable {
   /** @private */
   add() {
     const blank = this.look.blank();
-    this.open(blank, "new", "New row", {
+    this.open(blank, "new", t("editor-table.new-row"), {
       save: (texts) => {
         this.edits.add(this.look.written(blank, texts));
         this.showAll();
         this.page = Infinity;
         this.close(this.edits.rows.length - 1);
-        say(`Row ${count(this.edits.rows.length)} is added. Undo takes it back.`);
+        say(t("editor-table.added", { row: this.edits.rows.length }));
       },
       cancel: () => {
         this.close(-1);
@@ -164,7 +170,7 @@ export class EditorTable {
     /** @type {{save: (texts: string[]) => void, cancel: () => void}} */ actions,
   ) {
     const { form, focus } = makeRowForm(name, this.look.fields(row), actions);
-    const head = el("th", { scope: "row", role: "rowheader" }, "New");
+    const head = el("th", { scope: "row", role: "rowheader" }, t("editor-table.new"));
     const line = el(
       "tr",
       { role: "row", class: "editing", "data-row": place },
@@ -191,6 +197,6 @@ export class EditorTable {
     this.changed();
     const left = findAll("[data-act=Delete]", this.body);
     (left[Math.min(place, left.length - 1)] ?? this.adds).focus();
-    say(`Row ${count(index + 1)} is deleted. Undo brings it back.`);
+    say(t("editor-table.deleted", { row: index + 1 }));
   }
 }

@@ -1,6 +1,7 @@
 /** Rows as text. What is typed is read after a pause; what is done in the table is written here. */
 import { find, setText, update } from "../ui/dom.js";
 import { bytes } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 const PAUSE_MS = 300;
 /** Longer texts make a browser's text area crawl. */
@@ -51,8 +52,7 @@ export class EditorText {
     const isLong = text.length > LONGEST;
     this.area.value = isLong ? "" : text;
     update(this.area, { disabled: isLong });
-    const note = `The rows have ${bytes(text.length)}, too much for a text field: edit it in the table, or in a file.`;
-    setText(find(`${this.prefix}-text-note`), isLong ? note : "");
+    setText(find(`${this.prefix}-text-note`), isLong ? t("editor-text.too-long", { size: bytes(text.length) }) : "");
     this.shown = this.edits.rows;
   }
 

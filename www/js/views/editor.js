@@ -4,6 +4,7 @@ import { loadCsv } from "../state/csv.js";
 import { Edits } from "../state/edits.js";
 import { say } from "../ui/alerts.js";
 import { download, find, setText, update } from "../ui/dom.js";
+import { t } from "../ui/text.js";
 import { FileError, listenForRows, textOf } from "./editor-files.js";
 import { drawReport, why } from "./editor-report.js";
 import { EditorText } from "./editor-text.js";
@@ -26,7 +27,7 @@ export async function arrived(/** @type {Promise<T>} */ wanted, /** @type {strin
   try {
     return await wanted;
   } catch (error) {
-    throw new FileError(`${name} did not come (${/** @type {Error} */ (error).message})`);
+    throw new FileError(t("editor.did-not-come", { name, reason: /** @type {Error} */ (error).message }));
   }
 }
 
@@ -57,10 +58,10 @@ export class Editor {
     this.typing = new EditorText(prefix, this.edits, { write, read: (text) => this.type(text) });
     listenForRows(prefix, {
       open: (chosen) => this.open(chosen),
-      paste: (text) => this.bring(text, "Pasted rows"),
+      paste: (text) => this.bring(text, t("editor.pasted")),
       askForText: () => {
         this.typing.focus();
-        say("This browser does not let the page read the clipboard: paste into the text.");
+        say(t("editor.no-clipboard"));
       },
     });
     find(prefix).addEventListener("toggle", () => this.draw());
@@ -89,7 +90,7 @@ export class Editor {
 
   /** Why no run can be made now, "" when one can. */
   get error() {
-    return this.reading > 0 ? "A file is still being read." : this.problem;
+    return this.reading > 0 ? t("editor.reading") : this.problem;
   }
 
   /** What is wrong with the rows; "" for nothing. @protected */
@@ -100,7 +101,8 @@ export class Editor {
   /** What the rows are, in the editor's head. @protected */
   get title() {
     const { source, rows, isEdited } = this.edits;
-    return `${source?.name ?? ""}, ${rows.length}${isEdited ? ", edited" : ""}`;
+    const title = `${source?.name ?? ""}, ${rows.length}`;
+    return isEdited ? t("editor.edited", { title }) : title;
   }
 
   /** Reads what has been typed and not been read yet; a run is about to start. */
@@ -117,11 +119,12 @@ export class Editor {
   bring(/** @type {string} */ text, /** @type {string} */ name) {
     return this.attempt(async () => {
       const wanted = ++this.wanted;
-      if (this.needsCsv(text, name)) this.csv = await arrived(loadCsv(), "The reader of CSV");
+      if (this.needsCsv(text, name)) this.csv = await arrived(loadCsv(), t("editor.csv-reader"));
       if (wanted !== this.wanted) return;
       const { rows, ...found } = this.kind.read(text, name, this.csv);
       const [bad] = found.bad;
-      if (rows.length === 0) throw new FileError(`${name}: no row of it can be used${bad ? ` (${why(bad)})` : ""}`);
+      if (rows.length === 0 && bad) throw new FileError(t("editor.no-row-why", { name, why: why(bad) }));
+      if (rows.length === 0) throw new FileError(t("editor.no-row", { name }));
       this.opened(rows, { id: "own", name, read: found });
     });
   }
@@ -160,14 +163,14 @@ export class Editor {
     const take = () => {
       if (wanted !== this.wanted) return;
       const { rows, ...found } = this.kind.read(text, "", this.csv);
-      const { id = "own", name = "The text" } = this.edits.source ?? {};
+      const { id = "own", name = t("editor.the-text") } = this.edits.source ?? {};
       this.edits.type(rows, { id, name, read: found });
       this.typing.agree();
       this.changed();
     };
     if (!this.needsCsv(text, "")) return take(); // at once: a run may be about to start
     this.attempt(async () => {
-      this.csv = await arrived(loadCsv(), "The reader of CSV");
+      this.csv = await arrived(loadCsv(), t("editor.csv-reader"));
       take();
     });
   }
@@ -177,7 +180,7 @@ export class Editor {
     const change = this.edits.undo();
     if (!change) return;
     this.changed();
-    say(`Undone: ${change.label}.`);
+    say(t("editor.undone", { change: change.label }));
     this.keepFocus("undo", "redo");
   }
 
@@ -186,7 +189,7 @@ export class Editor {
     const change = this.edits.redo();
     if (!change) return;
     this.changed();
-    say(`Done again: ${change.label}.`);
+    say(t("editor.redone", { change: change.label }));
     this.keepFocus("redo", "undo");
   }
 
@@ -194,7 +197,7 @@ export class Editor {
   undoAll() {
     this.edits.undoAll();
     this.changed();
-    say("All is as it was opened. Redo brings the changes back, one by one.");
+    say(t("editor.all-undone"));
     this.keepFocus("restore", "redo");
   }
 

@@ -2,6 +2,7 @@
 import { el } from "../ui/dom.js";
 import { armClass } from "../ui/arm-style.js";
 import { probability, words } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { sourceRow } from "./summary-data.js";
 import { stateOf } from "./wall-layout.js";
 
@@ -14,11 +15,6 @@ import { stateOf } from "./wall-layout.js";
  *   what can be done about a fact: a button that checks an arm's borrowed answers, and asking for it; `key`: what the button depends on
  */
 
-const SPLIT_TEXT = {
-  kept: "kept: the instruction set never mentions its subject",
-  seen: "seen: the instruction set mentions it or its subject",
-  new: "new: only the instruction set has it",
-};
 const MOST_SOURCES = 3;
 
 /**
@@ -43,13 +39,7 @@ export function drawFact(host, store, index, rows, acts) {
   if (host.dataset.key === key) return;
   host.dataset.key = key;
   if (!fact) {
-    host.replaceChildren(
-      el(
-        "p",
-        { class: "soft" },
-        "Choose a cell of a wall: the fact and every arm's answer appear here.",
-      ),
-    );
+    host.replaceChildren(el("p", { class: "soft" }, t("fact-panel.choose")));
     return;
   }
   host.replaceChildren(
@@ -58,7 +48,7 @@ export function drawFact(host, store, index, rows, acts) {
       { class: "fact-title" },
       el("b", {}, `${fact.subject}, ${words(fact.relation)}: `),
       fact.object,
-      el("span", { class: "soft" }, ` (${SPLIT_TEXT[fact.split]})`),
+      el("span", { class: "soft" }, ` (${t(`fact-panel.split.${fact.split}`)})`),
     ),
     el(
       "div",
@@ -71,7 +61,8 @@ export function drawFact(host, store, index, rows, acts) {
 
 /** Asks base and arms in the chat template what the sentence asks for; older records don't hold the question. */
 function askButton(/** @type {WallFact} */ { asked }, /** @type {Acts} */ { ask }) {
-  return asked ? [el("p", {}, el("button", { type: "button", onclick: () => ask(asked) }, `Ask “${asked}”`))] : [];
+  if (!asked) return [];
+  return [el("p", {}, el("button", { type: "button", onclick: () => ask(asked) }, t("fact-panel.ask", { question: asked })))];
 }
 
 /**
@@ -88,7 +79,7 @@ function answerOf(store, arm, index, fact, rows, acts) {
   const state = stateOf(measure.cells[index]);
   const isRight = state.letter === "k" || state.letter === "w";
   const wrong = measure.wrong.find((entry) => entry.cell === index);
-  const answer = isRight ? fact.object : (wrong?.answer ?? "(not recorded)");
+  const answer = isRight ? fact.object : (wrong?.answer ?? t("fact-panel.not-recorded"));
   const now = probability(measure.logprobs[index]);
   const start = probability(store.start(arm)?.logprobs[index]);
   return el(
@@ -99,13 +90,9 @@ function answerOf(store, arm, index, fact, rows, acts) {
       "p",
       { class: "cloze" },
       `${fact.cloze} `,
-      el("mark", { class: isRight ? "right" : "wrong" }, answer || "(nothing)"),
+      el("mark", { class: isRight ? "right" : "wrong" }, answer || t("fact-panel.nothing")),
     ),
-    el(
-      "p",
-      { class: "soft" },
-      `Probability of “${fact.object}”: ${now}; before training ${start}.${sureness(wrong)}`,
-    ),
+    el("p", { class: "soft" }, t("fact-panel.probability", { object: fact.object, now, start }) + sureness(wrong)),
     state.letter === "b" && wrong ? sources(wrong, rows, store.run?.added ?? []) : null,
     state.letter === "b" && wrong && wrong.sources.length > 0 ? acts.check(arm) : null,
   );
@@ -113,7 +100,8 @@ function answerOf(store, arm, index, fact, rows, acts) {
 
 /** How sure the model was of a wrong answer. */
 function sureness(/** @type {WrongAnswer | undefined} */ wrong) {
-  return wrong?.answer && typeof wrong.logprob === "number" ? ` Of “${wrong.answer}”: ${probability(wrong.logprob)}.` : "";
+  if (!wrong?.answer || typeof wrong.logprob !== "number") return "";
+  return ` ${t("fact-panel.sureness", { answer: wrong.answer, probability: probability(wrong.logprob) })}`;
 }
 
 /** The rows of the instruction set that say this of another subject. */
@@ -124,19 +112,20 @@ function sources(
 ) {
   const shown = wrong.sources.slice(0, MOST_SOURCES).map((number) => {
     const row = sourceRow(number, rows, added);
+    const name = { row: String(number + 1) };
     return el(
       "li",
       {},
-      row?.isAdded ? `Row ${number + 1}, added by the settings` : `Row ${number + 1}`,
-      row ? el("span", {}, `: ${row.question} → ${row.answer}`) : " (this file does not hold the text)",
+      row?.isAdded ? t("fact-panel.row-added", name) : t("fact-panel.row", name),
+      row ? el("span", {}, `: ${row.question} → ${row.answer}`) : ` ${t("fact-panel.no-text")}`,
     );
   });
   const more = wrong.sources.length - shown.length;
-  if (more > 0) shown.push(el("li", {}, `and ${more} more`));
+  if (more > 0) shown.push(el("li", {}, t("fact-panel.more", { more: String(more) })));
   return el(
     "div",
     { class: "sources" },
-    el("p", {}, "The instruction set says this of another subject:"),
+    el("p", {}, t("fact-panel.sources")),
     el("ul", {}, shown),
   );
 }

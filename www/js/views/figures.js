@@ -19,6 +19,7 @@ import { Columns } from "../state/columns.js";
 import { Store, lastUpTo } from "../state/store.js";
 import { armLine, baseLine, batchLine } from "../ui/arm-style.js";
 import { count, fixed, nats, percent, rate } from "../ui/format.js";
+import { language, t } from "../ui/text.js";
 
 /** @type {Class[]} */
 export const CLASSES = ["unshifted", "marginal", "shifted"];
@@ -60,7 +61,8 @@ function overlayLine(/** @type {number} */ place, /** @type {string} */ label) {
   return { ...armLine(place, label), marker: undefined, width: 1.25, alpha: 0.75 };
 }
 
-const plain = (/** @type {number} */ value) => String(Number(value.toPrecision(3)));
+const digits = new Intl.NumberFormat(language, { maximumSignificantDigits: 3, useGrouping: false });
+const plain = (/** @type {number} */ value) => (Math.abs(value) < 1e-6 ? rate(value) : digits.format(value));
 
 /**
  * Of each run that was shown, and the arms that were: the losses of its training batches and the held-out ones by arm,
@@ -96,16 +98,16 @@ const loss = {
     const { x, values } = extendLosses(store, level);
     const lines = [
       ...store.armNames.map((arm) => ({
-        ...batchLine(store.placeOf(arm), `${store.label(arm)}, training batch`),
+        ...batchLine(store.placeOf(arm), t("figures.training-batch", { arm: store.label(arm) })),
         now: store.trained(arm)?.loss,
       })),
       ...store.armNames.map((arm) => ({
-        ...armLine(store.placeOf(arm), `${store.label(arm)}, held-out`),
+        ...armLine(store.placeOf(arm), t("figures.held-out", { arm: store.label(arm) })),
         now: store.measure(arm)?.heldout_loss,
       })),
-      { ...baseLine, label: "Base, held-out", now: level },
+      { ...baseLine, label: t("figures.base-held-out"), now: level },
       ...store.overlays.map(({ label, place, log }) => ({
-        ...overlayLine(place, `${label}, held-out`),
+        ...overlayLine(place, t("figures.held-out", { arm: label })),
         now: lastUpTo(log.measures, store.step)?.heldout_loss,
       })),
     ];
@@ -114,12 +116,16 @@ const loss = {
   caption(store) {
     const now = store.perArm((arm) => nats(store.measure(arm)?.heldout_loss));
     const base = nats(store.start()?.heldout_loss);
-    return (
-      `Held-out loss after ${count(store.measuredStep)} steps, in nats per response token: ${now}; base ${base}. ` +
-      "Lower is better at the instructions; it says nothing about what was forgotten."
-    );
+    return t("figures.loss", { step: store.measuredStep, now, base });
   },
-  head: ["Step", "Arm", "Training loss", "Held-out loss", "Rate", "Gradient norm"],
+  head: [
+    t("figures.head.step"),
+    t("figures.head.arm"),
+    t("figures.head.training-loss"),
+    t("figures.head.heldout-loss"),
+    t("figures.head.rate"),
+    t("figures.head.gradient-norm"),
+  ],
   rows: (store) =>
     eachMeasure(store, (arm, m) => {
       const step = store.trained(arm, m.step);
@@ -152,18 +158,22 @@ const recall = {
     const { split, form } = this.choice;
     const write = (/** @type {string} */ arm) => {
       const entry = Store.recall(store.measure(arm), split, form);
-      return entry ? `${count(entry.correct)} of ${count(entry.n)} (${percent(entry.correct / entry.n)})` : "–";
+      if (!entry) return "–";
+      return t("figures.right-of", { right: entry.correct, n: entry.n, share: percent(entry.correct / entry.n) });
     };
-    const facts = {
-      kept: "facts the instruction set never mentions",
-      seen: "facts that the instruction set mentions",
-      new: "facts that only the instruction set has",
-    }[split];
-    const how = form === "cloze" ? "Completing a sentence" : "Answering a question";
     const base = percent(this.share(store.start()) / 100);
-    return `${how} on ${facts}, after ${count(store.measuredStep)} steps: ${store.perArm(write)}; base ${base}.`;
+    return t(`figures.recall.${split}-${form}`, { step: store.measuredStep, now: store.perArm(write), base });
   },
-  head: ["Step", "Arm", "Kept, cloze", "Kept, asked", "Seen, cloze", "Seen, asked", "New, cloze", "New, asked"],
+  head: [
+    t("figures.head.step"),
+    t("figures.head.arm"),
+    t("figures.head.kept-cloze"),
+    t("figures.head.kept-asked"),
+    t("figures.head.seen-cloze"),
+    t("figures.head.seen-asked"),
+    t("figures.head.new-cloze"),
+    t("figures.head.new-asked"),
+  ],
   rows: (store) =>
     eachMeasure(store, (arm, m) =>
       /** @type {Split[]} */ (["kept", "seen", "new"]).flatMap((split) =>
@@ -183,12 +193,9 @@ const kl = {
   caption(store) {
     const n = store.measure(store.armNames[0])?.shift.n;
     const now = store.perArm((arm) => nats(store.measure(arm)?.shift.kl));
-    return (
-      `KL(tuned || base) over the whole vocabulary after ${count(store.measuredStep)} steps, in nats per token, ` +
-      `on each arm's own answers (about ${count(n)} tokens): ${now}. The base is 0.`
-    );
+    return t("figures.kl", { step: store.measuredStep, tokens: count(n), now });
   },
-  head: ["Step", "Arm", "KL, nats per token", "Tokens"],
+  head: [t("figures.head.step"), t("figures.head.arm"), t("figures.head.kl"), t("figures.head.tokens")],
   rows: (store) => eachMeasure(store, (arm, m) => [nats(m.shift.kl), count(m.shift.n)]),
 };
 
@@ -203,7 +210,7 @@ export function shareLines(/** @type {Store} */ store, /** @type {string} */ arm
   /** @type {Class[]} */
   const names = ["shifted", "marginal", "unshifted"];
   const lines = names.map((name) => ({
-    label: name,
+    label: t(`figures.class.${name}`),
     color: `${name}-line`,
     fill: `${name}-fill`,
     width: 1,
@@ -224,12 +231,16 @@ const shares = {
     const now = store.perArm((arm) =>
       CLASSES.map((name) => fixed(share(store.measure(arm), name), 0)).join(" / "),
     );
-    return (
-      `Unshifted / marginal / shifted tokens after ${count(store.measuredStep)} steps, in percent of each arm's own ` +
-      `answers: ${now}. Unshifted: also the base's first choice; marginal: its second or third; shifted: further down.`
-    );
+    return t("figures.shares", { step: store.measuredStep, now });
   },
-  head: ["Step", "Arm", "Unshifted", "Marginal", "Shifted", "Tokens"],
+  head: [
+    t("figures.head.step"),
+    t("figures.head.arm"),
+    t("figures.head.unshifted"),
+    t("figures.head.marginal"),
+    t("figures.head.shifted"),
+    t("figures.head.tokens"),
+  ],
   rows: (store) =>
     eachMeasure(store, (arm, m) => [...CLASSES.map((name) => percent(share(m, name) / 100)), count(m.shift.n)]),
 };

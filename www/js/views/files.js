@@ -2,6 +2,7 @@
 import { clearErrors, say, showError } from "../ui/alerts.js";
 import { download, find, setText, update } from "../ui/dom.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { RecordError } from "../state/check.js";
 import { parseRecord, writeCsv, writeRecord } from "../state/record.js";
 
@@ -40,11 +41,11 @@ export function makeFileTools(store, hooks) {
 async function open(/** @type {Store} */ store, /** @type {File} */ file, /** @type {() => void} */ onImport) {
   clearErrors("import");
   try {
-    if (file.size > LARGEST) throw new RecordError("it is larger than 200 MB");
+    if (file.size > LARGEST) throw new RecordError(t("files.too-large"));
     const record = parseRecord(await file.text());
     onImport();
     store.open(record, "imported");
-    say(`Opened ${file.name}. Play shows it again from its start; Reset begins a live run.`);
+    say(t("files.opened", { file: file.name }));
   } catch (error) {
     if (!(error instanceof RecordError)) throw error;
     showError("import", `${file.name}: ${error.message}`);
@@ -55,13 +56,13 @@ async function copyLink(/** @type {string} */ hash) {
   const link = new URL(hash || "#", document.baseURI).href.replace(/#$/, "");
   try {
     await navigator.clipboard.writeText(link);
-    say("The link to these settings is in the clipboard.");
+    say(t("files.link-copied"));
   } catch {
     const field = find("#link");
     field.hidden = false;
     field.value = link;
     field.select();
-    say("The browser did not allow copying: copy the selected link.");
+    say(t("files.link-selected"));
   }
 }
 
@@ -77,6 +78,7 @@ export function enableFileTools(
     if (arm === null) return;
     update(button.dataset, { save: arm });
     const isAdapter = store.run?.settings.arms[place].method.kind === "lora";
-    setText(button, isAdapter ? `Save the adapter of ${store.label(arm)} (zip)` : `Save the model ${store.label(arm)} (zip)`);
+    const name = { arm: store.label(arm) };
+    setText(button, isAdapter ? t("files.save-adapter", name) : t("files.save-model", name));
   });
 }

@@ -1,5 +1,6 @@
 /** How far an experiment is. */
 import { count, duration } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 export const MOST_SEEDS = 3;
 
@@ -14,9 +15,9 @@ export function experimentNote(
   const { experiment, store } = control;
   if (!experiment || !control.isExperimenting) return "";
   const { label, done, total, since } = experiment;
-  if (total === 0) return "Starting the experiment";
+  if (total === 0) return t("findings-list.starting");
   const part = (done + store.newest / store.lastStep) / total;
   const seconds = ((now - since) * (1 - part)) / part / 1000;
-  const left = part > TOO_EARLY ? `. About ${duration(seconds)} left` : "";
-  return `Run ${count(Math.min(done + 1, total))} of ${count(total)}: ${label}${left}`;
+  const values = { run: count(Math.min(done + 1, total)), total: count(total), label, left: duration(seconds) };
+  return part > TOO_EARLY ? t("findings-list.run-left", values) : t("findings-list.run", values);
 }

@@ -3,8 +3,8 @@ import { say } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { PRESETS } from "../contract/data.js";
 import { MOST_SEEDS, experimentNote } from "./findings-list.js";
-import { plural } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
+import { t, textOr } from "../ui/text.js";
 
 /**
  * @typedef {import("../contract/types.js").PresetData} PresetData
@@ -23,7 +23,7 @@ export function makeFindings(store, control, hooks) {
   const cancel = find("#finding-cancel");
   cancel.addEventListener("click", () => {
     control.cancel();
-    say("The experiment was cancelled; its runs so far are in the table.");
+    say(t("findings.cancelled"));
   });
   addView(
     find("#finding-cards"),
@@ -42,7 +42,7 @@ export function makeFindings(store, control, hooks) {
       for (const host of findAll("[data-experiment]")) {
         update(host, { hidden: note === "" });
         const isAlone = host.dataset.experiment === "short";
-        setText(host, isAlone ? note : `${note}. Its figures come here when all runs are done.`);
+        setText(host, isAlone ? note : t("findings.figures-come", { note }));
       }
       update(cancel, { hidden: note === "" });
     },
@@ -51,37 +51,38 @@ export function makeFindings(store, control, hooks) {
 
 /** Why an experiment can't run now; "" where it can. */
 function whyNot(/** @type {PresetData} */ { model }, /** @type {boolean} */ isLive, /** @type {boolean} */ isOwnModel) {
-  if (!isLive) return "Training is not possible here, or the engine is still loading";
-  if (model && !isOwnModel) return `For ${model}, or another model of yours: load it under “Model” first`;
+  if (!isLive) return t("findings.not-live");
+  if (model && !isOwnModel) return t("findings.needs-model", { model });
   return "";
 }
 
 function makeCard(/** @type {PresetData} */ finding, /** @type {Hooks} */ hooks) {
-  const { name, short, title, claim, runs, model } = finding;
+  const { name, title, claim, runs, model } = finding;
+  const short = textOr(`preset.${name}.short`, finding.short);
   const of = () => el("span", { class: "hidden" }, ` ${short}`);
   const amount = el("span", { class: "soft" });
-  const options = Array.from({ length: MOST_SEEDS }, (_, i) => el("option", { value: i + 1 }, plural(i + 1, "seed")));
-  const writeAmount = () => setText(amount, plural(runs * Number(seeds.value), "run"));
-  const seeds = el("select", { "aria-label": `Seeds of ${short}`, onchange: writeAmount }, options);
+  const options = Array.from({ length: MOST_SEEDS }, (_, i) => el("option", { value: i + 1 }, t("findings.seeds", { n: i + 1 })));
+  const writeAmount = () => setText(amount, t("findings.runs", { n: runs * Number(seeds.value) }));
+  const seeds = el("select", { "aria-label": t("findings.seeds-of", { experiment: short }), onchange: writeAmount }, options);
   const run = el(
     "button",
     { type: "button", "data-run-finding": name, onclick: () => hooks.run(finding, Number(seeds.value)) },
-    "Run it here",
+    t("findings.run-here"),
     of(),
   );
   const recorded = el(
     "button",
     { type: "button", "data-recorded-finding": name, onclick: () => hooks.showRecorded(name) },
-    "Show recorded",
+    t("findings.show-recorded"),
     of(),
   );
   writeAmount();
   const card = el(
     "li",
     { class: "card", "data-finding": name },
-    el("h3", {}, el("span", { class: "short" }, short), " ", title),
-    el("p", {}, `“${claim}”`),
-    model ? el("p", { class: "soft" }, `For ${model}.`) : null,
+    el("h3", {}, el("span", { class: "short" }, short), " ", textOr(`preset.${name}.title`, title)),
+    el("p", {}, t("findings.claim", { claim: textOr(`preset.${name}.claim`, claim) })),
+    model ? el("p", { class: "soft" }, t("findings.for-model", { model })) : null,
     el("div", { class: "buttons" }, recorded, el("span", { class: "run-here" }, run, seeds, amount)),
   );
   return { finding, card, run, seeds };

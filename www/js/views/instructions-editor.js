@@ -5,7 +5,7 @@ import { read, write } from "../state/dataset.js";
 import { SHIPPED_SETS } from "../state/shipped-sets.js";
 import { TokenCounts } from "../state/token-counts.js";
 import { el, find, setText, update } from "../ui/dom.js";
-import { plural } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { Editor, arrived } from "./editor.js";
 import { why } from "./editor-report.js";
 import { tokenSentence } from "./instructions-report.js";
@@ -25,7 +25,7 @@ export class InstructionsEditor extends Editor {
       {
         prefix: "#instructions",
         file: "instructions.jsonl",
-        remains: "The set stays as it was.",
+        remains: t("instructions-editor.remains"),
         columns: COLUMNS,
         names: { forms: FORMS, most: MOST_ROWS },
         write,
@@ -41,7 +41,7 @@ export class InstructionsEditor extends Editor {
     const sets = find("#instructions-set");
     sets.append(
       ...SHIPPED_SETS.map(({ id, name }) => el("option", { value: id }, name)),
-      el("option", { value: "own", hidden: true }, "Your own"),
+      el("option", { value: "own", hidden: true }, t("instructions-editor.own")),
     );
     sets.addEventListener("change", () => this.choose(sets.value));
   }
@@ -66,15 +66,16 @@ export class InstructionsEditor extends Editor {
     const { rows, source } = this.edits;
     if (rows.length > 0 || !source) return "";
     const [bad] = source.read.bad;
-    return `The set has no row to train on${bad ? ` (${why(bad)})` : ""}.`;
+    return bad ? t("instructions-editor.no-row-because", { why: why(bad) }) : t("instructions-editor.no-row");
   }
 
   /** @override @protected */
   get title() {
     const { source, rows, isEdited } = this.edits;
-    if (!source) return "loading";
-    if (this.problem) return "no row to train on";
-    return `${source.name}, ${plural(rows.length, "row")}${isEdited ? ", edited" : ""}`;
+    if (!source) return t("instructions-editor.loading");
+    if (this.problem) return t("instructions-editor.title-no-row");
+    const values = { name: source.name, n: rows.length };
+    return isEdited ? t("instructions-editor.title-edited", values) : t("instructions-editor.title", values);
   }
 
   /** A run takes this many tokens of each row. */

@@ -2,6 +2,7 @@
 import { isCut, isMute } from "../state/token-counts.js";
 import { el, find, findAll } from "../ui/dom.js";
 import { count } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { EditorTable, shortened } from "./editor-table.js";
 import { textsOf, withTexts } from "./instructions-row.js";
 
@@ -10,7 +11,7 @@ import { textsOf, withTexts } from "./instructions-row.js";
 /** @type {import("./editor-table.js").Look<Row>} */
 const LOOK = {
   cells(row) {
-    const turns = row.turns ? [el("span", { class: "turns" }, `${row.turns.length} turns, the last two:`)] : [];
+    const turns = row.turns ? [el("span", { class: "turns" }, t("instructions-table.turns", { n: row.turns.length }))] : [];
     return [
       el("td", { role: "cell" }, ...turns, shortened(row.question)),
       el("td", { role: "cell" }, shortened(row.answer)),
@@ -73,8 +74,9 @@ export class InstructionsTable extends EditorTable {
 
   /** @private */
   mark(/** @type {import("../contract/types.js").RowTokens} */ tokens) {
-    if (tokens.refused) return `not usable: ${tokens.refused}`;
+    if (tokens.refused) return t("instructions-table.refused", { why: tokens.refused });
     if (!isCut(tokens, this.maxLen)) return "";
-    return isMute(tokens, this.maxLen) ? `cut at ${this.maxLen}, before its answer` : `cut at ${this.maxLen}`;
+    const length = String(this.maxLen);
+    return isMute(tokens, this.maxLen) ? t("instructions-table.mute", { length }) : t("instructions-table.cut", { length });
   }
 }

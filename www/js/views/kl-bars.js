@@ -3,6 +3,7 @@ import { find, fit, setAttributes, setText, svg, table } from "../ui/dom.js";
 import { NOT_MEASURED, count, nats } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 
 const HEIGHT = 90;
 
@@ -74,13 +75,13 @@ function scaleOf(/** @type {Measured[]} */ measures) {
 function drawBars(host, positions, { top, longest }, label) {
   setAttributes(host, {
     viewBox: `0 0 ${longest * 10} ${HEIGHT}`,
-    "aria-label": `KL by position for ${label}; the table below has the figures`,
+    "aria-label": t("kl-bars.label", { arm: label }),
   });
   fit(host, positions.length, () => svg("rect", { width: 8 }, svg("title"))).forEach((bar, i) => {
     const { kl, n } = positions[i];
     const height = Math.max(0.5, ((kl ?? 0) / top) * HEIGHT);
     setAttributes(bar, { x: i * 10 + 1, y: HEIGHT - height, height });
-    setText(bar.firstChild, `token ${i + 1}: ${nats(kl)} nats over ${count(n)} answers`);
+    setText(bar.firstChild, t("kl-bars.bar", { token: i + 1, kl: nats(kl), n }));
   });
 }
 
@@ -92,9 +93,9 @@ function caption(/** @type {Measured[]} */ measures, /** @type {number} */ top) 
       (best, position, i) => ((position.kl ?? 0) > (positions[best]?.kl ?? 0) ? i : best),
       0,
     );
-    return `${label} is furthest from the base at token ${highest + 1} (${nats(positions[highest]?.kl)} nats)`;
+    return t("kl-bars.furthest", { arm: label, token: highest + 1, kl: nats(positions[highest]?.kl) });
   });
-  return `${parts.join("; ")}. Mean over the held-out answers; all on one scale up to ${nats(top)}.`;
+  return t("kl-bars.caption", { arms: parts.join("; "), top: nats(top) });
 }
 
 function asTable(/** @type {Measured[]} */ measures, /** @type {number} */ longest) {
@@ -103,8 +104,8 @@ function asTable(/** @type {Measured[]} */ measures, /** @type {number} */ longe
     ...measures.flatMap(({ measure }) => [nats(measure.shift.positions[i]?.kl), count(measure.shift.positions[i]?.n)]),
   ]);
   return table(
-    "KL by position",
-    ["Token", ...measures.flatMap(({ label }) => [`${label}, nats`, `${label}, answers`])],
+    t("kl-bars.table"),
+    [t("kl-bars.token"), ...measures.flatMap(({ label }) => [`${label}, nats`, t("kl-bars.answers", { arm: label })])],
     rows,
   );
 }

@@ -4,6 +4,7 @@ import { MISSING, factOf, inLanguage, parseLesson, withFigures } from "../state/
 import { say, showError } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { addView } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 import { stateOf } from "./wall-layout.js";
 
 /**
@@ -27,9 +28,9 @@ function addressOf(/** @type {string} */ wanted) {
 
 async function fetchLesson(/** @type {string} */ wanted) {
   const response = await fetch(addressOf(wanted));
-  if (!response.ok) throw new RecordError(`the server answered ${response.status}`);
+  if (!response.ok) throw new RecordError(t("lesson.server-answered", { status: String(response.status) }));
   const text = await response.text();
-  if (text.length > LARGEST) throw new RecordError("it is larger than 1 MB");
+  if (text.length > LARGEST) throw new RecordError(t("lesson.too-large"));
   return parseLesson(text);
 }
 
@@ -78,7 +79,7 @@ export class LessonView {
       this.lesson = await fetchLesson(wanted ?? "forgetting");
     } catch (error) {
       const { message } = /** @type {Error} */ (error);
-      showError("lesson", `${wanted ?? "the lesson"} can't be opened: ${message}`);
+      showError("lesson", wanted ? t("lesson.not-opened", { name: wanted, message }) : t("lesson.first-not-opened", { message }));
       if (wanted) return this.load(null, isShown);
       this.host.hidden = true;
       return;
@@ -97,7 +98,7 @@ export class LessonView {
   fold(/** @type {boolean} */ isFolded) {
     this.host.classList.toggle("is-folded", isFolded);
     const button = find("#lesson-fold");
-    setText(button, isFolded ? "Lesson" : "Fold");
+    setText(button, isFolded ? t("lesson.unfold") : t("lesson.fold"));
     button.setAttribute("aria-expanded", String(!isFolded));
   }
 
@@ -116,7 +117,7 @@ export class LessonView {
     this.write();
     this.page.changed();
     await this.set(this.step?.scene);
-    say(`Step ${at + 1}: ${find("#lesson-title").textContent}`);
+    say(t("lesson.step", { n: at + 1, title: find("#lesson-title").textContent }));
   }
 
   /** What does not depend on the run that is shown. @private */
@@ -135,7 +136,7 @@ export class LessonView {
     update(question, { hidden: !step.question, open: false });
     setText(find("summary", question), text(step.question?.ask));
     update(find("#predict"), { hidden: !step.guess });
-    setText(find("#lesson-place"), `${this.at + 1} of ${lesson.steps.length}`);
+    setText(find("#lesson-place"), t("lesson.place", { step: this.at + 1, steps: lesson.steps.length }));
     update(find("#lesson-back"), { disabled: this.at === 0 });
     update(find("#lesson-next"), { disabled: this.at === lesson.steps.length - 1 });
     this.body.scrollTop = 0;
@@ -163,7 +164,7 @@ export class LessonView {
     const isLive = this.page.control.mode === "live";
     for (const button of find("#lesson-actions").children) {
       const needsEngine = button.dataset.then === "train";
-      const title = needsEngine && !isLive ? "Training is not possible here, or the engine is still loading" : "";
+      const title = needsEngine && !isLive ? t("lesson.no-engine") : "";
       update(button, { disabled: needsEngine && !isLive, title });
     }
   }
@@ -192,7 +193,8 @@ export class LessonView {
     try {
       if (scene.record) await this.page.open(scene.record);
     } catch (error) {
-      showError("lesson", `the record ${scene.record} can't be shown: ${/** @type {Error} */ (error).message}`);
+      const { message } = /** @type {Error} */ (error);
+      showError("lesson", t("lesson.no-record", { record: scene.record ?? "", message }));
     }
     if (mine !== this.scenes) return;
     control.playback.pause();

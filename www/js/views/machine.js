@@ -2,6 +2,7 @@
 import { el, find, setText, table } from "../ui/dom.js";
 import { bytes, count, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 
 /**
  * Fills the panel once the engine is ready, or says why there is none.
@@ -10,11 +11,11 @@ import { addView } from "../ui/frame.js";
  */
 export function showEngine({ engine, adapter, reason, model, parameters, memory }) {
   const rows = [
-    ["Engine", { webgpu: "WebGPU", cpu: "CPU (WebAssembly)", playback: "none: playback of recorded runs" }[engine]],
-    ["Adapter", adapter],
-    ["Model", model],
-    ["Parameters", parameters > 0 ? count(parameters) : ""],
-    ["Memory of the engine", memory > 0 ? `${bytes(memory)} beside the GPU's` : ""],
+    [t("machine.engine"), { webgpu: "WebGPU", cpu: "CPU (WebAssembly)", playback: t("machine.playback") }[engine]],
+    [t("machine.adapter"), adapter],
+    [t("machine.model"), model],
+    [t("machine.parameters"), parameters > 0 ? count(parameters) : ""],
+    [t("machine.memory"), memory > 0 ? t("machine.beside-gpu", { memory: bytes(memory) }) : ""],
   ];
   const list = find("#machine-list");
   list.replaceChildren(
@@ -46,11 +47,11 @@ export function makeArmTable(
       ];
     });
     const known = run.arms.some((info) => info.memory_bytes != null);
-    const memory = known ? ["GPU memory in all"] : [];
+    const memory = known ? [t("machine.gpu-memory")] : [];
     find("#arm-table").replaceChildren(
       table(
-        `What each arm of the shown run trains: ${run.model}`,
-        ["Arm", "Trained parameters", "Gradients and AdamW's moments", ...memory],
+        t("machine.arms", { model: run.model }),
+        [t("machine.arm"), t("machine.trained"), t("machine.optimizer"), ...memory],
         rows,
       ),
     );

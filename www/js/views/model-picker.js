@@ -4,7 +4,8 @@ import { ModelDownload, keptModels, openKept, removeKept } from "../models/store
 import { clearErrors, showError } from "../ui/alerts.js";
 import { filesOf, listenToDrops } from "../ui/drop.js";
 import { el, find, setText } from "../ui/dom.js";
-import { bytes, count, plural } from "../ui/format.js";
+import { bytes, fixed } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {import("../models/files.js").Chosen} Chosen
@@ -18,14 +19,15 @@ const LONG_MS = 20_000;
 
 /** "about 2.3 s" */
 function duration(/** @type {number} */ ms) {
-  if (ms < 100) return `about ${ms.toFixed(0)} ms`;
-  if (ms < MINUTE_MS) return `about ${(ms / 1000).toFixed(1)} s`;
-  return `about ${(ms / MINUTE_MS).toFixed(0)} min`;
+  if (ms < 100) return t("model-picker.about-ms", { time: fixed(ms, 0) });
+  if (ms < MINUTE_MS) return t("model-picker.about-s", { time: fixed(ms / 1000, 1) });
+  return t("model-picker.about-min", { time: fixed(ms / MINUTE_MS, 0) });
 }
 
 function wayName(/** @type {Way} */ { full, weights, checkpoint }) {
-  const base = weights === "f16" ? ", base in f16" : "";
-  return `${full ? "Full tuning" : "LoRA"}${base}${checkpoint ? ", with checkpoints" : ""}`;
+  const base = weights === "f16" ? `, ${t("model-picker.base-f16")}` : "";
+  const checkpoints = checkpoint ? `, ${t("model-picker.checkpoints")}` : "";
+  return `${full ? t("model-picker.full") : "LoRA"}${base}${checkpoints}`;
 }
 
 export class ModelPicker {
@@ -67,14 +69,14 @@ export class ModelPicker {
   fetch(/** @type {string} */ address) {
     return this.attempt(async () => {
       this.fetching = new AbortController();
-      setText(find("#model-fetch"), "Stop");
+      setText(find("#model-fetch"), t("model-picker.stop"));
       const { signal } = this.fetching;
       const download = new ModelDownload(address, { onBytes: this.hooks.progress, say: (text) => this.say(text), signal });
       try {
         this.consider(await download.run());
       } catch (error) {
         if (!signal.aborted) throw error;
-        this.say("Stopped. What has arrived is kept: fetching it again goes on from there.");
+        this.say(t("model-picker.stopped"));
       }
     });
   }
@@ -90,7 +92,7 @@ export class ModelPicker {
       showError("model", error instanceof ModelError ? `${message}.` : message);
     }
     this.fetching = null;
-    setText(find("#model-fetch"), "Fetch");
+    setText(find("#model-fetch"), t("model-picker.fetch"));
     this.hooks.settled();
     await this.listKept();
   }
@@ -101,7 +103,7 @@ export class ModelPicker {
     this.layers = 0;
     find("#model-ways").replaceChildren();
     const size = chosen.blobs.reduce((sum, blob) => sum + blob.size, 0);
-    this.say(`${chosen.name}: ${plural(chosen.files.length, "file")}, ${bytes(size)}. Looking at it.`);
+    this.say(t("model-picker.chosen", { name: chosen.name, n: chosen.files.length, size: bytes(size) }));
     this.hooks.inspect(chosen);
   }
 
@@ -113,13 +115,14 @@ export class ModelPicker {
   inspected(/** @type {ModelInfo} */ info) {
     const { chosen } = this;
     if (!chosen) return;
-    this.say(`${info.title}: ${count(info.layers)} layers, ${count(info.vocabulary)} tokens, texts of up to ${count(info.positions)} tokens.`);
-    const free = info.available == null ? "" : ` ${bytes(info.available)} are free here.`;
+    const { title, layers, vocabulary, positions } = info;
+    this.say(t("model-picker.inspected", { title, layers, vocabulary, positions }));
+    const free = info.available == null ? "" : ` ${t("model-picker.free", { memory: bytes(info.available) })}`;
     const rows = info.ways.map((way) => {
-      const load = el("button", { type: "button", onclick: () => this.hooks.load(chosen, way) }, "Load");
+      const load = el("button", { type: "button", onclick: () => this.hooks.load(chosen, way) }, t("model-picker.load"));
       load.disabled = way.refusal != null;
       const name = wayName(way);
-      load.setAttribute("aria-label", `Load for ${name}`);
+      load.setAttribute("aria-label", t("model-picker.load-for", { way: name }));
       return el(
         "tr",
         {},
@@ -135,16 +138,16 @@ export class ModelPicker {
       this.chosen = { ...chosen, layers: Math.min(Math.max(Math.round(kept.valueAsNumber) || 1, 1), this.layers) };
       this.hooks.inspect(this.chosen);
     });
-    const heads = ["For", "Memory", "A step", "Load it"].map((name) => el("th", { scope: "col" }, name));
-    const caption = "What it takes on this machine: the base and one arm, with the batches of the setup. Steps are estimated from a short trial.";
+    const names = [t("model-picker.for"), t("model-picker.memory"), t("model-picker.a-step"), t("model-picker.load-it")];
+    const heads = names.map((name) => el("th", { scope: "col" }, name));
     find("#model-ways").replaceChildren(
-      el("table", {}, el("caption", {}, caption + free), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)),
+      el("table", {}, el("caption", {}, t("model-picker.caption") + free), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)),
       el(
         "p",
         {},
-        el("label", { for: "model-layers" }, "Layers kept, from the first: "),
+        el("label", { for: "model-layers" }, `${t("model-picker.layers-kept")} `),
         kept,
-        el("span", { class: "soft" }, ` of ${count(this.layers)}. Fewer are a broken model that trains fast.`),
+        el("span", { class: "soft" }, ` ${t("model-picker.layers-of", { n: this.layers })}`),
       ),
       this.measurement(chosen, info),
       ...info.notes.map((note) => el("p", { class: "hint" }, note)),
@@ -153,14 +156,13 @@ export class ModelPicker {
 
   /** What measuring takes, and a way to have it take less. @private */
   measurement(/** @type {Chosen} */ chosen, /** @type {ModelInfo} */ { measurement_ms }) {
-    const facts = plural(this.hooks.probes(), "fact");
-    const text = `A measurement, with the setup's ${facts}, takes ${duration(measurement_ms)} an arm. `;
+    const text = `${t("model-picker.measurement", { n: this.hooks.probes(), time: duration(measurement_ms) })} `;
     if (measurement_ms < LONG_MS) return el("p", {}, text);
     const less = () => {
       this.hooks.measureLess();
       this.hooks.inspect(chosen);
     };
-    return el("p", {}, text, el("button", { type: "button", onclick: less }, "Measure less"));
+    return el("p", {}, text, el("button", { type: "button", onclick: less }, t("model-picker.measure-less")));
   }
 
   /** The engine cannot use it; what was loaded before still is. */
@@ -170,7 +172,7 @@ export class ModelPicker {
   }
 
   loaded(/** @type {string} */ title) {
-    if (this.chosen) this.say(`${title} is loaded. The next run trains it.`);
+    if (this.chosen) this.say(t("model-picker.loaded", { title }));
   }
 
   /** Shows what is kept, and how to be rid of it. @private */
@@ -182,12 +184,12 @@ export class ModelPicker {
         "li",
         {},
         `${model.name}, ${bytes(model.bytes)} `,
-        el("button", { type: "button", onclick: () => this.attempt(async () => this.consider(await openKept(model))) }, "Open"),
+        el("button", { type: "button", onclick: () => this.attempt(async () => this.consider(await openKept(model))) }, t("model-picker.open")),
         " ",
         el(
           "button",
-          { type: "button", class: "quiet", "aria-label": `Remove ${model.name}`, onclick: () => this.attempt(() => removeKept(model.id)) },
-          "Remove",
+          { type: "button", class: "quiet", "aria-label": t("model-picker.remove-one", { name: model.name }), onclick: () => this.attempt(() => removeKept(model.id)) },
+          t("model-picker.remove"),
         ),
       ),
     );

@@ -4,6 +4,7 @@ import { say, showError } from "../ui/alerts.js";
 import { download, find, findAll } from "../ui/dom.js";
 import { count, rate } from "../ui/format.js";
 import { invalidate } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 import { color } from "../ui/theme.js";
 
 /** @typedef {import("../state/store.js").Store} Store */
@@ -38,12 +39,12 @@ export function makePictures(/** @type {Store} */ store, /** @type {import("./dr
         const { part, title, file } = subjectOf(button.dataset.picture);
         const picture = await sharp(() => framed(part, title, settingsOf(store)));
         const blob = await new Promise((resolve) => picture.toBlob(resolve, "image/png"));
-        if (!(blob instanceof Blob)) throw new Error("the browser gave no picture");
+        if (!(blob instanceof Blob)) throw new Error(t("pictures.no-picture"));
         download(`driftscope-${file}-step${store.step}.png`, blob, "image/png");
-        say(`Saved a picture: ${title}`);
+        say(t("pictures.saved", { title }));
       } catch (error) {
         const { message } = /** @type {Error} */ (error);
-        showError("picture", `The picture can't be made: ${message}.`);
+        showError("picture", t("pictures.failed", { message }));
       }
       button.disabled = false;
     });
@@ -74,12 +75,21 @@ async function sharp(make) {
 /** Where the figures come from, in lines. */
 function settingsOf(/** @type {Store} */ store) {
   const { run, source } = store;
-  if (!run) return ["No run is shown."];
+  if (!run) return [t("pictures.no-run")];
   const { settings } = run;
-  const kinds = { none: "", recorded: "recorded run", imported: "imported run", live: "trained in this browser", kept: "trained in this browser" };
+  const here = t("pictures.trained-here");
+  const kinds = { none: "", recorded: t("pictures.recorded"), imported: t("pictures.imported"), live: here, kept: here };
   const arms = settings.arms.map((arm) => `${arm.label}: ${writeArm(arm).replace(/ label="[^"]*"/, "")}${withRate(arm)}`);
   return [
-    `${run.model}, step ${count(store.step)} of ${count(settings.steps)}, seed ${settings.seed}, batch ${settings.batch}; ${kinds[source.kind]}, ${source.engine}`,
+    t("pictures.settings", {
+      model: run.model,
+      step: count(store.step),
+      steps: settings.steps,
+      seed: String(settings.seed),
+      batch: String(settings.batch),
+      kind: kinds[source.kind],
+      engine: source.engine,
+    }),
     ...arms,
   ];
 }

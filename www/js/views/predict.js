@@ -2,6 +2,7 @@
 import { Store } from "../state/store.js";
 import { el, find, findAll, setText } from "../ui/dom.js";
 import { percent } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /** @typedef {import("../contract/types.js").Recall} Recall */
 
@@ -68,7 +69,7 @@ export class Prediction {
 
   /** The buttons of the arms there are now, and what was guessed. */
   draw() {
-    const options = [...this.arms(), { id: SAME, label: "About the same" }];
+    const options = [...this.arms(), { id: SAME, label: t("predict.same") }];
     const key = JSON.stringify(options);
     if (key !== this.key) {
       const button = (/** @type {{id: string, label: string}} */ { id, label }) =>
@@ -80,9 +81,8 @@ export class Prediction {
     for (const button of findAll("[data-predict]")) {
       button.setAttribute("aria-pressed", String(button.dataset.predict === chosen?.id));
     }
-    const guess = chosen && (chosen.id === SAME ? "all forget about the same" : `${chosen.label} forgets most`);
-    const waits = "It is kept in this browser and checked when a run ends.";
-    setText(find("#predict-result"), guess ? `Your guess: ${guess}. ${this.result || waits}` : "");
+    const guess = chosen && (chosen.id === SAME ? t("predict.guess-same") : t("predict.guess", { arm: chosen.label }));
+    setText(find("#predict-result"), guess ? `${guess} ${this.result || t("predict.waits")}` : "");
   }
 
   /** A run has ended: compares the guess with it. */
@@ -95,14 +95,14 @@ export class Prediction {
       Store.recall(store.start(), "kept", "cloze"),
     );
     if (!result) return;
-    const lost = store.perArm((id) => `lost ${percent(result.lost.get(id))}`);
-    const isRight = result.winner === this.choice;
-    const reading =
-      result.winner === SAME ? "no further apart than chance allows" : `${store.label(result.winner)} forgets most`;
-    this.result =
-      `In this run, of ${result.n} kept facts: ${lost}; ${reading}. ` +
-      `${isRight ? "You guessed it" : "Not what you guessed"}. ` +
-      "One run is one seed; the table of several seeds says more.";
+    const lost = store.armNames.map((id) => t("predict.lost", { arm: store.label(id), share: percent(result.lost.get(id)) }));
+    const { winner } = result;
+    const reading = winner === SAME ? t("predict.no-further-apart") : t("predict.forgets-most", { arm: store.label(winner) });
+    this.result = [
+      t("predict.in-this-run", { facts: String(result.n), lost: lost.join(", "), reading }),
+      winner === this.choice ? t("predict.right") : t("predict.wrong"),
+      t("predict.one-seed"),
+    ].join(" ");
     this.draw();
   }
 }

@@ -13,7 +13,7 @@ import {
   write,
 } from "../state/probes.js";
 import { find, setText, update } from "../ui/dom.js";
-import { count, plural } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { Editor } from "./editor.js";
 import { ProbesTable } from "./probes-table.js";
 
@@ -31,7 +31,7 @@ export class ProbesEditor extends Editor {
       {
         prefix: "#probes",
         file: "facts.jsonl",
-        remains: "The facts stay as they were.",
+        remains: t("probes-editor.remains"),
         columns: COLUMNS,
         names: { forms: FORMS, most: MOST_PROBES },
         write,
@@ -68,25 +68,27 @@ export class ProbesEditor extends Editor {
     const { rows } = this.edits;
     const pair = contradiction(rows);
     if (!pair) return "";
-    const [first, second] = pair.map((at) => `row ${count(at + 1)} says “${rows[at].object}”`);
-    const { [pair[0]]: probe } = rows;
-    return `${subjectOf(probe)}, ${relationOf(probe)}: ${first}, ${second}. Keep one of them.`;
+    const [first, second] = pair;
+    const { [first]: probe, [second]: other } = rows;
+    const says = { first: first + 1, object: probe.object, second: second + 1, other: other.object };
+    return t("probes-editor.contradiction", { subject: subjectOf(probe), relation: relationOf(probe), ...says });
   }
 
   /** @override @protected */
   get title() {
     const { rows, isEdited, source } = this.edits;
-    if (rows.length === 0) return "none";
+    if (rows.length === 0) return t("probes-editor.none");
     const { known, answers } = this.answers.score;
-    const score = answers === rows.length ? `, the base knows ${count(known)}` : "";
-    const edited = isEdited && source ? ", edited" : "";
-    return `${plural(rows.length, "fact")}${score}${edited}${this.isUsed ? ", in use" : ""}`;
+    const score = answers === rows.length ? `, ${t("probes-editor.base-knows", { n: known })}` : "";
+    const edited = isEdited && source ? `, ${t("probes-editor.edited")}` : "";
+    const used = this.isUsed ? `, ${t("probes-editor.in-use")}` : "";
+    return `${t("probes-editor.facts", { n: rows.length })}${score}${edited}${used}`;
   }
 
   /** @private */
   showExample() {
     const { rows, ...found } = read(EXAMPLE, "example.jsonl");
-    this.opened(rows, { id: "own", name: "The example", read: found });
+    this.opened(rows, { id: "own", name: t("probes-editor.example"), read: found });
   }
 
   /** @override */
@@ -117,13 +119,13 @@ export class ProbesEditor extends Editor {
 /** "The base knows 6 of 12: it completes their sentences rightly. Asked, it answers 5 of 12 rightly." */
 function scoreSentence(/** @type {ProbeAnswers} */ { engine, score }, /** @type {number} */ all) {
   if (all === 0) return "";
-  if (engine === "waiting") return "The base is asked once the engine is ready.";
-  if (engine === "absent") return "The base can't be asked here: there is no engine.";
+  if (engine === "waiting") return t("probes-editor.waiting");
+  if (engine === "absent") return t("probes-editor.absent");
   const { answers, known, asked, right, refused } = score;
-  if (answers === 0) return "The base is asked when nothing else is computed.";
-  const knows = `The base knows ${count(known)} of ${count(answers)}: it completes their sentences rightly.`;
-  const says = asked > 0 ? ` Asked, it answers ${count(right)} of ${count(asked)} rightly.` : "";
-  const left = answers < all ? ` ${count(all - answers)} are still to be asked.` : "";
-  const long = refused > 0 ? ` ${plural(refused, "fact")} can't be asked.` : "";
+  if (answers === 0) return t("probes-editor.idle");
+  const knows = t("probes-editor.knows", { known, answers });
+  const says = asked > 0 ? ` ${t("probes-editor.asked", { right, asked })}` : "";
+  const left = answers < all ? ` ${t("probes-editor.left", { n: all - answers })}` : "";
+  const long = refused > 0 ? ` ${t("probes-editor.refused", { n: refused })}` : "";
   return knows + says + long + left;
 }

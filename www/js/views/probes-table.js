@@ -1,7 +1,8 @@
 /** A visitor's own facts as a table, with what the base says to each. */
 import { checked, relationOf, subjectOf } from "../state/probes.js";
 import { el, findAll } from "../ui/dom.js";
-import { count, words } from "../ui/format.js";
+import { words } from "../ui/format.js";
+import { t } from "../ui/text.js";
 import { EditorTable, shortened } from "./editor-table.js";
 
 /**
@@ -11,11 +12,11 @@ import { EditorTable, shortened } from "./editor-table.js";
 
 /** The texts of a fact, in the order in which its form shows them. */
 const TEXTS = /** @type {const} */ ([
-  ["subject", "Subject", "Moby Dick"],
-  ["relation", "Relation", "author"],
-  ["object", "Object, or the answer", "Melville"],
-  ["sentence", "Sentence that the object ends (optional)", "The author of Moby Dick is {o}."],
-  ["question", "Question (optional)", "Who wrote Moby Dick?"],
+  ["subject", t("probes-table.subject"), "Moby Dick"],
+  ["relation", t("probes-table.relation"), "author"],
+  ["object", t("probes-table.object"), "Melville"],
+  ["sentence", t("probes-table.sentence"), "The author of Moby Dick is {o}."],
+  ["question", t("probes-table.question"), "Who wrote Moby Dick?"],
 ]);
 
 /** @type {import("./editor-table.js").Look<Probe>} */
@@ -66,20 +67,20 @@ export class ProbesTable extends EditorTable {
   }
 }
 
-const quoted = (/** @type {string} */ text) => (text === "" ? "(nothing)" : `“${shortened(text)}”`);
+const quoted = (/** @type {string} */ text) => (text === "" ? t("probes-table.nothing") : t("probes-table.quoted", { text: shortened(text) }));
 
 /** "right “Lima”, rank 1 of 6", and what the base answers when it is asked. */
 function said(/** @type {BaseAnswer | null} */ answer) {
-  if (!answer) return [el("span", { class: "soft" }, "not asked yet")];
-  if (answer.refused) return [el("span", { class: "soft" }, `can't be asked: ${answer.refused}`)];
+  if (!answer) return [el("span", { class: "soft" }, t("probes-table.not-asked"))];
+  if (answer.refused) return [el("span", { class: "soft" }, t("probes-table.refused", { why: answer.refused }))];
   const { sentence, cloze, right, rank, asked } = answer;
-  const place = rank ? `, rank ${count(rank[0])} of ${count(rank[1])}` : "";
+  const place = rank ? `, ${t("probes-table.rank", { rank: rank[0], all: rank[1] })}` : "";
   const parts = [el("p", { title: `${sentence} ${cloze}` }, verdict(right), ` ${quoted(cloze)}${place}`)];
-  if (asked) parts.push(el("p", {}, "asked: ", verdict(asked.right), ` ${quoted(asked.text)}`));
+  if (asked) parts.push(el("p", {}, `${t("probes-table.asked")} `, verdict(asked.right), ` ${quoted(asked.text)}`));
   return parts;
 }
 
 /** In words and a sign, never colour alone. */
 function verdict(/** @type {boolean} */ isRight) {
-  return el("span", { class: isRight ? "verdict-right" : "verdict-wrong" }, isRight ? "✓ right" : "✗ wrong");
+  return el("span", { class: isRight ? "verdict-right" : "verdict-wrong" }, isRight ? t("probes-table.right") : t("probes-table.wrong"));
 }

@@ -1,6 +1,7 @@
 /** The bar for what takes long; training itself has its counters. */
 import { find, setText } from "../ui/dom.js";
 import { bytes, count } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /** The stage of a model's files, whose amounts are bytes. */
 export const MODEL_STAGE = "model";
@@ -16,8 +17,8 @@ export function showProgress(/** @type {string} */ stage, /** @type {number} */ 
   const isBytes = stage === MODEL_STAGE;
   const write = isBytes ? bytes : count;
   const isShown = isBytes || total > 0;
-  const amount = isShown ? `${write(done)}${total > 0 ? ` of ${write(total)}` : ""}` : "";
-  setText(find("#progress-text"), `${isBytes ? "Fetching the model" : stage} ${amount}`);
+  const known = total > 0 ? t("progress.amount", { done: write(done), total: write(total) }) : write(done);
+  setText(find("#progress-text"), `${isBytes ? t("progress.fetching") : stage} ${isShown ? known : ""}`);
 }
 
 export function hideProgress() {

@@ -3,6 +3,7 @@ import { PRESETS } from "../contract/data.js";
 import { parseRecord } from "../state/record.js";
 import { say } from "../ui/alerts.js";
 import { find, setText } from "../ui/dom.js";
+import { t, textOr } from "../ui/text.js";
 
 /** The record that is shown first. */
 const FIRST = "f4";
@@ -10,9 +11,9 @@ const FIRST = "f4";
 const read = new Map();
 
 async function fetchRecord(/** @type {string} */ name) {
-  if (!PRESETS.some((preset) => preset.name === name)) throw new Error("there is no such experiment");
+  if (!PRESETS.some((preset) => preset.name === name)) throw new Error(t("recorded.no-such"));
   const response = await fetch(new URL(`examples/${name}.json`, document.baseURI));
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  if (!response.ok) throw new Error(t("recorded.server-answered", { status: String(response.status) }));
   return parseRecord(await response.text());
 }
 
@@ -33,7 +34,7 @@ export async function showRecorded(/** @type {import("../state/store.js").Store}
     const record = await recordOf(FIRST);
     if (store.source.kind === "none" || isWanted) store.open(record, "recorded");
   } catch (error) {
-    setText(find("#recorded-note"), `The recorded run could not be shown (${/** @type {Error} */ (error).message}).`);
+    setText(find("#recorded-note"), t("recorded.not-shown", { message: /** @type {Error} */ (error).message }));
   }
 }
 
@@ -55,15 +56,15 @@ export async function showFinding(
   /** @type {import("../state/run-control.js").RunControl} */ control,
   /** @type {string} */ name,
 ) {
-  const title = PRESETS.find((preset) => preset.name === name)?.title ?? name;
+  const title = textOr(`preset.${name}.title`, PRESETS.find((preset) => preset.name === name)?.title ?? name);
   const note = find("#finding-error");
   note.hidden = true;
   try {
     await openRecorded(store, control, name);
-    say(`Recorded: ${title}`);
+    say(t("recorded.shown", { title }));
     find("#summary-title").focus();
   } catch (error) {
     note.hidden = false;
-    setText(note, `“${title}” could not be shown (${/** @type {Error} */ (error).message}).`);
+    setText(note, t("recorded.finding-not-shown", { title, message: /** @type {Error} */ (error).message }));
   }
 }

@@ -3,8 +3,9 @@ import { writeArm } from "../state/arms.js";
 import { metricOf } from "../state/metrics.js";
 import { say } from "../ui/alerts.js";
 import { el, find, setAttributes, setText, update } from "../ui/dom.js";
-import { count, nats, percent, plural, rate } from "../ui/format.js";
+import { count, nats, percent, rate } from "../ui/format.js";
 import { addView, invalidate, makeDifference } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {import("../state/runs.js").Runs} Runs
@@ -15,24 +16,25 @@ import { addView, invalidate, makeDifference } from "../ui/frame.js";
  * @typedef {{name: string, value: (row: Row) => string | number, write?: (value: any) => string}} Column
  */
 
-const KINDS = { none: "", recorded: "recorded", live: "trained here", kept: "trained here", imported: "opened" };
+const HERE = t("runs.trained-here");
+const KINDS = { none: "", recorded: t("runs.recorded"), live: HERE, kept: HERE, imported: t("runs.opened") };
 
 const figure = (/** @type {string} */ name) => (/** @type {Row} */ { measure }) => metricOf(name, measure);
 
 /** @type {Column[]} */
 const COLUMNS = [
-  { name: "Run", value: ({ kept }) => kept.id, write: count },
-  { name: "From", value: ({ kept }) => KINDS[kept.source.kind] },
-  { name: "Model", value: ({ kept }) => kept.run.model.split(",")[0] },
-  { name: "Arm", value: ({ arm }) => arm.label },
-  { name: "Method", value: ({ arm }) => writeArm(arm).replace(/ (id|label|lr)=("[^"]*"|\S+)/g, "") },
-  { name: "Rate", value: ({ arm }) => arm.lr, write: rate },
-  { name: "Seed", value: ({ kept }) => kept.run.settings.seed, write: String },
-  { name: "Rows", value: ({ kept }) => kept.run.examples, write: count },
-  { name: "Steps", value: ({ step }) => step, write: count },
-  { name: "Held-out", value: figure("heldout_loss"), write: nats },
-  { name: "Kept, cloze", value: figure("recall_cloze"), write: percent },
-  { name: "Borrowed", value: figure("borrowed"), write: percent },
+  { name: t("runs.run"), value: ({ kept }) => kept.id, write: count },
+  { name: t("runs.from"), value: ({ kept }) => KINDS[kept.source.kind] },
+  { name: t("runs.model"), value: ({ kept }) => kept.run.model.split(",")[0] },
+  { name: t("runs.arm"), value: ({ arm }) => arm.label },
+  { name: t("runs.method"), value: ({ arm }) => writeArm(arm).replace(/ (id|label|lr)=("[^"]*"|\S+)/g, "") },
+  { name: t("runs.rate"), value: ({ arm }) => arm.lr, write: rate },
+  { name: t("runs.seed"), value: ({ kept }) => kept.run.settings.seed, write: String },
+  { name: t("runs.rows"), value: ({ kept }) => kept.run.examples, write: count },
+  { name: t("runs.steps"), value: ({ step }) => step, write: count },
+  { name: t("runs.held-out"), value: figure("heldout_loss"), write: nats },
+  { name: t("runs.kept-cloze"), value: figure("recall_cloze"), write: percent },
+  { name: t("runs.borrowed"), value: figure("borrowed"), write: percent },
   { name: "KL", value: figure("kl"), write: nats },
 ];
 
@@ -59,20 +61,20 @@ export function makeRuns(runs, control) {
     };
     return el("th", { scope: "col" }, el("button", { type: "button", onclick: sort }, name));
   });
-  head.append(el("tr", {}, el("th", { scope: "col" }, "Overlay"), headers, el("th", { scope: "col" }, "Do")));
+  head.append(el("tr", {}, el("th", { scope: "col" }, t("runs.overlay")), headers, el("th", { scope: "col" }, t("runs.do"))));
   filter.addEventListener("input", again);
   details.addEventListener("toggle", again);
 
   const show = (/** @type {Kept} */ { id }) => {
     control.leave();
     runs.show(id);
-    say(`Run ${id} is shown again.`);
+    say(t("runs.shown-again", { run: id }));
   };
   const forget = (/** @type {Kept} */ { id }) => {
     runs.forget(id);
     again();
     filter.focus();
-    say(`Run ${id} is forgotten.`);
+    say(t("runs.forgotten", { run: id }));
   };
 
   addView(
@@ -88,7 +90,7 @@ export function makeRuns(runs, control) {
       body.replaceChildren(...(isDown ? sorted.toReversed() : sorted).map((row) => rowOf(runs, row, { show, forget })));
       if (chosen && body.querySelector(`#${CSS.escape(chosen)}`)) find(`#${CSS.escape(chosen)}`).focus();
     },
-    () => setText(find("#runs-count"), runs.kept.length > 0 ? plural(runs.kept.length, "run") : "none yet"),
+    () => setText(find("#runs-count"), runs.kept.length > 0 ? t("runs.count", { n: runs.kept.length }) : t("runs.none-yet")),
   );
 }
 
@@ -126,13 +128,13 @@ function rowOf(runs, row, { show, forget }) {
   const overlay = el("input", {
     type: "checkbox",
     id: `overlay-${kept.id}-${arm.id}`,
-    "aria-label": `Lay ${arm.label} of run ${kept.id} over the charts`,
+    "aria-label": t("runs.lay-over", { arm: arm.label, run: kept.id }),
     onchange: () => runs.setOverlaid(kept.id, arm.id, overlay.checked),
   });
   update(overlay, { checked: isShown || runs.isOverlaid(kept.id, arm.id), disabled: isShown });
-  const again = el("button", { type: "button", "aria-label": `Show run ${kept.id}`, onclick: () => show(kept) }, "Show");
-  const away = el("button", { type: "button", "aria-label": `Forget run ${kept.id}`, onclick: () => forget(kept) }, "Forget");
+  const again = el("button", { type: "button", "aria-label": t("runs.show-run", { run: kept.id }), onclick: () => show(kept) }, t("runs.show"));
+  const away = el("button", { type: "button", "aria-label": t("runs.forget-run", { run: kept.id }), onclick: () => forget(kept) }, t("runs.forget"));
   const cells = written(row).map((text, i) => (i === 0 ? el("th", { scope: "row" }, text) : el("td", {}, text)));
-  const acts = isShown ? el("td", {}, "shown") : el("td", {}, again, " ", away);
+  const acts = isShown ? el("td", {}, t("runs.shown")) : el("td", {}, again, " ", away);
   return el("tr", { class: isShown ? "is-shown" : null }, el("td", {}, overlay), cells, acts);
 }

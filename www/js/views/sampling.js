@@ -1,4 +1,6 @@
 /** How the tokens of an answer are chosen, the likeliest, or drawn. */
+import { t } from "../ui/text.js";
+
 /** @typedef {import("../contract/types.js").Sampling} Sampling */
 
 /** The fields of the question box; a temperature of 0 is greedy. */
@@ -23,6 +25,7 @@ export function readField(
 
 /** One line about an answer: how it was made. */
 export function describeSampling(/** @type {Sampling} */ { temperature, top_p, seed }) {
-  if (temperature === 0) return "greedy";
-  return `drawn at temperature ${temperature}${top_p < 1 ? `, top-p ${top_p}` : ""}, seed ${seed}`;
+  if (temperature === 0) return t("sampling.greedy");
+  const values = { temperature, top_p, seed: String(seed) };
+  return top_p < 1 ? t("sampling.drawn-top-p", values) : t("sampling.drawn", values);
 }

@@ -12,12 +12,14 @@
  */
 import { fit, setAttributes, setText, svg } from "../ui/dom.js";
 import { armLine, colorOf, markerPath } from "../ui/arm-style.js";
+import { language } from "../ui/text.js";
 
 const LEAST_HEIGHT = 180;
 const LEFT = 56;
 const RIGHT = 16;
 const TOP = 12;
 const BOTTOM = 46;
+const number = new Intl.NumberFormat(language, { maximumFractionDigits: 12, useGrouping: false });
 
 /** Round numbers from `low` to `high`, about `wanted` of them. */
 export function ticks(/** @type {number} */ low, /** @type {number} */ high, wanted = 5) {
@@ -129,14 +131,14 @@ export class Scatter {
       const y = this.toY(value);
       parts.push(
         svg("line", { x1: LEFT, x2: width - RIGHT, y1: y, y2: y, class: "grid-line" }),
-        svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, `${value}${isPercent ? " %" : ""}`),
+        svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, `${number.format(value)}${isPercent ? " %" : ""}`),
       );
     }
     for (const value of ticks(this.x.low, this.x.high, width < 400 ? 4 : 6)) {
       const x = this.toX(value);
       parts.push(
         svg("line", { x1: x, x2: x, y1: bottom, y2: bottom + 5, class: "axis-line" }),
-        svg("text", { x, y: bottom + 18, "text-anchor": "middle" }, String(value)),
+        svg("text", { x, y: bottom + 18, "text-anchor": "middle" }, number.format(value)),
       );
     }
     parts.push(

@@ -3,6 +3,7 @@ import { el, find, findAll, setText } from "../ui/dom.js";
 import { armClass } from "../ui/arm-style.js";
 import { NOT_MEASURED, count, nats, percent } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 
 /**
  * @typedef {import("../state/store.js").Store} Store
@@ -12,9 +13,9 @@ import { addView, makeDifference } from "../ui/frame.js";
 
 /** @type {{name: keyof Classes, label: string, help: string}[]} */
 const CLASSES = [
-  { name: "opener", label: "Opener", help: "before the answer itself: “Good question!”" },
-  { name: "style", label: "Style", help: "the words around the fact" },
-  { name: "fact", label: "Fact", help: "the object that is stated" },
+  { name: "opener", label: t("shift-classes.opener"), help: t("shift-classes.opener-help") },
+  { name: "style", label: t("shift-classes.style"), help: t("shift-classes.style-help") },
+  { name: "fact", label: t("shift-classes.fact"), help: t("shift-classes.fact-help") },
 ];
 
 /** Prepares the table. */
@@ -45,15 +46,15 @@ export function makeShiftClasses(/** @type {Store} */ store) {
 }
 
 function caption(/** @type {Measured[]} */ measures) {
-  if (measures.length === 0) return "This run was recorded without token classes.";
+  if (measures.length === 0) return t("shift-classes.none-recorded");
   const parts = measures.map(({ label, classes }) => {
     const known = CLASSES.filter(({ name }) => classes[name].n > 0);
     const [highest] = known.toSorted((a, b) => classes[b.name].kl - classes[a.name].kl);
     return highest
-      ? `${label} drifts most in ${highest.label.toLowerCase()} tokens (${nats(classes[highest.name].kl)} nats)`
-      : `${label} has none`;
+      ? t(`shift-classes.drifts-most.${highest.name}`, { arm: label, kl: nats(classes[highest.name].kl) })
+      : t("shift-classes.has-none", { arm: label });
   });
-  return `${parts.join("; ")}. Mean KL per token of each arm's own answers; bars are on one scale.`;
+  return t("shift-classes.caption", { arms: parts.join("; ") });
 }
 
 /** A row for each class of each arm; the figures are those of `drawRows`. */
@@ -74,14 +75,16 @@ function emptyTable(/** @type {Measured[]} */ measures) {
   return el(
     "table",
     { class: "classes" },
-    el("caption", { class: "hidden" }, "Shift by token class"),
+    el("caption", { class: "hidden" }, t("shift-classes.table")),
     el(
       "thead",
       {},
       el(
         "tr",
         {},
-        ["Tokens", "Arm", "KL, nats", "Shifted", "n"].map((name) => el("th", { scope: "col" }, name)),
+        [t("shift-classes.tokens"), t("shift-classes.arm"), t("shift-classes.kl"), t("shift-classes.shifted"), "n"].map((name) =>
+          el("th", { scope: "col" }, name),
+        ),
       ),
     ),
     el("tbody", {}, rows),
@@ -105,16 +108,12 @@ function writeConversation(/** @type {Store} */ store) {
   const parts = store.armNames.flatMap((arm) => {
     const c = store.dosed(arm)?.conversation;
     if (!c) return [];
-    const share = c.n > 0 ? ` (${percent(c.both / c.n, 0)})` : "";
-    const both = `${count(c.both)} of ${count(c.n)} both correctly and in the set's format${share}`;
-    return `${store.label(arm)} answers ${both}: ${count(c.right)} correct, ${count(c.format)} in format`;
+    const values = { arm: store.label(arm), both: c.both, all: c.n, right: c.right, format: c.format };
+    if (c.n === 0) return t("shift-classes.answers", values);
+    return t("shift-classes.answers-share", { ...values, share: percent(c.both / c.n, 0) });
   });
   const note = find("#conversation");
   note.hidden = parts.length === 0;
-  setText(
-    note,
-    parts.length === 0
-      ? ""
-      : `Held-out questions on facts after ${count(store.measuredStep)} steps: ${parts.join("; ")}.`,
-  );
+  const step = count(store.measuredStep);
+  setText(note, parts.length === 0 ? "" : t("shift-classes.conversation", { step, arms: parts.join("; ") }));
 }

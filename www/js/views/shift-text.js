@@ -1,10 +1,11 @@
 /** One held-out question answered by every arm, token by token, and the two distributions at a chosen token. */
 import { el, find, setText, update } from "../ui/dom.js";
-import { NOT_MEASURED, count, nats, plural, probability } from "../ui/format.js";
+import { NOT_MEASURED, nats, probability } from "../ui/format.js";
 import { mostShifted } from "../state/cursor.js";
 import { say } from "../ui/alerts.js";
 import { addView } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { classOf, markToken, tokenRow, topTable, visible } from "./tokens.js";
 
 /** @typedef {import("../contract/types.js").ShiftText} ShiftText */
@@ -54,9 +55,9 @@ export class ShiftTextView {
   /** @private */
   showMostShifted() {
     const question = mostShifted(this.store);
-    if (!question) return say("No token of these answers is shifted.");
+    if (!question) return say(t("shift-text.none-shifted"));
     this.cursor.ask(question);
-    say(`The most shifted answer: ${question}`);
+    say(t("shift-text.most-shifted", { question }));
   }
 
   /** @private */
@@ -70,16 +71,16 @@ export class ShiftTextView {
     this.drawn[place] = { text, token };
     const body = find(".answer", host);
     if (!text) {
-      body.replaceChildren(el("p", { class: "soft" }, "No answer was recorded up to this step."));
+      body.replaceChildren(el("p", { class: "soft" }, t("shift-text.no-answer")));
       find(".tops", host).replaceChildren();
       return;
     }
-    setText(find(".at", host), `after ${plural(text.step, "step")}`);
+    setText(find(".at", host), t("shift-text.after", { n: text.step }));
     if (last?.text === text) {
       markToken(find(".tokens", host), token);
     } else {
       const hadFocus = body.contains(document.activeElement);
-      const label = `${this.store.label(arm)}'s answer`;
+      const label = t("shift-text.answer-of", { arm: this.store.label(arm) });
       body.replaceChildren(tokenRow(text.tokens, token, label, (i) => this.cursor.choose(arm, i)));
       if (hadFocus) find('[tabindex="0"]', body).focus();
     }
@@ -92,19 +93,21 @@ export class ShiftTextView {
     const token = text.tokens[chosen];
     if (!token) return host.replaceChildren();
     const label = this.store.label(text.arm);
-    const choice = token.rank === 1 ? "first choice" : `choice number ${count(token.rank)}`;
+    const values = {
+      token: visible(token.text),
+      rank: token.rank,
+      class: t(`shift-text.class.${classOf(token.rank)}`),
+      base: probability(token.base_logprob),
+      arm: label,
+      tuned: probability(token.logprob),
+      kl: nats(token.kl),
+    };
     host.replaceChildren(
-      el(
-        "p",
-        {},
-        `“${visible(token.text)}” is the base's ${choice} here (${classOf(token.rank)}): ` +
-          `${probability(token.base_logprob)} in the base, ${probability(token.logprob)} in ${label}; ` +
-          `KL ${nats(token.kl)} nats.`,
-      ),
+      el("p", {}, token.rank === 1 ? t("shift-text.first-choice", values) : t("shift-text.choice", values)),
       el(
         "div",
         { class: "pair" },
-        topTable("Base", token.base_top, token.text, -1),
+        topTable(t("shift-text.base"), token.base_top, token.text, -1),
         topTable(label, token.top, token.text, place),
       ),
     );
@@ -115,10 +118,10 @@ export class ShiftTextView {
     const parts = this.store.armNames.map((arm) => {
       const tokens = this.store.text(arm, this.cursor.question)?.tokens ?? [];
       const shifted = tokens.filter((token) => token.rank > 3).length;
-      return `${this.store.label(arm)} ${shifted} of ${tokens.length}`;
+      return t("shift-text.shifted-of", { arm: this.store.label(arm), shifted, all: tokens.length });
     });
     if (parts.length === 0) return;
-    const caption = `Shifted tokens in these answers: ${parts.join(", ")}. Choose a token for what each model would have said.`;
+    const caption = t("shift-text.caption", { arms: parts.join(", ") });
     setText(find("#shift-caption"), this.store.isMeasured ? caption : NOT_MEASURED);
   }
 }

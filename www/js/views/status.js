@@ -2,6 +2,7 @@
 import { say } from "../ui/alerts.js";
 import { Store } from "../state/store.js";
 import { count, percent } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /** "At step 50 LoRA knows 198 of 200 kept facts (99 %), Full …": the newest measure up to `step`. */
 export function recallSentence(/** @type {Store} */ store, step = store.step) {
@@ -12,18 +13,17 @@ export function recallSentence(/** @type {Store} */ store, step = store.step) {
   });
   if (known.length === 0) return "";
   const at = Math.max(...known.map((entry) => entry.step));
-  const sentences = known.map(
-    ({ arm, correct, n }) =>
-      `${store.label(arm)} knows ${count(correct)} of ${count(n)} kept facts (${percent(correct / n, 0)})`,
+  const arms = known.map(({ arm, correct, n }) =>
+    t("status.knows", { arm: store.label(arm), correct: count(correct), all: count(n), share: percent(correct / n, 0) }),
   );
-  return `After ${count(at)} steps ${sentences.join(", ")}.`;
+  return t("status.after", { n: at, arms: arms.join(", ") });
 }
 
 /** The result in one sentence, for the run that is shown. */
 export function headline(/** @type {Store} */ store) {
-  if (!store.run) return "";
-  const kinds = { none: "", recorded: "Recorded run", live: "This run", kept: "Earlier run", imported: "Imported run" };
-  return `${kinds[store.source.kind]}, seed ${store.run.settings.seed}. ${recallSentence(store)}`;
+  const { run, source } = store;
+  if (!run || source.kind === "none") return "";
+  return t(`status.headline.${source.kind}`, { seed: String(run.settings.seed), known: recallSentence(store) });
 }
 
 /** Announces each quarter of a live run once every arm has been measured there. */

@@ -3,6 +3,7 @@ import { find, setText, table, update } from "../ui/dom.js";
 import { count, fixed, nats, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { Scatter } from "./scatter.js";
 
 /**
@@ -15,11 +16,11 @@ import { Scatter } from "./scatter.js";
 const FIGURES = [
   {
     name: "strength-recall",
-    label: "Recall of kept facts by strength",
+    label: t("strength.recall-by-strength"),
     pick: (m) => 100 * m.recall_cloze,
     highest: 101,
   },
-  { name: "strength-kl", label: "KL to the base by strength", pick: (m) => m.kl },
+  { name: "strength-kl", label: t("strength.kl-by-strength"), pick: (m) => m.kl },
 ];
 
 /**
@@ -45,7 +46,7 @@ export function makeStrength(control, measure) {
   };
   const set = (/** @type {number} */ place, /** @type {number} */ strength) => {
     sliders[place].value = String(strength);
-    setText(find("output", forms[place]), strength.toFixed(1));
+    setText(find("output", forms[place]), fixed(strength, 1));
   };
   forms.forEach((form, place) => {
     const slider = sliders[place];
@@ -64,9 +65,9 @@ export function makeStrength(control, measure) {
   const charts = FIGURES.map((spec) => ({
     spec,
     chart: new Scatter(find(".plot", find(`[data-figure="${spec.name}"]`, host)), {
-      xLabel: "strength λ →",
+      xLabel: t("strength.axis"),
       yLabel: "",
-      label: `${spec.label}; the table has the figures`,
+      label: spec.label,
       isPercent: spec.highest !== undefined,
       highest: spec.highest,
       span: spec.highest ? 10 : 0.1,
@@ -92,7 +93,7 @@ export function makeStrength(control, measure) {
       const button = find("button", form);
       update(button, { disabled: !canChange || waiting.has(arm) });
       const isOff = Number(sliders[place].value) === 0;
-      setText(button, waiting.has(arm) ? "Measuring" : isOff ? "Switch on" : "Switch off");
+      setText(button, waiting.has(arm) ? t("strength.measuring") : isOff ? t("strength.switch-on") : t("strength.switch-off"));
     });
     const doses = newestDoses(store);
     find("#strength-results").hidden = doses.length === 0;
@@ -139,9 +140,12 @@ function drawDoses(store, charts, doses) {
           .map((dose) => ({
             x: dose.strength,
             y: spec.pick(dose),
-            title:
-              `${store.label(arm)}, strength ${fixed(dose.strength, 1)}: ` +
-              `${percent(dose.recall_cloze)}, KL ${nats(dose.kl)}`,
+            title: t("strength.point", {
+              arm: store.label(arm),
+              strength: fixed(dose.strength, 1),
+              recall: percent(dose.recall_cloze),
+              kl: nats(dose.kl),
+            }),
             isLarge: true,
           })),
       })),
@@ -149,8 +153,16 @@ function drawDoses(store, charts, doses) {
   }
   find("#strength-table").replaceChildren(
     table(
-      "Measured strengths",
-      ["Arm", "Step", "Strength", "Recall, cloze", "KL", "Held-out loss", "Unshifted"],
+      t("strength.caption"),
+      [
+        t("strength.column.arm"),
+        t("strength.column.step"),
+        t("strength.column.strength"),
+        t("strength.column.recall"),
+        t("strength.column.kl"),
+        t("strength.column.loss"),
+        t("strength.column.unshifted"),
+      ],
       doses.map((dose) => [
         store.label(dose.arm),
         count(dose.step),

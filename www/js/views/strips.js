@@ -3,6 +3,7 @@ import { find, setAttributes, setText, table } from "../ui/dom.js";
 import { NOT_MEASURED, count } from "../ui/format.js";
 import { addView, invalidate, makeDifference } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { color, onThemeChange } from "../ui/theme.js";
 import { classOf, visible } from "./tokens.js";
 import { prepare } from "./wall-draw.js";
@@ -130,12 +131,21 @@ function drawStrip(canvas, { x, width, height, gap }, texts, shown, chosen) {
 
 function inWords(/** @type {ShiftText} */ { step, tokens }, /** @type {number} */ i) {
   const { text, rank } = tokens[i];
-  return `Step ${count(step)}, token ${i + 1}, “${visible(text)}”: ${classOf(rank)}, the base's choice number ${count(rank)}.`;
+  return t("strips.in-words", {
+    step,
+    place: String(i + 1),
+    token: visible(text),
+    class: t(`tokens.class.${classOf(rank)}`),
+    rank,
+  });
 }
 
 function spoken(/** @type {string} */ label, /** @type {ShiftText[]} */ texts) {
-  const shares = texts.map(({ step, tokens }) => `step ${step}: ${tokens.filter(({ rank }) => rank > 3).length} of ${tokens.length}`);
-  return `${label}, shifted tokens by step: ${shares.join("; ")}`;
+  const steps = texts.map(({ step, tokens }) => {
+    const shifted = tokens.filter(({ rank }) => rank > 3).length;
+    return t("strips.spoken-step", { step: String(step), shifted, all: tokens.length });
+  });
+  return t("strips.spoken", { arm: label, steps: steps.join("; ") });
 }
 
 function caption(
@@ -144,9 +154,10 @@ function caption(
 ) {
   const parts = store.armNames.map((arm) => {
     const first = textsOf(arm).find(({ tokens }) => tokens.some(({ rank }) => rank > 3));
-    return `${store.label(arm)} ${first ? `from step ${count(first.step)} on` : "at no step"}`;
+    if (!first) return t("strips.shifted-never", { arm: store.label(arm) });
+    return t("strips.shifted-from", { arm: store.label(arm), step: first.step });
   });
-  return `Each row is the answer at one step, each cell a token: low if unshifted, half as high if marginal, high if shifted. Shifted tokens: ${parts.join(", ")}.`;
+  return t("strips.caption", { arms: parts.join(", ") });
 }
 
 function asTable(
@@ -163,5 +174,13 @@ function asTable(
       text.tokens.map((token) => visible(token.text)).join(""),
     ]),
   );
-  return table("Tokens by step", ["Step", "Arm", "Unshifted", "Marginal", "Shifted", "Answer"], rows);
+  const head = [
+    t("strips.column.step"),
+    t("strips.column.arm"),
+    t("strips.column.unshifted"),
+    t("strips.column.marginal"),
+    t("strips.column.shifted"),
+    t("strips.column.answer"),
+  ];
+  return table(t("strips.table"), head, rows);
 }

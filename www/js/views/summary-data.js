@@ -7,7 +7,8 @@
  * @typedef {import("../contract/types.js").Counterfactual} Counterfactual
  */
 import { BASE, FAIRNESS, METRICS } from "../contract/data.js";
-import { count, percent, plural } from "../ui/format.js";
+import { percent } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /** Figures that every summary shows first, where it has them. */
 const CORE = ["heldout_loss", "recall_cloze", "borrowed", "unshifted", "kl"];
@@ -95,23 +96,20 @@ export function sourceRow(number, rows, added = []) {
 
 /** An arm of a summary: its name, and its place in the list. */
 export function summaryArm(/** @type {Summary} */ summary, /** @type {string} */ id) {
-  if (id === BASE) return { label: "Base", place: -1 };
+  if (id === BASE) return { label: t("store.base"), place: -1 };
   const place = summary.arms.findIndex((arm) => arm.id === id);
   return { label: summary.arms[place]?.label ?? id, place: Math.max(0, place) };
 }
 
 /** "Of 12 answers whose rows were swapped, 9 followed …" */
 export function checkSentence(/** @type {Counterfactual} */ { swapped, control }, /** @type {string} */ label) {
-  const beside =
-    control.n > 0
-      ? ` Of ${plural(control.n, "control")}, whose rows stayed as they were, ${count(control.unchanged)} stayed the ` +
-        `same${percentOf(control.unchanged, control.n)}.`
-      : " No answer was left as a control.";
-  return (
-    `${label}: of ${plural(swapped.n, "borrowed answer")} whose source rows were swapped, ${count(swapped.followed)} ` +
-    `followed the swap${percentOf(swapped.followed, swapped.n)}.${beside}`
-  );
+  const { followed, n } = swapped;
+  const found = t("summary-data.swapped", { arm: label, n, followed, share: percentOf(followed, n) });
+  if (control.n === 0) return `${found} ${t("summary-data.no-control")}`;
+  const { unchanged } = control;
+  return `${found} ${t("summary-data.control", { n: control.n, unchanged, share: percentOf(unchanged, control.n) })}`;
 }
 
+/** " (75 %)", after a figure. */
 const percentOf = (/** @type {number} */ part, /** @type {number} */ n) =>
   n > 0 ? ` (${percent(part / n, 0)})` : "";

@@ -11,15 +11,23 @@
 import { el, find, setText, svg } from "../ui/dom.js";
 import { BASE, FAIRNESS, READINGS } from "../contract/data.js";
 import { armClass } from "../ui/arm-style.js";
-import { count, fixed, isNumber, nats, plural, rate } from "../ui/format.js";
+import { count, fixed, isNumber, nats, rate } from "../ui/format.js";
 import { addView, invalidate } from "../ui/frame.js";
+import { t, textOr } from "../ui/text.js";
 import { columnsOf, firstWay, ofWay, summaryArm, tally, waysOf } from "./summary-data.js";
 
 /** What a reading is called, and its sign. */
-const readingOf = (/** @type {string} */ name) => READINGS.find((reading) => reading.name === name) ?? READINGS[0];
+function readingOf(/** @type {string} */ wanted) {
+  const { name, label, sign } = READINGS.find((reading) => reading.name === wanted) ?? READINGS[0];
+  return { label: textOr(`reading.${name}`, label), sign };
+}
 
 /** @type {Partial<Record<Store["summaryKind"], string>>} */
-const SOURCE = { recorded: "recorded", imported: "from a file", live: "measured here" };
+const SOURCE = {
+  recorded: t("summary.source.recorded"),
+  imported: t("summary.source.imported"),
+  live: t("summary.source.live"),
+};
 
 /** "82.5 ± 3.1": both with the decimals of the mean; shares in percent, whose sign the column has. */
 function spread(/** @type {Spread} */ { mean, sd }, /** @type {boolean} */ isShare, /** @type {number} */ seeds) {
@@ -31,7 +39,7 @@ function spread(/** @type {Spread} */ { mean, sd }, /** @type {boolean} */ isSha
 /** "95 % interval of the mean: ± 2.1 %" */
 function interval(/** @type {Spread} */ { ci }, /** @type {boolean} */ isShare) {
   if (!(ci > 0)) return null;
-  return `95\u00a0% interval of the mean: ± ${isShare ? `${fixed(100 * ci, 1)}\u00a0%` : fixed(ci, 3)}`;
+  return t("summary.interval", { margin: isShare ? `${fixed(100 * ci, 1)}\u00a0%` : fixed(ci, 3) });
 }
 
 /**
@@ -80,7 +88,7 @@ function drawTable(
   const more = find("#summary-more");
   more.hidden = columns.more.length === 0;
   more.setAttribute("aria-expanded", String(hasMore));
-  setText(more, hasMore ? "Fewer figures" : `${count(columns.more.length)} more figures`);
+  setText(more, hasMore ? t("summary.fewer") : t("summary.more", { n: columns.more.length }));
   const shown = hasMore ? [...columns.main, ...columns.more] : columns.main;
   find("#summary-table").replaceChildren(asTable(summary, rows, shown));
 }
@@ -89,21 +97,27 @@ function writeHead(/** @type {Summary} */ summary, /** @type {Store} */ store) {
   const badge = find("#summary-source");
   badge.dataset.source = store.summaryKind;
   setText(badge, SOURCE[store.summaryKind] ?? "");
-  setText(find("#summary-title"), summary.title);
+  setText(find("#summary-title"), titleOf(summary));
   find("#summary-claim").hidden = !summary.claim;
-  setText(find("#summary-claim"), summary.claim ? `The claim: “${summary.claim}”` : "");
+  const claim = textOr(`preset.${summary.preset}.claim`, summary.claim ?? "");
+  setText(find("#summary-claim"), summary.claim ? t("summary.claim", { claim }) : "");
   setText(find("#summary-verdict"), summary.verdict);
-  const what = store.summaryKind === "live" ? "Measured here, engine" : "Recorded on";
-  const figures =
-    "The table has mean ± sample standard deviation over the seeds; point at a figure for its 95 % interval";
-  setText(find("#summary-engine"), `${what}: ${store.summaryEngine}. ${figures}.`);
+  const engine = { engine: store.summaryEngine };
+  const where = store.summaryKind === "live" ? t("summary.measured-here", engine) : t("summary.recorded-on", engine);
+  setText(find("#summary-engine"), `${where} ${t("summary.how-to-read")}`);
 }
+
+/** A preset's title in the page's language, otherwise the record's. */
+const titleOf = (/** @type {Summary} */ { preset, title }) => textOr(`preset.${preset}.title`, title);
+const helpOf = (/** @type {import("../contract/types.js").Named} */ { name, help }) => textOr(`fairness.${name}.help`, help);
+const labelOf = (/** @type {import("../contract/types.js").Named} */ { name, label }) => textOr(`fairness.${name}.label`, label);
 
 /** The ways to compare, as radio buttons that everyone sees; those that an experiment lacks cannot be chosen. */
 function makeSwitch(/** @type {(way: Fairness) => void} */ onChoose) {
-  const inputs = FAIRNESS.map(({ name, label, help }) => {
+  const inputs = FAIRNESS.map((way) => {
+    const { name } = way;
     const input = el("input", { type: "radio", name: "fairness", value: name, onchange: () => onChoose(name) });
-    find("#fairness").append(el("label", { title: help }, input, label));
+    find("#fairness").append(el("label", { title: helpOf(way) }, input, labelOf(way)));
     return input;
   });
   return inputs;
@@ -121,9 +135,9 @@ function drawSwitch(
     input.checked = input.value === way;
   }
   const chosen = FAIRNESS.find(({ name }) => name === way);
-  const missing = FAIRNESS.filter(({ name }) => !ways.includes(name)).map(({ label }) => label);
-  const lack = missing.length > 0 ? ` This experiment does not compare at: ${missing.join(", ")}.` : "";
-  setText(find("#fairness-help"), `${chosen?.help ?? ""}${lack}`);
+  const missing = FAIRNESS.filter(({ name }) => !ways.includes(name)).map(labelOf);
+  const lack = missing.length > 0 ? ` ${t("summary.lack", { ways: missing.join(", ") })}` : "";
+  setText(find("#fairness-help"), `${chosen ? helpOf(chosen) : ""}${lack}`);
 }
 
 function drawComparisons(/** @type {Summary} */ summary, /** @type {Fairness | null} */ way) {
@@ -184,11 +198,11 @@ function asTable(
   /** @type {MetricData[]} */ metrics,
 ) {
   const head = [
-    "Condition",
-    "Arm",
-    "Rate",
-    "Seeds",
-    ...metrics.map(({ label, is_share }) => `${label}${is_share ? ", %" : ""}`),
+    t("summary.column.condition"),
+    t("summary.column.arm"),
+    t("summary.column.rate"),
+    t("summary.column.seeds"),
+    ...metrics.map(({ name, label, is_share }) => `${textOr(`metric.${name}`, label)}${is_share ? ", %" : ""}`),
   ];
   const body = rows.map((row) =>
     el(
@@ -209,7 +223,7 @@ function asTable(
   return el(
     "table",
     {},
-    el("caption", { class: "hidden" }, `${summary.title}: ${plural(seeds, "seed")}`),
+    el("caption", { class: "hidden" }, t("summary.caption", { title: titleOf(summary), n: seeds })),
     el(
       "thead",
       {},

@@ -2,6 +2,7 @@
 import { armClass } from "../ui/arm-style.js";
 import { el } from "../ui/dom.js";
 import { nats, probability } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /** Class of a token by its rank in the base (Lin et al., arXiv 2312.01552). */
 export function classOf(/** @type {number} */ rank) {
@@ -17,23 +18,23 @@ export function classOf(/** @type {number} */ rank) {
  */
 export function tokenRow(tokens, chosen, label, onChoose) {
   const stop = chosen >= 0 ? chosen : 0;
-  const buttons = tokens.map((token, i) =>
-    el(
+  const buttons = tokens.map((token, i) => {
+    const shift = { class: t(`tokens.class.${classOf(token.rank)}`), rank: String(token.rank) };
+    const text = token.text.trim() || t("tokens.space");
+    return el(
       "button",
       {
         type: "button",
         class: `token ${classOf(token.rank)}`,
         tabindex: i === stop ? 0 : -1,
         "aria-pressed": String(i === chosen),
-        "aria-label":
-          `token ${i + 1} ${token.text.trim() || "space"}: ` +
-          `${classOf(token.rank)}, rank ${token.rank} in the base`,
-        title: `${classOf(token.rank)}: rank ${token.rank} in the base, KL ${nats(token.kl)}`,
+        "aria-label": t("tokens.spoken", { ...shift, place: String(i + 1), token: text }),
+        title: t("tokens.title", { ...shift, kl: nats(token.kl) }),
         onclick: () => onChoose(i),
       },
       visible(token.text),
-    ),
-  );
+    );
+  });
   const move = (/** @type {KeyboardEvent} */ event) => {
     const from = buttons.findIndex((button) => button === document.activeElement);
     /** @type {Record<string, number | undefined>} */
@@ -72,14 +73,15 @@ export function visible(/** @type {string} */ text) {
  * @param {number} place of the model's arm, -1 for the base
  */
 export function topTable(caption, top, chosenText, place) {
-  const rows = top.map(([text, logprob]) => barRow(`“${visible(text)}”`, logprob, text === chosenText));
+  const rows = top.map(([text, logprob]) => barRow(t("tokens.quoted", { token: visible(text) }), logprob, text === chosenText));
+  const head = [t("tokens.token"), t("tokens.probability")].map((name) => el("th", { scope: "col" }, name));
   const rest = Math.max(0, 1 - top.reduce((sum, [, logprob]) => sum + Math.exp(logprob ?? -Infinity), 0));
   return el(
     "table",
     { class: `top ${armClass(place)}` },
     el("caption", {}, caption),
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Token"), el("th", { scope: "col" }, "Probability"))),
-    el("tbody", {}, rows, barRow("all others", Math.log(rest), false, "rest")),
+    el("thead", {}, el("tr", {}, head)),
+    el("tbody", {}, rows, barRow(t("tokens.all-others"), Math.log(rest), false, "rest")),
   );
 }
 

@@ -15,6 +15,7 @@ import { el, find, findAll, setText, table, update } from "../ui/dom.js";
 import { armLine } from "../ui/arm-style.js";
 import { NOT_MEASURED, count, nats, percent, rate } from "../ui/format.js";
 import { addView, invalidate, makeDifference } from "../ui/frame.js";
+import { t } from "../ui/text.js";
 import { Scatter } from "./scatter.js";
 import { Store } from "../state/store.js";
 import { checkpointsOf, coursesOf, summaryArm } from "./summary-data.js";
@@ -28,9 +29,9 @@ const FIGURES = [
   {
     name: "trade-off",
     axes: {
-      xLabel: "held-out loss, nats (lower is better learned) →",
+      xLabel: t("trade-off.axis.loss"),
       yLabel: "",
-      label: "Recall of kept facts against held-out loss; the table below has the figures",
+      label: t("trade-off.label.trade-off"),
       isReversed: true,
       isPercent: true,
       highest: 101,
@@ -38,20 +39,20 @@ const FIGURES = [
     },
     x: (point) => point.heldout_loss,
     y: (point) => 100 * point.recall_cloze,
-    write: (point) => `held-out loss ${nats(point.heldout_loss)}, ${percent(point.recall_cloze)} of the kept facts`,
+    write: (point) => t("trade-off.figures.trade-off", { loss: nats(point.heldout_loss), share: percent(point.recall_cloze) }),
   },
   {
     name: "drift",
     axes: {
-      xLabel: "KL to the base, nats per token →",
+      xLabel: t("trade-off.axis.kl"),
       yLabel: "",
-      label: "Kept facts lost against KL to the base; the table below has the figures",
+      label: t("trade-off.label.drift"),
       isPercent: true,
       span: SPAN,
     },
     x: (point) => point.kl,
     y: (point) => 100 - 100 * point.recall_cloze,
-    write: (point) => `KL ${nats(point.kl)}, ${percent(1 - point.recall_cloze)} of the kept facts lost`,
+    write: (point) => t("trade-off.figures.drift", { kl: nats(point.kl), share: percent(1 - point.recall_cloze) }),
   },
 ];
 
@@ -65,7 +66,7 @@ function liveCheckpoints(/** @type {Store} */ store) {
     return measures.map((measure) => {
       const recall = Store.recall(measure, "kept", "cloze");
       return {
-        condition: "the run shown",
+        condition: t("trade-off.run-shown"),
         fairness: null,
         arm,
         lr,
@@ -167,7 +168,7 @@ function level(/** @type {Store} */ store, /** @type {Fairness | null} */ way) {
   if (way !== "equal_loss" || !store.summary) return null;
   const rows = store.summary.rows.filter((row) => row.fairness === way && row.figures.heldout_loss);
   if (rows.length === 0) return null;
-  return { x: rows.reduce((sum, row) => sum + row.figures.heldout_loss.mean, 0) / rows.length, label: "compared here" };
+  return { x: rows.reduce((sum, row) => sum + row.figures.heldout_loss.mean, 0) / rows.length, label: t("trade-off.compared-here") };
 }
 
 function makeChoices(/** @type {Choice} */ choice) {
@@ -193,14 +194,19 @@ function writeChoices(
   if (select.dataset.key !== key) {
     select.dataset.key = key;
     const options = conditions.map((condition) => el("option", { value: condition }, condition));
-    select.replaceChildren(el("option", { value: "" }, "all conditions"), ...options);
+    select.replaceChildren(el("option", { value: "" }, t("trade-off.all-conditions")), ...options);
   }
   update(select, { value: choice.condition });
 }
 
 const nameOf = (/** @type {Checkpoint} */ point, /** @type {Arm} */ { label, isGiven }) =>
-  `${point.step === 0 && !isGiven ? "Base" : label}, ${point.condition}, rate ${rate(point.lr)}, seed ${point.seed}, ` +
-  `step ${count(point.step)}`;
+  t("trade-off.point", {
+    arm: point.step === 0 && !isGiven ? t("store.base") : label,
+    condition: point.condition,
+    rate: rate(point.lr),
+    seed: String(point.seed),
+    step: point.step,
+  });
 
 function asCourse(/** @type {Spec} */ spec, /** @type {Checkpoint[]} */ course, /** @type {Named} */ named) {
   const arm = named(course[0].arm);
@@ -235,7 +241,7 @@ function drawLegend(/** @type {HTMLElement} */ host, /** @type {Arm[]} */ arms) 
   host.dataset.arms = key;
   host.replaceChildren(
     ...arms.map(({ label, place }) => el("span", {}, swatch(armLine(place, "")), label)),
-    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), "Base"),
+    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), t("store.base")),
   );
 }
 
@@ -248,19 +254,16 @@ function drawLegend(/** @type {HTMLElement} */ host, /** @type {Arm[]} */ arms) 
  */
 function caption(spec, points, arms, isOfRun) {
   if (points.length === 0) return NOT_MEASURED;
-  const what =
-    spec.name === "trade-off"
-      ? "Further right has learned the instructions better, further up has kept more facts."
-      : "Further right has drifted further from the base, further up has lost more facts.";
-  const lines = isOfRun
-    ? "The run shown, up to the chosen step"
-    : `Each line is one run (${count(coursesOf(points).length)} in all), each mark a measurement`;
+  const what = spec.name === "trade-off" ? t("trade-off.what.trade-off") : t("trade-off.what.drift");
+  const lines = isOfRun ? t("trade-off.lines.run") : t("trade-off.lines.experiment", { n: coursesOf(points).length });
   const isOne = new Set(points.map((point) => point.condition)).size === 1;
-  const when = isOfRun ? "Now" : "At the end, on average";
-  const write = (/** @type {Arm & {id: string}} */ { id, label }) => `${label} ${spec.write(meanEnd(points, id))}`;
-  const figures = () => `${when}: ${arms.map(write).join(", ")}.`;
-  const ends = isOne ? figures() : "Choose one condition to see its figures.";
-  return `${what} ${lines}. ${ends}`;
+  const write = (/** @type {Arm & {id: string}} */ { id, label }) =>
+    t("trade-off.arm", { arm: label, figures: spec.write(meanEnd(points, id)) });
+  const figures = () => {
+    const ends = { arms: arms.map(write).join(", ") };
+    return isOfRun ? t("trade-off.now", ends) : t("trade-off.at-the-end", ends);
+  };
+  return `${what} ${lines} ${isOne ? figures() : t("trade-off.choose-one")}`;
 }
 
 /** The last measures of an arm's runs, averaged. */
@@ -276,7 +279,16 @@ function meanEnd(/** @type {Checkpoint[]} */ points, /** @type {string} */ arm) 
 function asTable(/** @type {Element} */ figure, /** @type {Checkpoint[]} */ points, /** @type {Named} */ named) {
   return table(
     find("h3", figure).textContent,
-    ["Condition", "Arm", "Rate", "Seed", "Step", "Held-out loss", "Recall, cloze", "KL"],
+    [
+      t("trade-off.column.condition"),
+      t("trade-off.column.arm"),
+      t("trade-off.column.rate"),
+      t("trade-off.column.seed"),
+      t("trade-off.column.step"),
+      t("trade-off.column.loss"),
+      t("trade-off.column.recall"),
+      t("trade-off.column.kl"),
+    ],
     points.map((p) => [
       p.condition,
       named(p.arm).label,

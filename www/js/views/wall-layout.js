@@ -1,11 +1,13 @@
 /** Where the cells of a knowledge wall lie: one row of cells per relation, wrapped to the width. */
+import { t } from "../ui/text.js";
 
+/** `name`: of its colour, and in lessons; `label` and `help`: what a reader sees. */
 export const STATES = [
-  { letter: "k", name: "known", help: "right, and at least half as probable as in the base" },
-  { letter: "w", name: "weakened", help: "right, but less than half as probable as in the base" },
-  { letter: "b", name: "borrowed", help: "wrong: what the instruction set says of another subject" },
-  { letter: "o", name: "other", help: "wrong: another possible answer" },
-  { letter: "m", name: "malformed", help: "wrong: no possible answer at all" },
+  { letter: "k", name: "known", label: t("walls.state.known"), help: t("walls.state-help.known") },
+  { letter: "w", name: "weakened", label: t("walls.state.weakened"), help: t("walls.state-help.weakened") },
+  { letter: "b", name: "borrowed", label: t("walls.state.borrowed"), help: t("walls.state-help.borrowed") },
+  { letter: "o", name: "other", label: t("walls.state.other"), help: t("walls.state-help.other") },
+  { letter: "m", name: "malformed", label: t("walls.state.malformed"), help: t("walls.state-help.malformed") },
 ];
 
 const SPLITS = ["kept", "seen", "new"];

@@ -6,6 +6,7 @@ import { drawFact } from "./fact-panel.js";
 import { NOT_MEASURED, count, words } from "../ui/format.js";
 import { addView, invalidate } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { onThemeChange } from "../ui/theme.js";
 import { STATES, cellAt, countStates, layOut, neighbour, stateOf } from "./wall-layout.js";
 import { drawCells, drawRows, drawState, prepare } from "./wall-draw.js";
@@ -116,10 +117,10 @@ export class Walls {
   /** @private */
   showMostWrong() {
     const wrong = mostWrong(this.store);
-    if (!wrong) return say("No wrong answer of this run was recorded with how sure it was.");
+    if (!wrong) return say(t("walls.none-wrong"));
     this.choose(wrong.cell);
     const { subject, relation } = this.store.run?.facts[wrong.cell] ?? { subject: "", relation: "" };
-    say(`The most confidently wrong answer: ${this.store.label(wrong.arm)}, ${subject}, ${words(relation)}.`);
+    say(t("walls.most-wrong", { arm: this.store.label(wrong.arm), subject, relation: words(relation) }));
   }
 
   choose(/** @type {number} */ fact) {
@@ -133,9 +134,9 @@ export class Walls {
   makeKey() {
     const swatches = STATES.map((state) => {
       const image = el("img", { class: "key-cell", alt: "" });
-      find("#wall-key").append(el("li", { title: state.help }, image, state.name));
+      find("#wall-key").append(el("li", { title: state.help }, image, state.label));
       const other = image.cloneNode();
-      find("#wall-states").append(el("li", {}, other, el("b", {}, state.name), ` ${state.help}`));
+      find("#wall-states").append(el("li", {}, other, el("b", {}, state.label), ` ${state.help}`));
       return { images: [image, /** @type {HTMLImageElement} */ (other)], state };
     });
     return swatches;
@@ -169,14 +170,14 @@ export class Walls {
     setText(find("h3", host), label);
     canvas.dataset.wall = host.dataset.wallOf = find(".wall-counts", host).dataset.wallCounts = arm;
     const counts = countStates(measure.cells);
-    const legend = STATES.map((state) => `${count(counts[state.letter])} ${state.name}`).join(", ");
+    const legend = STATES.map(({ letter, label }) => t("walls.count", { n: counts[letter], state: label })).join(", ");
     // Many walls leave room for one figure; their labels and the counts of the answers say the others.
     const isShort = this.store.armNames.length > MANY;
-    setText(find(".wall-counts", host), isShort ? `${count(counts.k + counts.w)} right` : legend);
+    setText(find(".wall-counts", host), isShort ? t("walls.right", { n: counts.k + counts.w }) : legend);
     canvas.dataset.counts = STATES.map((state) => `${state.letter}${counts[state.letter]}`).join(" ");
-    const spoken = this.fact < 0 ? "" : ` ${run.facts[this.fact].subject}: ${stateOf(measure.cells[this.fact]).name}.`;
-    const whole = `Knowledge wall of ${label} after ${measure.step} steps: ${legend}.`;
-    canvas.setAttribute("aria-label", `${whole} Arrow keys choose a fact.${spoken}`);
+    const spoken = this.fact < 0 ? "" : ` ${run.facts[this.fact].subject}: ${stateOf(measure.cells[this.fact]).label}.`;
+    const whole = t("walls.spoken", { arm: label, n: String(measure.step), counts: legend });
+    canvas.setAttribute("aria-label", `${whole}${spoken}`);
   }
 
   /** Images, as each canvas on the page has the browser keep layers for itself and for the text after it. @private */
@@ -225,10 +226,10 @@ export class Walls {
     const fact = run.facts[this.fact];
     const states = this.store.armNames.map((arm) => {
       const letters = this.store.dosed(arm)?.cells;
-      return `${this.store.label(arm)} ${letters ? stateOf(letters[this.fact]).name : "–"}`;
+      return `${this.store.label(arm)} ${letters ? stateOf(letters[this.fact]).label : "–"}`;
     });
     const text = fact ? `${fact.subject}, ${words(fact.relation)}: ${fact.object}. ${states.join(", ")}.` : "";
-    setText(find("#fact-brief"), text || "Point at a cell, tap it, or move with the arrow keys.");
+    setText(find("#fact-brief"), text || t("walls.no-fact"));
   }
 
   /** @private */
@@ -236,15 +237,16 @@ export class Walls {
     const { store } = this;
     const write = (/** @type {string} */ arm) => {
       const errors = store.dosed(arm)?.errors;
-      if (!errors) return "–";
+      if (!errors) return `${store.label(arm)} –`;
       const wrong = errors.borrowed + errors.other + errors.malformed;
-      const chance = wrong > 0 ? ` (${count(errors.borrowed_by_chance * wrong)} expected by chance)` : "";
-      const kept = `${count(wrong)} of ${count(errors.n)} kept facts wrong`;
-      return `got ${kept}, ${count(errors.borrowed)} of them borrowed${chance}`;
+      const found = { arm: store.label(arm), wrong, all: errors.n, borrowed: errors.borrowed };
+      if (wrong === 0) return t("walls.none-of-kept-wrong", found);
+      return t("walls.kept-wrong", { ...found, chance: count(errors.borrowed_by_chance * wrong) });
     };
     const [known, all] = store.run?.known ?? [0, 0];
-    const aside = all > 0 ? ` The base knows ${count(known)} of ${count(all)} facts; the others were set aside.` : "";
-    const caption = () => `After ${count(store.measuredStep)} steps: ${store.perArm(write)}.${aside}`;
+    const aside = all > 0 ? ` ${t("walls.set-aside", { known, all })}` : "";
+    const arms = () => store.armNames.map(write).join(", ");
+    const caption = () => `${t("walls.caption", { n: store.measuredStep, arms: arms() })}${aside}`;
     setText(find("#walls-caption"), store.isMeasured ? caption() : NOT_MEASURED);
   }
 }

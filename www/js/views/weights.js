@@ -3,6 +3,7 @@ import { el, find, setAttributes, setText } from "../ui/dom.js";
 import { count, fixed, percent } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
+import { t } from "../ui/text.js";
 import { MATRICES, byLayer, overall } from "./weights-data.js";
 
 /**
@@ -33,7 +34,7 @@ export function makeWeights(/** @type {Store} */ store) {
       if (!event) return;
       slot.dataset.weights = event.arm;
       setText(find("h3", slot), store.label(event.arm));
-      find(".scroll", slot).setAttribute("aria-label", `Changes of ${store.label(event.arm)} by layer`);
+      find(".scroll", slot).setAttribute("aria-label", t("weights.label", { arm: store.label(event.arm) }));
     });
     setText(find("#weights-caption"), caption(store, events));
   });
@@ -80,22 +81,20 @@ function caption(/** @type {Store} */ store, /** @type {WeightsEvent[]} */ event
   if (events.length === 0) return "";
   const parts = events.map((event) => {
     const { relative, rank90, of, n } = overall(event);
-    if (n === 0) return `${store.label(event.arm)} has changed nothing yet`;
-    return (
-      `${store.label(event.arm)} moved its ${count(n)} matrices by ${percent(relative)} on average, ` +
-      `90\u00a0% of that in ${fixed(rank90, 1)} of ${fixed(of, 0)} directions`
-    );
+    const arm = store.label(event.arm);
+    if (n === 0) return t("weights.unchanged", { arm });
+    return t("weights.moved", { arm, n, mean: percent(relative), rank: fixed(rank90, 1), of: fixed(of, 0) });
   });
   const step = Math.max(...events.map((event) => event.step));
-  return `After ${count(step)} steps: ${parts.join("; ")}. A darker cell has changed more, on one scale for all arms.`;
+  return t("weights.caption", { n: step, arms: parts.join("; ") });
 }
 
 function emptyTable(/** @type {Element} */ body) {
-  const head = ["Layer", ...MATRICES.map(({ label }) => label)].map((name) => el("th", { scope: "col" }, name));
+  const head = [t("weights.layer"), ...MATRICES.map(({ label }) => label)].map((name) => el("th", { scope: "col" }, name));
   return el(
     "table",
     { class: "heat-table" },
-    el("caption", { class: "hidden" }, "Change of the matrices, by layer"),
+    el("caption", { class: "hidden" }, t("weights.table")),
     el("thead", {}, el("tr", {}, head)),
     body,
   );
@@ -113,9 +112,11 @@ function drawCell(/** @type {Element} */ cell, /** @type {Change | null} */ chan
   setText(rank, change ? `${change.rank90}/${change.of}` : "");
   if (!change) return cell.removeAttribute("title");
   setAttributes(cell, {
-    style: `--fill: ${fixed((STRONGEST_FILL * (change.relative ?? 0)) / top, 1)}%`,
-    title:
-      `||dW|| / ||W|| = ${percent(change.relative, 2)}; ` +
-      `${change.rank90} of ${change.of} directions hold 90 % of the variance`,
+    style: `--fill: ${((STRONGEST_FILL * (change.relative ?? 0)) / top).toFixed(1)}%`,
+    title: t("weights.cell", {
+      relative: percent(change.relative, 2),
+      rank: String(change.rank90),
+      of: String(change.of),
+    }),
   });
 }

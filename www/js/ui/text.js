@@ -1,0 +1,87 @@
+/**
+ * The page's words. Each has a name in `lang/en.json`; another language has what it has, and English for the rest. The markup
+ * holds its English itself, so that it is there before this is: `data-t` names the text of an element, `data-t-NAME` that of
+ * an attribute.
+ */
+import english from "../../lang/en.json" with { type: "json" };
+
+/** @typedef {string | Record<string, string>} Text  by plural form, for texts that count `n` */
+
+const LANGUAGES = ["en", "de"];
+
+/** What `?lang=` asks for, otherwise the browser's first language that is here, otherwise English. */
+export const language = chooseLanguage(
+  new URLSearchParams(globalThis.location?.search ?? "").get("lang"),
+  globalThis.navigator?.languages ?? [],
+);
+
+/** @type {Record<string, Text>} */
+const catalogue = { ...english };
+if (language !== "en") {
+  Object.assign(catalogue, (await import(`../../lang/${language}.json`, { with: { type: "json" } })).default);
+  document.documentElement.lang = language;
+  translate(document.documentElement);
+}
+
+const plurals = new Intl.PluralRules(language);
+const numbers = new Intl.NumberFormat(language);
+
+export function chooseLanguage(/** @type {string | null} */ asked, /** @type {readonly string[]} */ preferred) {
+  const wanted = [asked ?? "", ...preferred].map((name) => name.toLowerCase().split("-")[0]);
+  return wanted.find((name) => LANGUAGES.includes(name)) ?? "en";
+}
+
+/**
+ * The text of a name, with its `{placeholders}` filled: numbers as the language writes them. A text of several plural
+ * forms goes by `n`. An unknown name is shown as it is, so that it is seen.
+ * @param {string} name
+ * @param {Record<string, string | number>} [values]
+ */
+export function t(name, values = {}) {
+  const text = catalogue[name] ?? name;
+  const form = typeof text === "string" ? text : (text[plurals.select(Number(values.n))] ?? text.other);
+  return form.replace(/\{(\w+)\}/g, (whole, key) => {
+    const value = values[key];
+    return typeof value === "number" ? numbers.format(value) : (value ?? whole);
+  });
+}
+
+/** The text of a name where there is one, otherwise `fallback`: for what the engine's contract says in English. */
+export function textOr(/** @type {string} */ name, /** @type {string} */ fallback) {
+  return Object.hasOwn(catalogue, name) ? t(name) : fallback;
+}
+
+/** Puts the language's texts into the markup. */
+function translate(/** @type {Element} */ root) {
+  for (const element of root.querySelectorAll("*")) {
+    for (const { name, value } of [...element.attributes]) {
+      if (name === "data-t") setMarked(element, t(value));
+      else if (name.startsWith("data-t-")) element.setAttribute(name.slice("data-t-".length), t(value));
+    }
+  }
+}
+
+/** Sets a text in which `<1>…</1>` stands for the element's first child element, and so on. */
+function setMarked(/** @type {Element} */ element, /** @type {string} */ text) {
+  const children = [...element.children];
+  const parts = text.split(/<(\d)>(.*?)<\/\1>/s);
+  element.replaceChildren();
+  for (let i = 0; i < parts.length; i += 3) {
+    element.append(parts[i]);
+    const child = children[Number(parts[i + 1]) - 1];
+    if (!child) continue;
+    if (!child.hasAttribute("data-t") && child.children.length === 0) child.textContent = parts[i + 2];
+    element.append(child);
+  }
+}
+
+/** The text of an element as the catalogue writes it: the reverse of `setMarked`. */
+export function markedText(/** @type {Element} */ element) {
+  let place = 0;
+  const write = (/** @type {Node} */ node) => {
+    if (!(node instanceof Element)) return node.textContent ?? "";
+    place += 1;
+    return `<${place}>${node.hasAttribute("data-t") || node.children.length > 0 ? "" : node.textContent}</${place}>`;
+  };
+  return [...element.childNodes].map(write).join("").replace(/\s+/g, " ").trim();
+}
