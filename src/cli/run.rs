@@ -1,5 +1,7 @@
 //! `driftscope run`: the runs of an experiment, one after the other, into one record.
 
+mod shorten;
+
 use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -160,7 +162,7 @@ pub fn run(args: Args) -> Result<()> {
         progress.count(&events);
         if keeps {
             let json: serde_json::Result<Vec<Value>> =
-                worth_keeping(&events, last).map(serde_json::to_value).collect();
+                shorten::worth_keeping(&events, last).map(serde_json::to_value).collect();
             part.kept.extend(json?);
         }
         if part.experiment.is_between_runs() {
@@ -173,7 +175,7 @@ pub fn run(args: Args) -> Result<()> {
         print(&summary);
         part.kept.push(serde_json::to_value(Event::Summary(summary))?);
     }
-    part.kept.iter_mut().for_each(shorten);
+    part.kept.iter_mut().for_each(shorten::shorten);
     let record = serde_json::json!({
         "format": Record::FORMAT, "version": Record::VERSION, "engine": part.engine, "events": part.kept,
     });
@@ -182,39 +184,10 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// All but most of the texts, which are most of a record: the answer to the first question at each measure, those to the others
-/// before the first step and after the last.
-fn worth_keeping(events: &[Event], last: u32) -> impl Iterator<Item = &Event> {
-    let follows_measure = |i: usize| i > 0 && matches!(events[i - 1], Event::Measure(_));
-    let is_kept = move |(i, event): &(usize, &Event)| match event {
-        Event::Text(text) => follows_measure(*i) || text.step == 0 || text.step == last,
-        _ => true,
-    };
-    events.iter().enumerate().filter(is_kept).map(|(_, event)| event)
-}
-
 /// NAME=DIR.
 fn named_folder(text: &str) -> Result<(String, PathBuf)> {
     let (name, folder) = text.split_once('=').with_context(|| format!("--adapter {text}: write NAME=DIR"))?;
     Ok((name.into(), folder.into()))
-}
-
-/// Writes numbers that came from an f32 with as few digits as tell which: a third of a record's size.
-fn shorten(value: &mut Value) {
-    match value {
-        Value::Array(values) => values.iter_mut().for_each(shorten),
-        Value::Object(fields) => fields.values_mut().for_each(shorten),
-        Value::Number(number) => {
-            let Some(long) = number.as_f64().filter(|_| number.is_f64()) else { return };
-            let short = long as f32;
-            if f64::from(short) == long
-                && let Ok(digits) = short.to_string().parse::<f64>()
-            {
-                *value = digits.into();
-            }
-        }
-        _ => {}
-    }
 }
 
 fn preset(args: &Args) -> Result<Preset> {
@@ -360,17 +333,4 @@ fn print(summary: &Summary) {
         println!("{check:?}");
     }
     println!("{}", summary.verdict);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_numbers_are_the_same_ones() {
-        let mut value =
-            serde_json::json!([f64::from(0.1f32), 7, 0.1, {"a": f64::from(-3.4e-7f32)}, null, "0.1"]);
-        shorten(&mut value);
-        assert_eq!(value.to_string(), r#"[0.1,7,0.1,{"a":-3.4e-7},null,"0.1"]"#);
-    }
 }

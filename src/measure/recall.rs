@@ -33,7 +33,7 @@ pub struct Probe {
 /// What a model said to a cloze.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClozeAnswer {
-    /// The first candidate named, otherwise the continuation's first words.
+    /// The candidate that is named, or the continuation's first words where it is malformed.
     pub answer: String,
     pub kind: AnswerKind,
     /// Of the object's tokens, nats.
@@ -117,7 +117,9 @@ impl Probe {
             Some(named) if named != self.object => AnswerKind::OtherCandidate,
             _ => AnswerKind::Malformed,
         };
-        Ok((first.unwrap_or(sentence).to_string(), kind))
+        // What names the object in other words is shown with them.
+        let named = first.filter(|_| kind != AnswerKind::Malformed);
+        Ok((named.unwrap_or(sentence).to_string(), kind))
     }
 }
 

@@ -49,9 +49,11 @@ test("no module imports itself, however long the way", () => {
 });
 
 test("every export is used by another module or a test", () => {
-  const folder = fileURLToPath(new URL(".", import.meta.url));
-  const tests = readdirSync(folder).filter((file) => file.endsWith(".js"));
-  const texts = new Map([...source, ...tests.map((file) => [`test ${file}`, readFileSync(join(folder, file), "utf8")])]);
+  const texts = new Map(source);
+  for (const folder of [".", "../browser"].map((path) => fileURLToPath(new URL(path, import.meta.url)))) {
+    const tests = readdirSync(folder).filter((file) => file.endsWith(".js"));
+    for (const file of tests) texts.set(`test ${file}`, readFileSync(join(folder, file), "utf8"));
+  }
   for (const file of files.filter((name) => roomOf(name) !== "contract")) {
     for (const [, name] of source.get(file).matchAll(/^export (?:async )?(?:function|class|const|let) (\w+)/gm)) {
       const isUsed = [...texts].some(([other, text]) => other !== file && new RegExp(`\\b${name}\\b`).test(text));

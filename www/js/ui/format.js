@@ -85,8 +85,3 @@ export function duration(/** @type {unknown} */ seconds) {
 export function words(/** @type {string} */ name) {
   return Object.hasOwn(LONGER, name) ? LONGER[name] : name.replaceAll("_", " ");
 }
-
-/** "1 row", "2 rows" */
-export function plural(/** @type {number} */ number, /** @type {string} */ one, many = `${one}s`) {
-  return `${count(number)} ${number === 1 ? one : many}`;
-}

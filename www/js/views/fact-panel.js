@@ -79,13 +79,15 @@ function answerOf(store, arm, index, fact, rows, acts) {
   const state = stateOf(measure.cells[index]);
   const isRight = state.letter === "k" || state.letter === "w";
   const wrong = measure.wrong.find((entry) => entry.cell === index);
-  const answer = isRight ? fact.object : (wrong?.answer ?? t("fact-panel.not-recorded"));
+  const said = isRight ? fact.object : (wrong?.answer ?? t("fact-panel.not-recorded"));
+  // Older records have the object alone where it came in other words, which is no completion of the sentence.
+  const answer = !isRight && said === fact.object ? `… ${said}` : said;
   const now = probability(measure.logprobs[index]);
   const start = probability(store.start(arm)?.logprobs[index]);
   return el(
     "div",
     { class: `fact-arm ${armClass(store.placeOf(arm))}` },
-    el("p", {}, el("b", {}, store.dosedLabel(arm)), `, ${state.name}`),
+    el("p", {}, el("b", {}, store.dosedLabel(arm)), `, ${state.label}`),
     el(
       "p",
       { class: "cloze" },

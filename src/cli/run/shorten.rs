@@ -1,0 +1,116 @@
+//! What of a run goes into its record, and with how many digits: a record is fetched by everyone who opens the page.
+
+use serde_json::Value;
+
+use crate::record::Event;
+
+/// All but most of the texts, which are most of a record: the answer to the first question at each measure, those to the others
+/// before the first step and after the last.
+pub fn worth_keeping(events: &[Event], last: u32) -> impl Iterator<Item = &Event> {
+    let follows_measure = |i: usize| i > 0 && matches!(events[i - 1], Event::Measure(_));
+    let is_kept = move |(i, event): &(usize, &Event)| match event {
+        Event::Text(text) => follows_measure(*i) || text.step == 0 || text.step == last,
+        _ => true,
+    };
+    events.iter().enumerate().filter(is_kept).map(|(_, event)| event)
+}
+
+/// Rounds an event, and writes its numbers short.
+pub fn shorten(event: &mut Value) {
+    round_details(event);
+    write_short(event);
+}
+
+/// Rounds what a record has thousands of and a page shows with two or three digits: half of its size once compressed. Losses keep six
+/// digits, whatever is compared keeps all.
+fn round_details(event: &mut Value) {
+    let kind = event["type"].as_str().unwrap_or_default().to_string();
+    match kind.as_str() {
+        "text" => {
+            for token in event["tokens"].as_array_mut().into_iter().flatten() {
+                ["kl", "logprob", "base_logprob"]
+                    .into_iter()
+                    .for_each(|name| round(&mut token[name], decimals));
+                for name in ["top", "base_top"] {
+                    let pairs = token[name].as_array_mut().into_iter().flatten();
+                    pairs.for_each(|pair| round(&mut pair[1], decimals));
+                }
+            }
+        }
+        "weights" => {
+            let matrices = event["matrices"].as_array_mut().into_iter().flatten();
+            matrices.for_each(|matrix| round(&mut matrix["relative"], |x| digits(x, 4)));
+        }
+        "step" => {
+            round(&mut event["loss"], |x| digits(x, 6));
+            ["grad_norm", "ms"].into_iter().for_each(|name| round(&mut event[name], |x| digits(x, 4)));
+        }
+        "measure" => {
+            let positions = event["shift"]["positions"].as_array_mut().into_iter().flatten();
+            positions.for_each(|position| round(&mut position["kl"], |x| digits(x, 4)));
+            round(&mut event["ms"], |x| digits(x, 4));
+        }
+        _ => {}
+    }
+}
+
+fn round(value: &mut Value, to: impl Fn(f64) -> f64) {
+    if let Some(number) = value.as_f64() {
+        *value = to(number).into();
+    }
+}
+
+/// Three decimals.
+fn decimals(x: f64) -> f64 {
+    (x * 1e3).round() / 1e3
+}
+
+/// So many significant digits.
+fn digits(x: f64, count: usize) -> f64 {
+    format!("{x:.*e}", count - 1).parse().unwrap_or(x)
+}
+
+/// Writes numbers that came from an f32 with as few digits as tell which: a third of a record's size.
+fn write_short(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(write_short),
+        Value::Object(fields) => fields.values_mut().for_each(write_short),
+        Value::Number(number) => {
+            let Some(long) = number.as_f64().filter(|_| number.is_f64()) else { return };
+            let short = long as f32;
+            if f64::from(short) == long
+                && let Ok(digits) = short.to_string().parse::<f64>()
+            {
+                *value = digits.into();
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_numbers_are_the_same_ones() {
+        let mut value =
+            serde_json::json!([f64::from(0.1f32), 7, 0.1, {"a": f64::from(-3.4e-7f32)}, null, "0.1"]);
+        write_short(&mut value);
+        assert_eq!(value.to_string(), r#"[0.1,7,0.1,{"a":-3.4e-7},null,"0.1"]"#);
+    }
+
+    #[test]
+    fn an_event_keeps_the_digits_that_a_page_shows() {
+        let token = |p: f64| serde_json::json!({ "text": " a", "kl": p, "logprob": -p, "base_logprob": p, "top": [[" a", p]], "base_top": [] });
+        let mut event = serde_json::json!({ "type": "text", "tokens": [token(0.123_456)] });
+        shorten(&mut event);
+        assert_eq!(event["tokens"][0], token(0.123));
+        let mut step = serde_json::json!({ "type": "step", "loss": 1.234_567_8, "grad_norm": 0.001_234_56, "ms": 123.456, "lr": 1e-5 });
+        shorten(&mut step);
+        assert_eq!(
+            step,
+            serde_json::json!({ "type": "step", "loss": 1.234_57, "grad_norm": 0.001_235, "ms": 123.5, "lr": 1e-5 })
+        );
+    }
+}
