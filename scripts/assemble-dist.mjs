@@ -17,8 +17,8 @@ if (!dist) throw new Error("assemble-dist runs as Trunk's post_build hook; use s
 
 // From the repository to the page; `keep` picks files by name.
 const copies = [
-  // Trunk writes index.html; types are for who works on the page.
-  { from: "www", to: ".", keep: (path) => path !== join("www", "index.html") && !path.endsWith(".d.ts") },
+  // Trunk writes index.html, with its parts; types are for who works on the page.
+  { from: "www", to: ".", keep: (path) => path !== join("www", "index.html") && !path.startsWith(join("www", "parts")) && !path.endsWith(".d.ts") },
   { from: "models/atlas", to: "models/atlas", keep: () => true },
   { from: "data", to: "data", keep: (path) => /\.jsonl?$/.test(path) },
   { from: "examples", to: "examples", keep: (path) => /\.jsonl?$/.test(path) },
