@@ -1,6 +1,7 @@
 // A visitor brings another model: files, a folder, an address. What cannot run is refused, and the stage stays.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { ask, expect, exportRecord, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
@@ -73,72 +74,63 @@ test("what is no model is refused, and the run goes on @plain", async ({ page, s
   expect(errors).toEqual([]);
 });
 
-test("a model is fetched from an address, resumed, kept and removed @plain", async ({ page, site, errors }) => {
-  const asked = [];
-  await page.route("https://models.test/**", (route) => {
-    const name = new URL(route.request().url()).pathname.split("/").at(-1);
-    const headers = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Range" };
-    const range = route.request().headers().range;
-    if (route.request().method() === "OPTIONS") return route.fulfill({ status: 204, headers });
-    asked.push(`${name} ${range ?? ""}`.trim());
-    const path = FILES.find((file) => file.endsWith(`/${name}`));
-    if (!path) return route.fulfill({ status: 404, headers });
+/** Another host with the files of a model, which lets other pages read them. `state` says what it does. */
+async function otherHost(state) {
+  const headers = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Range" };
+  const server = createServer((request, response) => {
+    if (state.isGone) return request.socket.destroy();
+    if (request.method === "OPTIONS") return response.writeHead(204, headers).end();
+    const name = new URL(request.url, "http://other").pathname.split("/").at(-1);
+    const range = request.headers.range;
+    state.asked.push(`${name} ${range ?? ""}`.trim());
+    const path = request.url.startsWith("/theirs/") && FILES.find((file) => file.endsWith(`/${name}`));
+    if (!path) return response.writeHead(404, headers).end();
     const body = readFileSync(path);
     const from = Number(range?.match(/\d+/)?.[0] ?? 0);
-    return route.fulfill({ status: from > 0 ? 206 : 200, headers, body: body.subarray(from) });
+    response.writeHead(from > 0 ? 206 : 200, { ...headers, "Content-Length": body.length - from });
+    if (name !== "model.safetensors" || !state.breaks) return response.end(body.subarray(from));
+    state.breaks = false;
+    response.write(body.subarray(0, 1000), () => setTimeout(() => request.socket.destroy(), 200));
   });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
+
+test("a model is fetched from another host, resumed, kept and removed @plain", async ({ page, site, errors }) => {
+  const state = { asked: [], breaks: true, isGone: false };
+  const other = await otherHost(state);
   await open(page, site, "cpu");
-  // The connection breaks in the middle of the weights.
-  await page.evaluate(() => {
-    const fetched = window.fetch;
-    let isFirst = true;
-    window.fetch = async (address, options) => {
-      const response = await fetched(address, options);
-      if (!`${address}`.endsWith("model.safetensors") || !isFirst) return response;
-      isFirst = false;
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      let sent = false;
-      const stream = new ReadableStream({
-        pull(controller) {
-          if (sent) return controller.error(new TypeError("network error"));
-          sent = true;
-          controller.enqueue(bytes.slice(0, 1000));
-        },
-      });
-      return new Response(stream, { headers: { "Content-Length": `${bytes.length}` } });
-    };
-  });
+  const alert = page.locator("#alerts .alert");
+  const fetchIt = page.getByRole("button", { name: "Fetch", exact: true });
   const address = page.getByLabel("Address, or a Hub repository");
-  await address.fill("https://models.test/theirs");
-  await page.getByRole("button", { name: "Fetch", exact: true }).click();
-  await expect(page.locator("#alerts .alert")).toContainText("network error");
-  await page.locator("#alerts .alert button").click();
-  await page.getByRole("button", { name: "Fetch", exact: true }).click();
+  await address.fill(`${other.url}/theirs`);
+  // The connection breaks in the middle of the weights.
+  await fetchIt.click();
+  await expect(alert).toContainText("network error");
+  await alert.getByRole("button").click();
+  await fetchIt.click();
   await looked(page, /^theirs, .* parameters/);
-  expect(asked.at(-1)).toBe("model.safetensors bytes=1000-");
+  expect(state.asked.at(-1)).toBe("model.safetensors bytes=1000-");
   const kept = page.locator("#model-kept li");
   await expect(kept).toContainText("theirs");
   await load(page, "LoRA", "theirs");
   // Without a network.
-  await page.unroute("https://models.test/**");
+  state.isGone = true;
   await kept.getByRole("button", { name: "Open" }).click();
   await looked(page, /^theirs, .* parameters/);
   await load(page, "LoRA", "theirs");
   await page.getByRole("button", { name: "Remove theirs" }).click();
   await expect(kept).toHaveCount(0);
-  // What is not there, and what does not answer.
-  const alert = page.locator("#alerts .alert");
-  await page.route("https://models.test/**", (route) =>
-    route.fulfill({ status: 404, headers: { "Access-Control-Allow-Origin": "*" } }),
-  );
-  await address.fill("https://models.test/none/");
-  await page.getByRole("button", { name: "Fetch", exact: true }).click();
-  await expect(alert).toContainText("There is no config.json");
-  await alert.getByRole("button").click();
-  await page.route("https://models.test/**", (route) => route.abort());
-  await page.getByRole("button", { name: "Fetch", exact: true }).click();
+  // What does not answer, and what is not there.
+  await fetchIt.click();
   await expect(alert).toContainText("CORS");
-  errors.length = 0; // other hosts, and their failures, were asked for
+  await alert.getByRole("button").click();
+  state.isGone = false;
+  await address.fill(`${other.url}/none/`);
+  await fetchIt.click();
+  await expect(alert).toContainText("There is no config.json");
+  other.close();
+  errors.length = 0; // another host, and its failures, were asked for
 });
 
 /** The path of SmolLM2's GGUF file; null where it is not here and can't be fetched. */

@@ -1,4 +1,5 @@
 /** Puts the page together: its moving parts, the views that read them, and the controls. */
+import "./ui/trusted.js"; // first: see there
 import "./ui/locale.js"; // first: see there
 import { keepOffline } from "./engine/offline.js";
 import { Page } from "./page.js";

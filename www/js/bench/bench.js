@@ -4,6 +4,7 @@
  * @typedef {import("../contract/types.js").BenchReport} BenchReport
  * @typedef {Extract<import("../contract/types.js").Command, {type: "bench"}>} BenchCommand
  */
+import "../ui/trusted.js"; // first: see there
 import { clearErrors, say, showError } from "../ui/alerts.js";
 import { benchRows, benchSummary } from "./bench-table.js";
 import { download, el, find, table } from "../ui/dom.js";

@@ -1,5 +1,6 @@
 /** Fetching files, with progress in bytes. */
 import { t } from "../ui/text.js";
+import { fetchFar } from "./far.js";
 
 /** @typedef {(done: number, total: number) => void} OnBytes  bytes so far, and in all; 0 while that is unknown */
 
@@ -14,21 +15,23 @@ export class DownloadError extends Error {
 }
 
 /** @throws {DownloadError} unless the server gives the file */
-export function check(/** @type {Response} */ { ok, status, url }) {
+export function check(/** @type {Response} */ { ok, status }, /** @type {string | URL} */ address) {
+  const url = new URL(address, document.baseURI).href;
   if (!ok) throw new DownloadError(t("download.refused", { url, status: String(status) }), status);
 }
 
 /** Asks for a file, or for what follows its first `from` bytes. */
 export async function request(/** @type {string | URL} */ address, from = 0, /** @type {AbortSignal | null} */ signal = null) {
   const where = new URL(address, document.baseURI);
-  let response;
+  if (where.origin === location.origin) {
+    return fetch(where, { signal, headers: from > 0 ? { Range: `bytes=${from}-` } : {} });
+  }
   try {
-    response = await fetch(where, { signal, headers: from > 0 ? { Range: `bytes=${from}-` } : {} });
+    return await fetchFar(where, from, signal);
   } catch (error) {
-    if (signal?.aborted || where.origin === location.origin) throw error;
+    if (signal?.aborted) throw error;
     throw new DownloadError(t("download.no-answer", { host: where.host }));
   }
-  return response;
 }
 
 /** Bytes that a response will have in all; 0 where nobody knows, as where the host compresses. */
@@ -45,7 +48,7 @@ export async function* parts(/** @type {Response} */ response) {
 /** Fetches one file as a Blob, which the browser keeps where it likes. */
 export async function fetchBlob(/** @type {string} */ path, /** @type {OnBytes} */ onBytes) {
   const response = await request(path);
-  check(response);
+  check(response, path);
   const total = sizeOf(response);
   const chunks = [];
   let done = 0;

@@ -187,7 +187,7 @@ export class ModelDownload {
     // A server without ranges begins again; one that has nothing more has sent all before.
     if (from > 0 && response.status === 416) return growing.finish();
     if (response.status === 200) from = 0;
-    check(response);
+    check(response, address);
     const rest = sizeOf(response);
     const total = rest > 0 ? from + rest : 0;
     const report = (/** @type {number} */ done) => onBytes(done, total);

@@ -1,4 +1,5 @@
 /** The lesson: a step at a time, each with a picture of the stage, sentences made from figures, and something to do. */
+import { request } from "../models/download.js";
 import { RecordError } from "../state/check.js";
 import { MISSING, factOf, inLanguage, parseLesson, withFigures } from "../state/lesson.js";
 import { say, showError } from "../ui/alerts.js";
@@ -27,7 +28,7 @@ function addressOf(/** @type {string} */ wanted) {
 }
 
 async function fetchLesson(/** @type {string} */ wanted) {
-  const response = await fetch(addressOf(wanted));
+  const response = await request(addressOf(wanted));
   if (!response.ok) throw new RecordError(t("lesson.server-answered", { status: String(response.status) }));
   const text = await response.text();
   if (text.length > LARGEST) throw new RecordError(t("lesson.too-large"));

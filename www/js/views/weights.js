@@ -111,8 +111,8 @@ function drawCell(/** @type {Element} */ cell, /** @type {Change | null} */ chan
   setText(relative, percent(change?.relative));
   setText(rank, change ? `${change.rank90}/${change.of}` : "");
   if (!change) return cell.removeAttribute("title");
+  /** @type {HTMLElement} */ (cell).style.setProperty("--fill", `${((STRONGEST_FILL * (change.relative ?? 0)) / top).toFixed(1)}%`);
   setAttributes(cell, {
-    style: `--fill: ${((STRONGEST_FILL * (change.relative ?? 0)) / top).toFixed(1)}%`,
     title: t("weights.cell", {
       relative: percent(change.relative, 2),
       rank: String(change.rank90),
