@@ -1,12 +1,14 @@
 /** The page's moving parts: one store, the engine's client, the control between them, and what it says. */
 import { AS_IT_IS, Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
 import { recall } from "./engine/remembered.js";
+import { metricOf } from "./state/metrics.js";
 import { RunControl } from "./state/run-control.js";
 import { readHash, writeHash } from "./state/hash.js";
 import { SHIPPED_SETS } from "./state/shipped-sets.js";
 import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
 import { find, update } from "./ui/dom.js";
+import { tell } from "./ui/embedded.js";
 import { invalidate, setBusy } from "./ui/frame.js";
 import { t, textOr } from "./ui/text.js";
 import { Adapters } from "./views/adapters.js";
@@ -94,7 +96,11 @@ export class Page {
     const { store, control, stage, drawers } = this;
     const open = (/** @type {string} */ record) => openRecorded(store, control, record);
     const settings = (/** @type {string} */ link) => this.takeLink(`#v=2&${link}`);
-    const changed = () => this.settingsChanged();
+    const changed = () => {
+      this.settingsChanged();
+      const { lesson } = this;
+      if (lesson?.lesson) tell({ type: "lesson", step: lesson.at + 1, steps: lesson.lesson.steps.length });
+    };
     const page = { store, control, stage, drawers, walls, open, settings, changed };
     this.lesson = new LessonView(page, readHash(location.hash).lesson);
     this.lesson.load(new URLSearchParams(location.search).get("lesson"), isShown);
@@ -183,7 +189,9 @@ export class Page {
 
   controlChanged() {
     // For style sheets and tests: none, preparing, paused, running, done, or playing back.
-    document.documentElement.dataset.run = this.control.playback.isPlaying ? "playing" : this.control.state;
+    const state = this.control.playback.isPlaying ? "playing" : this.control.state;
+    if (document.documentElement.dataset.run !== state) tell({ type: "state", state, step: this.store.newest });
+    document.documentElement.dataset.run = state;
     invalidate();
     setBusy(this.control.isRunning || this.control.isBusy);
   }
@@ -220,7 +228,12 @@ export class Page {
     this.control.receive(message);
     if (message.type !== "event") return;
     const { run } = this.store;
-    if (run !== null && run === message.event) say(t("page.says.new-run", { seed: String(run.settings.seed) }));
+    const { event } = message;
+    if (event.type === "measure") {
+      const { arm, step, heldout_loss, shift } = event;
+      tell({ type: "measure", arm, step, heldout_loss, kl: shift.kl, recall_cloze: metricOf("recall_cloze", event) });
+    }
+    if (run !== null && run === event) say(t("page.says.new-run", { seed: String(run.settings.seed) }));
     this.milestones.update();
   }
 
@@ -236,6 +249,7 @@ export class Page {
     this.engine.post({ type: "warm_up", settings: this.form.wanted });
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     this.models.loaded(message.model);
+    tell({ type: "ready", engine: message.engine });
     this.adapters.begin(message.adapter_bytes);
     say(t("page.says.ready", { model: message.model, reason: message.reason }));
   }

@@ -75,12 +75,13 @@ function explained(/** @type {string} */ what, /** @type {unknown} */ error) {
 }
 
 /**
- * An archive of these files, stored as they are: they pass through in parts, and none is held as a whole.
+ * An archive of these files: they pass through in parts, and none is held as a whole.
  * @param {{name: string, blob: Blob}[]} files
+ * @param {number} level of compression; weights are stored as they are, since they hardly get smaller
  */
-export async function writeZip(files) {
+export async function writeZip(files, level = 0) {
   const { BlobReader, BlobWriter, ZipWriter } = await library();
-  const writer = new ZipWriter(new BlobWriter("application/zip"), { level: 0, extendedTimestamp: false });
+  const writer = new ZipWriter(new BlobWriter("application/zip"), { level, extendedTimestamp: false });
   for (const { name, blob } of files) await writer.add(name, new BlobReader(blob));
   return writer.close();
 }
