@@ -60,6 +60,8 @@ test("sentences are made from figures of the step that is shown", () => {
   assert.equal(withFigures("{step}, {heldout_loss lora}, {borrowed_of_errors full}", store), "2, 0.33, –");
   store.pin(0);
   assert.equal(withFigures("{step} {recall_cloze full}", store), "0 100.0\u00a0%");
+  store.run.settings.arms[0].label = "Rank 1";
+  assert.equal(withFigures("{recall_cloze lora} {recall_cloze full}", store), "– 100.0\u00a0%", "a sentence about LoRA is not about rank 1");
   assert.equal(withFigures("{nothing} {recall_cloze nobody} {constructor full}", store), "– – –");
   assert.equal(withFigures("a { b } {}", store), "a { b } {}");
 });

@@ -1,5 +1,5 @@
 /** Lessons: checks a file, and writes the sentences that are made from figures. */
-import { BASE, LESSON_FORMAT, LESSON_SCHEMA, LESSON_VERSION, METRICS } from "../contract/data.js";
+import { BASE, DEFAULT_ARMS, LESSON_FORMAT, LESSON_SCHEMA, LESSON_VERSION, METRICS } from "../contract/data.js";
 import { count, fixed, percent, rate } from "../ui/format.js";
 import { t } from "../ui/text.js";
 import { RecordError, check } from "./check.js";
@@ -41,6 +41,9 @@ export function inLanguage(/** @type {Record<string, string> | null | undefined}
 /** In place of a figure that was not measured. */
 export const MISSING = "–";
 
+/** What the usual arms are called, by id. */
+const USUAL = new Map(Object.values(DEFAULT_ARMS).map(({ id, label }) => [id, label]));
+
 const IS_SHARE = new Map(METRICS.map((metric) => [/** @type {string} */ (metric.name), metric.is_share]));
 
 /**
@@ -72,6 +75,8 @@ function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type
   const swapped = store.summary?.counterfactual?.find((check) => check.arm === arm)?.swapped;
   if (name === "check_n") return count(swapped?.n);
   if (name === "check_followed") return count(swapped?.followed);
+  // An arm of another run may have the same id and be another kind: the sentence would be about something else.
+  if (arm !== BASE && !way && USUAL.has(arm) && store.label(arm) !== USUAL.get(arm)) return MISSING;
   const measure = arm === BASE ? store.start() : store.measure(arm);
   const value = way ? row?.figures[name]?.mean : metricOf(name, measure);
   return IS_SHARE.get(name) ? percent(value) : fixed(value);
