@@ -11,6 +11,7 @@ mod measuring;
 pub mod memory;
 mod probes;
 mod probing;
+mod resuming;
 mod run;
 mod saving;
 mod session;

@@ -11,7 +11,7 @@ use super::dataset::Dataset;
 use super::probing::Probing;
 use super::run::{Arm, Run, Tested};
 use super::subject::Subject;
-use super::{doses, measuring, saving};
+use super::{doses, measuring, resuming, saving};
 use crate::data::batch::Batch;
 use crate::data::{facts, instructions};
 use crate::engine::{Backend, step_products};
@@ -128,6 +128,33 @@ impl Session {
         self.run = Some(run);
         (self.prepared, self.is_finished) = (0, false);
         Ok(Event::Run(info))
+    }
+
+    /// Begins a run where `state` of [`Self::snapshot`] says: its next steps are those that would have followed. On an error the
+    /// current run stays.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and when the state is damaged or of another run.
+    pub async fn resume(&mut self, settings: Settings, texts: &Texts, state: &[u8]) -> Result<Event> {
+        let before = (self.run.take(), self.prepared, self.is_finished);
+        let begun = self.start(settings, texts).await;
+        let resumed = match (begun, &mut self.run) {
+            (Ok(event), Some(run)) => resuming::restore(run, state).await.map(|()| event),
+            (begun, _) => begun,
+        };
+        if resumed.is_err() {
+            (self.run, self.prepared, self.is_finished) = before;
+        }
+        resumed
+    }
+
+    /// The current run's number and what it has come to, to go on with it later; 12 bytes for each parameter that trains.
+    ///
+    /// # Errors
+    /// When there is no run, or the back end fails.
+    pub async fn snapshot(&mut self) -> Result<(u32, Vec<u8>)> {
+        let (run, _) = self.current()?;
+        Ok((run.id, resuming::snapshot(run).await?))
     }
 
     /// Asks the base for the next of a visitor's facts.

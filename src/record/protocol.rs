@@ -41,6 +41,16 @@ pub enum Command {
         #[serde(default)]
         probes: String,
     },
+    /// What the run has come to, answered by [`Message::Snapshot`]: with it the run goes on after a reload.
+    Snapshot,
+    /// As [`Command::Start`], but from a [`Message::Snapshot`], which comes beside the command as its one Blob.
+    Resume {
+        settings: Settings,
+        instructions: String,
+        heldout: String,
+        #[serde(default)]
+        probes: String,
+    },
     /// Trains until the last step or [`Command::Pause`].
     Play,
     Pause,
@@ -321,6 +331,13 @@ pub enum Message {
     Part {
         arm: ArmId,
         file: String,
+        #[serde(with = "serde_bytes")]
+        #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
+        bytes: Vec<u8>,
+    },
+    /// The state of the run, all arms at these steps.
+    Snapshot {
+        run: u32,
         #[serde(with = "serde_bytes")]
         #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
         bytes: Vec<u8>,

@@ -160,6 +160,26 @@ pub async fn save(session: &mut Session, arm: ArmId) -> Result<()> {
     Ok(())
 }
 
+/// What the run has come to.
+pub async fn snapshot(session: &mut Session) -> Result<()> {
+    let (run, bytes) = session.snapshot().await?;
+    post(&Message::Snapshot { run, bytes });
+    Ok(())
+}
+
+/// The state that comes with [`Command::Resume`](crate::record::Command::Resume).
+pub fn state(blobs: &[Blob]) -> Result<Vec<u8>> {
+    let refuse = |message: String| Error::Format {
+        file: "run.safetensors".into(),
+        field: "the run's state".into(),
+        message,
+        remedy: "Begin the run anew".into(),
+    };
+    let source = BlobSource(blobs.first().ok_or_else(|| refuse("it is missing".into()))?.clone());
+    let read = source.read(0..source.size()).map(Cow::into_owned);
+    read.map_err(|error| refuse(error.to_string()))
+}
+
 /// Holds an adapter that the page hands over.
 pub fn add_adapter(session: &mut Session, name: &str, files: &[String], blobs: &[Blob]) -> Result<()> {
     let Subject { base, adapters, .. } = &mut session.subject;

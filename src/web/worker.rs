@@ -113,7 +113,13 @@ impl Worker {
             Command::Start { settings, instructions, heldout, probes } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
-                self.begin(settings).await?;
+                self.begin(settings, None).await?;
+            }
+            Command::Snapshot => requests::snapshot(self.session()?).await?,
+            Command::Resume { settings, instructions, heldout, probes } => {
+                self.experiment = None;
+                self.texts = Texts { instructions, heldout, probes };
+                self.begin(settings, Some(requests::state(&blobs)?)).await?;
             }
             Command::Experiment { preset, seeds, instructions, heldout, probes } => {
                 let Some(mut preset) = Preset::by_name(&preset) else {
@@ -230,14 +236,17 @@ impl Worker {
         session.warm_up(settings).await
     }
 
-    /// A new run. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
+    /// A new run, or one that goes on from a state. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
     /// should not have to wait.
-    async fn begin(&mut self, settings: Settings) -> Result<()> {
+    async fn begin(&mut self, settings: Settings, state: Option<Vec<u8>>) -> Result<()> {
         self.mode = Mode::Idle;
         post_state(RunState::Preparing);
         let session = self.session.as_mut().ok_or_else(not_loaded)?;
         requests::try_kernels(session, &settings, &mut self.found).await?;
-        let event = session.start(settings, &self.texts).await?;
+        let event = match state {
+            Some(state) => session.resume(settings, &self.texts, &state).await?,
+            None => session.start(settings, &self.texts).await?,
+        };
         post(&Message::Event { event: Box::new(event) });
         self.mode = Mode::Settle;
         breathe().await; // Play often follows at once

@@ -172,6 +172,14 @@ export type Command = Load & {
   settings: Settings;
   type: "start";
 } | {
+  type: "snapshot";
+} | {
+  heldout: string;
+  instructions: string;
+  probes: string;
+  settings: Settings;
+  type: "resume";
+} | {
   type: "play";
 } | {
   type: "pause";
@@ -546,6 +554,10 @@ export type Message = {
   bytes: Uint8Array<ArrayBuffer>;
   file: string;
   type: "part";
+} | {
+  bytes: Uint8Array<ArrayBuffer>;
+  run: number;
+  type: "snapshot";
 } | {
   arm: string;
   type: "saved";
