@@ -43,13 +43,15 @@ pub enum Command {
     },
     /// What the run has come to, answered by [`Message::Snapshot`]: with it the run goes on after a reload.
     Snapshot,
-    /// As [`Command::Start`], but from a [`Message::Snapshot`], which comes beside the command as its one Blob.
+    /// As [`Command::Start`], but from a [`Message::Snapshot`], the one Blob.
     Resume {
         settings: Settings,
         instructions: String,
         heldout: String,
         #[serde(default)]
         probes: String,
+        #[serde(default)]
+        blobs: Blobs,
     },
     /// Trains until the last step or [`Command::Pause`].
     Play,

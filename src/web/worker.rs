@@ -116,7 +116,7 @@ impl Worker {
                 self.begin(settings, None).await?;
             }
             Command::Snapshot => requests::snapshot(self.session()?).await?,
-            Command::Resume { settings, instructions, heldout, probes } => {
+            Command::Resume { settings, instructions, heldout, probes, .. } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
                 self.begin(settings, Some(requests::state(&blobs)?)).await?;
@@ -162,7 +162,12 @@ impl Worker {
                 let arms = self.session()?.all_models().into_iter().skip(1);
                 let round: Vec<ArmId> =
                     arms.filter(|id| arm.as_ref().is_none_or(|only| only == id)).collect();
-                self.mode = Mode::Step((0..count).flat_map(|_| round.clone()).collect());
+                let steps = (0..count).flat_map(|_| round.clone());
+                // Pressed again before it is done, it is done again.
+                match &mut self.mode {
+                    Mode::Step(waiting) => waiting.extend(steps),
+                    mode => *mode = Mode::Step(steps.collect()),
+                }
                 post_state(RunState::Running);
             }
             Command::Ask { id, question, max_tokens, sampling } => {

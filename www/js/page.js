@@ -16,6 +16,7 @@ import { Ask } from "./views/ask.js";
 import { makeClassView } from "./views/class-view.js";
 import { Drawers } from "./views/drawers.js";
 import { InstructionsEditor } from "./views/instructions-editor.js";
+import { KeptRunView } from "./views/kept-run.js";
 import { LessonView } from "./views/lesson.js";
 import { showEngine } from "./views/machine.js";
 import { ModelPicker } from "./views/model-picker.js";
@@ -86,6 +87,7 @@ export class Page {
       settled: () => hideProgress(),
     });
     this.milestones = new Milestones(this.store);
+    this.kept = new KeptRunView(this.store, this.control, post, (run) => this.goOn(run));
     this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
     this.store.mute(link.muted);
     this.reportIgnored(link.ignored);
@@ -220,6 +222,7 @@ export class Page {
     if (message.type === "inspected") return this.models.inspected(message.model);
     if (message.type === "refused") return this.refusedModel(message.message);
     if (message.type === "part") return this.files.take(message);
+    if (message.type === "snapshot") return this.kept.take(message);
     if (message.type === "saved") return this.files.finish(message);
     if (message.type === "adapters") return this.adapters.held(message.adapters);
     if (message.type === "adapter_refused") return this.adapters.refused(message.message);
@@ -235,6 +238,7 @@ export class Page {
     }
     if (run !== null && run === event) say(t("page.says.new-run", { seed: String(run.settings.seed) }));
     this.milestones.update();
+    this.kept.update();
   }
 
   /** @private */
@@ -250,6 +254,7 @@ export class Page {
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     this.models.loaded(message.model);
     tell({ type: "ready", engine: message.engine });
+    this.kept.offer(message.model);
     this.adapters.begin(message.adapter_bytes);
     say(t("page.says.ready", { model: message.model, reason: message.reason }));
   }
@@ -317,6 +322,14 @@ export class Page {
     } catch (error) {
       this.playbackOnly(/** @type {Error} */ (error).message);
     }
+  }
+
+  /** Goes on with a run of an earlier visit, and shows its settings. */
+  goOn(/** @type {import("./state/kept-run.js").Kept} */ run) {
+    this.control.leave();
+    this.form.set(run.plan.settings, []);
+    this.control.resume(run);
+    say(t("page.goes-on"));
   }
 
   /** Starts an experiment in the engine, with its own data whatever the visitor's is. */

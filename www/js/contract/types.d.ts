@@ -174,6 +174,7 @@ export type Command = Load & {
 } | {
   type: "snapshot";
 } | {
+  blobs: Blobs;
   heldout: string;
   instructions: string;
   probes: string;

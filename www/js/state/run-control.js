@@ -36,6 +36,8 @@ export class RunControl {
     this.isSlow = false;
     /** Whether it does so now. */
     this.isStepping = false;
+    /** Events of the run that is resumed, until it is there. @type {import("../contract/types.js").RunEvent[]} */
+    this.earlier = [];
     this.playback = new Playback(store, (_, isAtEnd) => {
       if (isAtEnd) hooks.finished();
       hooks.changed();
@@ -231,6 +233,19 @@ export class RunControl {
     return true;
   }
 
+  /**
+   * Goes on with a run of an earlier visit.
+   * @param {import("./kept-run.js").Kept} kept
+   */
+  resume({ plan, events, state }) {
+    this.playback.pause();
+    this.store.pin(null);
+    this.run = begun(this.run, plan, "pause");
+    this.earlier = events;
+    this.hooks.post({ type: "resume", ...plan, blobs: [state] });
+    this.hooks.changed();
+  }
+
   /** Takes the worker's events and states. */
   receive(/** @type {Message} */ message) {
     if (!this.isLive) return;
@@ -260,7 +275,8 @@ export class RunControl {
     const next = this.run.kind === "live" ? this.run.next : null;
     if (event.type === "run" && next) {
       this.run = arrived(this.run);
-      this.store.startLive(event, this.engine, next.instructions);
+      this.store.startLive(event, this.engine, next.instructions, this.earlier);
+      this.earlier = [];
     } else if (!next) {
       this.store.apply(event);
     }
@@ -269,6 +285,7 @@ export class RunControl {
   /** The engine has failed: what was recorded stays on the page. */
   fail() {
     this.isStepping = false;
+    this.earlier = [];
     if (!this.isLive) return;
     this.run = failed(this.run, this.store.source.kind === "live");
     this.hooks.changed();

@@ -140,10 +140,20 @@ export class Store {
     return this.run !== null && events.includes(this.run);
   }
 
-  /** A live run begins: its `run` event replaces what was shown. */
-  startLive(/** @type {Run} */ run, /** @type {string} */ engine, /** @type {string} */ instructions) {
+  /** A live run begins, or goes on after `earlier` events: its `run` event replaces what was shown. */
+  startLive(
+    /** @type {Run} */ run,
+    /** @type {string} */ engine,
+    /** @type {string} */ instructions,
+    /** @type {RunEvent[]} */ earlier = [],
+  ) {
     this.source = { kind: "live", engine, instructions };
-    this.apply(run);
+    this.take(run, engine, "live");
+    for (const event of earlier) {
+      if (event.type !== "run" && event.type !== "done" && "run" in event) this.take({ ...event, run: run.run }, engine, "live");
+    }
+    this.version += 1;
+    this.changed();
   }
 
   /** Adds one event. */
