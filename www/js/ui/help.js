@@ -12,6 +12,8 @@ const HELP = {
   address: t("help.address"),
   instructions: t("help.instructions"),
   probes: t("help.probes"),
+  lesson: t("help.lesson"),
+  picture: t("help.picture"),
 };
 
 /** A sentence or two on what to do about an error. */
