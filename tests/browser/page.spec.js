@@ -72,7 +72,14 @@ test("while something trains a view gets higher and not lower, unless a reader f
   const heights = await page.evaluate(async () => {
     const { addView, setBusy } = await import(new URL("js/ui/frame.js", document.baseURI).href);
     const view = document.createElement("figure");
-    view.innerHTML = "<div></div><details open><summary>more</summary><p>words</p></details>";
+    const make = (name, ...children) => {
+      const element = document.createElement(name);
+      element.append(...children);
+      return element;
+    };
+    const more = make("details", make("summary", "more"), make("p", "words"));
+    more.open = true;
+    view.append(make("div"), more);
     document.querySelector("#about").append(view);
     addView(view, () => {});
     const resized = async (height) => {
@@ -82,13 +89,13 @@ test("while something trains a view gets higher and not lower, unless a reader f
     };
     const before = await resized(100);
     setBusy(true);
-    const [more, less] = [await resized(300), await resized(50)];
+    const [higher, lower] = [await resized(300), await resized(50)];
     view.querySelector("details").open = false;
     await new Promise((resolve) => view.addEventListener("toggle", resolve, { capture: true, once: true }));
     const folded = await resized(50);
     await resized(200);
     setBusy(false);
-    return { before, more, less, folded, after: await resized(50) };
+    return { before, more: higher, less: lower, folded, after: await resized(50) };
   });
   expect(heights.more).toBe(heights.before + 200);
   expect(heights.less).toBe(heights.more);
