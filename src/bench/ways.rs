@@ -1,7 +1,7 @@
 //! What training a model takes on a back end, before the model is loaded: memory, counted, and time, estimated.
 
 use super::cost::Cost;
-use crate::engine::{Backend, Storage, Tuning, plan_memory, rate};
+use crate::engine::{Backend, Storage, Tuning, plan_memory};
 use crate::error::Result;
 use crate::model::config::LlamaConfig;
 use crate::model::lora::{AdapterStart, Lora};
@@ -28,17 +28,18 @@ impl From<HeldAs> for Precision {
 }
 
 /// Each way of training such a model that makes a difference on this back end, for arms as the settings have them.
-/// `available`: bytes that the base and an arm may take, where that is known.
+/// `rate`: of a product alone, operations per second ([`crate::engine::rate`]); `available`: bytes that the base and an arm may take,
+/// where that is known.
 ///
 /// # Errors
 /// Whatever the back end refuses.
-pub async fn ways(
+pub fn ways(
     config: &LlamaConfig,
     settings: &Settings,
     backend: &Backend,
+    rate: f64,
     available: Option<u64>,
 ) -> Result<Vec<Way>> {
-    let rate = rate(backend).await?;
     let is_hardware = matches!(backend, Backend::Gpu(gpu) if !gpu.is_software());
     let spec = settings.arms.iter().find_map(|arm| match &arm.method {
         Method::Lora(spec) => Some(spec.clone()),
@@ -83,16 +84,13 @@ pub async fn ways(
 
 /// Milliseconds of one measurement of an arm with these settings, from the rate of a product alone: every token that is
 /// read or written costs two operations a parameter. Estimated like [`ways`].
-///
-/// # Errors
-/// Whatever the back end refuses.
-pub async fn measurement_ms(config: &LlamaConfig, settings: &Settings, backend: &Backend) -> Result<f32> {
+pub fn measurement_ms(config: &LlamaConfig, settings: &Settings, rate: f64) -> f32 {
     let Settings { probes, asked, shift_prompts, answer_len, .. } = settings;
     let (exchange, cloze) = (QUESTION + answer_len, 2 * CLOZE);
     // An answer of the shift is written once, and read by the arm and by the base.
     let tokens = probes * cloze + asked * exchange + 3 * shift_prompts * exchange + HELDOUT;
     let flop = 2.0 * config.parameters() as f64 * f64::from(tokens);
-    Ok((flop / (rate(backend).await? * MEASURED) * 1e3) as f32)
+    (flop / (rate * MEASURED) * 1e3) as f32
 }
 
 /// On the CPU candle decides what is kept, and matrices are f32 however they were held.
@@ -117,9 +115,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_says_why() {
         let config = BenchShape::Smollm2.config();
-        let of = |available| {
-            pollster::block_on(ways(&config, &Settings::default(), &Backend::Cpu, available)).unwrap()
-        };
+        let of = |available| ways(&config, &Settings::default(), &Backend::Cpu, 3e10, available).unwrap();
         let [lora, full] = of(None).try_into().unwrap();
         assert!(!lora.full && full.full && lora.bytes < full.bytes && lora.step_ms < full.step_ms);
         assert_eq!((&lora.refusal, &full.refusal), (&None, &None));

@@ -11,7 +11,7 @@ use super::border::{breathe, post};
 use super::machine::open;
 use crate::bench::{bench, keep_layers, measurement_ms, ways};
 use crate::data::facts;
-use crate::engine::{Backend, Choice, Found, Storage, step_products};
+use crate::engine::{Backend, Choice, Found, Storage, rate, step_products};
 use crate::error::{Error, Result};
 use crate::lab::{Session, Subject, memory};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles, title};
@@ -53,7 +53,8 @@ pub async fn inspect(
     let (bundle, config) = read(model, blobs)?;
     let Subject { backend, .. } = &session.subject;
     let available = memory::available(backend);
-    let ways = ways(&config, settings, backend, available).await?;
+    let rate = rate(backend).await?;
+    let ways = ways(&config, settings, backend, rate, available)?;
     let model = ModelInfo {
         title: title(&model.name, &config),
         parameters: config.parameters() as u64,
@@ -62,7 +63,7 @@ pub async fn inspect(
         positions: config.max_position_embeddings as u32,
         notes: bundle.notes,
         ways,
-        measurement_ms: measurement_ms(&config, settings, backend).await?,
+        measurement_ms: measurement_ms(&config, settings, rate),
         available,
     };
     post(&Message::Inspected { model });

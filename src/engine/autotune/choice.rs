@@ -23,6 +23,8 @@ const LARGE: Shape = (2048, 1536, 576);
 
 /// Each side of the trial takes about this long, warm-up aside.
 const SECONDS: f64 = 0.1;
+/// In so many parts on the CPU.
+const PARTS: u32 = 4;
 
 /// A back end and a sentence or two on why it is used.
 pub struct Choice {
@@ -135,11 +137,16 @@ fn cpu_speed(shape: Shape) -> Result<f64> {
     let x = Tensor::from_vec(x, (m, k), &Device::Cpu)?;
     let w = Tensor::from_vec(w, (n, k), &Device::Cpu)?;
     x.matmul(&w.t()?)?;
-    let mut count = 0;
-    let begun = Instant::now();
-    while begun.elapsed().as_secs_f64() < SECONDS {
-        x.matmul(&w.t()?)?;
-        count += 1;
+    // The best of some parts: another thread of the browser may hold one up for longer than a whole trial.
+    let mut best: f64 = 0.0;
+    for _ in 0..PARTS {
+        let mut count = 0;
+        let begun = Instant::now();
+        while begun.elapsed().as_secs_f64() < SECONDS / f64::from(PARTS) {
+            x.matmul(&w.t()?)?;
+            count += 1;
+        }
+        best = best.max(speed(shape, count, begun.elapsed().as_secs_f64()));
     }
-    Ok(speed(shape, count, begun.elapsed().as_secs_f64()))
+    Ok(best)
 }
