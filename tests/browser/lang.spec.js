@@ -1,7 +1,7 @@
 // The page in two languages: the markup says what the catalogue says, German is German throughout, numbers too.
 import { readFileSync } from "node:fs";
 import { markedText } from "../../www/js/ui/text.js";
-import { expect, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { expect, horizontalOverflow, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const english = JSON.parse(readFileSync(new URL("../../www/lang/en.json", import.meta.url), "utf8"));
 const german = JSON.parse(readFileSync(new URL("../../www/lang/de.json", import.meta.url), "utf8"));
@@ -33,6 +33,7 @@ test("in German every word of the page is German @plain", async ({ page, site },
   await expect(page.getByRole("button", { name: german["page.reset"], exact: true })).toBeVisible();
   await expect(page.locator('[data-figure="recall"] .legend')).toContainText(/96,1\s%/);
   await expect(page.locator("#lesson-title")).toHaveText("Vergisst ein Modell durch Feintuning?");
+  expect(await horizontalOverflow(page, 360)).toBe(0);
   await openDrawer(page, "setup");
   await screenshots(page, testInfo, "german");
   // Texts that are English in the catalogue, and other words in German, must not be left anywhere.
