@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use web_time::Instant;
 
 use super::measuring::{shift_tokens, tokens};
+use super::pace::Pace;
 use super::run::Run;
 use super::subject::Subject;
 use crate::data::batch::{Batch, Sequence};
@@ -16,7 +17,7 @@ use crate::measure::shift;
 use crate::model::tokenizer::{Message, Tokenizer};
 use crate::record::{ArmId, BASE, Sampling, ShiftToken};
 
-/// Positions of a model's first turn. Their number is doubled and halved.
+/// Positions of a model's first turn.
 const AT_FIRST: usize = 4;
 const AT_MOST: usize = 64;
 
@@ -50,7 +51,8 @@ pub(super) struct Asking {
     prompt: Vec<u32>,
     /// Those that have not ended, the next one to write first.
     writers: VecDeque<Writer>,
-    at_once: usize,
+    /// In positions.
+    pace: Pace,
 }
 
 /// A model that writes; its turn begins the decoding.
@@ -67,7 +69,7 @@ impl Asking {
     pub fn new(question: &str, models: Vec<ArmId>, asked: Asked, tokenizer: &Tokenizer) -> Result<Self> {
         let prompt = tokenizer.prompt(&[Message::user(question)])?;
         let writers = models.into_iter().map(|id| Writer { id, decoding: None }).collect();
-        Ok(Self { asked, prompt, writers, at_once: AT_FIRST })
+        Ok(Self { asked, prompt, writers, pace: Pace::new(AT_FIRST, AT_MOST, TURN_MS) })
     }
 
     pub fn is_over(&self) -> bool {
@@ -112,14 +114,8 @@ impl Asking {
                 none.insert(new)
             }
         };
-        model.go_on(decoding, self.at_once).await?;
-        let [least, most] = TURN_MS;
-        let ms = begun.elapsed().as_secs_f32() * 1e3;
-        self.at_once = match () {
-            () if ms < least => (self.at_once * 2).min(AT_MOST),
-            () if ms > most => (self.at_once / 2).max(1),
-            () => self.at_once,
-        };
+        model.go_on(decoding, self.pace.amount).await?;
+        self.pace.took(begun);
         if !decoding.is_over() {
             self.writers.push_back(writer);
             return Ok(None);

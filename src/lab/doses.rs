@@ -42,7 +42,7 @@ pub async fn strength(run: &mut Run, arm: usize, strength: f32, subject: &mut Su
     };
     let dose = dosed(&run.arms[arm], strength, subject).await?;
     run.arms[arm].dose = dose;
-    let (measure, texts) = measuring::measured_arm(run, arm, subject).await?;
+    let (measure, texts) = measuring::measured_arm(run, arm, 1, subject).await?;
     let (table, shift) = (&measure.recall, &measure.shift);
     let kept = table.iter().find(|row| row.split == Split::Kept && row.form == RecallForm::Cloze);
     events.push(Event::Strength(Strength {

@@ -22,7 +22,8 @@ use crate::record::*;
 pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>> {
     let Subject { base, tokenizer, .. } = subject;
     let mut start = base.again()?;
-    let (measure, texts) = measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0 }).await?;
+    let (measure, texts) =
+        measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0, texts: TEXTS }).await?;
     let mut events = Vec::new();
     let (elsewhere, here): (Vec<_>, Vec<_>) = run.arms.iter().partition(|arm| arm.spec.start().is_some());
     if !elsewhere.is_empty() {
@@ -44,34 +45,36 @@ pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>
 /// # Errors
 /// When the back end fails.
 pub async fn of_arm(run: &mut Run, arm: usize, subject: &mut Subject) -> Result<Vec<Event>> {
-    let (measure, texts) = measured_arm(run, arm, subject).await?;
+    let (measure, texts) = measured_arm(run, arm, TEXTS, subject).await?;
     run.last.insert(measure.arm.clone(), measure.clone());
     Ok(std::iter::once(Event::Measure(measure)).chain(texts.into_iter().map(Event::Text)).collect())
 }
 
-/// Measures an arm as it answers now, with its answers to the first [`TEXTS`] held-out questions.
+/// Measures an arm as it answers now, with its answers to the first `texts` held-out questions.
 ///
 /// # Errors
 /// When the back end fails.
 pub async fn measured_arm(
     run: &mut Run,
     arm: usize,
+    texts: usize,
     subject: &mut Subject,
 ) -> Result<(Measure, Vec<ShiftText>)> {
     let Subject { base, tokenizer, .. } = subject;
     // Its model is borrowed apart from the run that it is measured in.
     let mut arms = std::mem::take(&mut run.arms);
     let (id, step) = (arms[arm].spec.id.clone(), arms[arm].step);
-    let done = measured(run, arms[arm].answering(), base, tokenizer, At { arm: &id, step }).await;
+    let done = measured(run, arms[arm].answering(), base, tokenizer, At { arm: &id, step, texts }).await;
     run.arms = arms;
     done
 }
 
-/// Whose measure it is, and when.
+/// Whose measure it is, when, and how many answers are kept with it.
 #[derive(Clone, Copy)]
 struct At<'a> {
     arm: &'a str,
     step: u32,
+    texts: usize,
 }
 
 /// Held-out questions whose answers are kept token by token, each with two times ten likeliest tokens a place.
@@ -83,7 +86,7 @@ async fn measured(
     model: &mut Model,
     base: &mut Model,
     tokenizer: &Tokenizer,
-    At { arm, step }: At<'_>,
+    At { arm, step, texts: kept }: At<'_>,
 ) -> Result<(Measure, Vec<ShiftText>)> {
     let begun = Instant::now();
     let (prompts, max_new) = (run.prompts(), run.settings.answer_len as usize);
@@ -97,7 +100,7 @@ async fn measured(
         false => None,
     };
     let mut texts = Vec::new();
-    for ((answer, shifts), (question, _)) in answers.iter().zip(&shifts).zip(&run.questions).take(TEXTS) {
+    for ((answer, shifts), (question, _)) in answers.iter().zip(&shifts).zip(&run.questions).take(kept) {
         let tokens = shift_tokens(model, base, tokenizer, answer, shifts).await?;
         texts.push(ShiftText { run: run.id, arm: arm.into(), step, question: question.clone(), tokens });
     }

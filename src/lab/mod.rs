@@ -9,6 +9,7 @@ mod doses;
 mod experiment;
 mod measuring;
 pub mod memory;
+mod pace;
 mod probes;
 mod probing;
 mod resuming;

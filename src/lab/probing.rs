@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use web_time::Instant;
 
+use super::pace::Pace;
 use super::subject::Subject;
 use crate::data::facts::{self, Fact, objects};
 use crate::engine::Backend;
@@ -12,7 +13,7 @@ use crate::error::Result;
 use crate::measure::recall::{self, AnswerKind, Probe};
 use crate::record::{AskedOfBase, BaseAnswer};
 
-/// Facts of the first slice. Their number is doubled and halved, since a GPU has a plan for each power of two.
+/// Facts of the first slice.
 const AT_FIRST: usize = 4;
 const AT_MOST: usize = 32;
 
@@ -34,7 +35,8 @@ pub struct Probing {
     probes: Vec<Probe>,
     /// Whether the base completes each fact rightly, as far as it was asked.
     known: Vec<bool>,
-    at_once: usize,
+    /// In facts.
+    pace: Pace,
 }
 
 impl Probing {
@@ -47,7 +49,13 @@ impl Probing {
         let lists = objects(&facts);
         let probe = |fact: &Fact| Probe::of(fact, lists[&fact.relation].clone(), &subject.tokenizer);
         let probes = facts.iter().map(probe).collect::<Result<_>>()?;
-        Ok(Self { id, facts: Rc::new(facts), probes, known: Vec::new(), at_once: AT_FIRST })
+        Ok(Self {
+            id,
+            facts: Rc::new(facts),
+            probes,
+            known: Vec::new(),
+            pace: Pace::new(AT_FIRST, AT_MOST, SLICE_MS),
+        })
     }
 
     /// Facts that were asked for, and all of them.
@@ -62,7 +70,7 @@ impl Probing {
     pub async fn advance(&mut self, subject: &mut Subject) -> Result<Vec<BaseAnswer>> {
         let begun = Instant::now();
         let from = self.known.len();
-        let slice = &self.probes[from..self.probes.len().min(from + self.at_once)];
+        let slice = &self.probes[from..self.probes.len().min(from + self.pace.amount)];
         let positions = subject.base.config().max_position_embeddings;
         let is_asked =
             matches!(subject.backend, Backend::Gpu(_)) || subject.base.config().parameters() <= ASKED_ON_CPU;
@@ -98,13 +106,7 @@ impl Probing {
         if self.known.len() == self.probes.len() {
             subject.remember_known(&self.facts, self.known.clone());
         }
-        let [least, most] = SLICE_MS;
-        let ms = begun.elapsed().as_secs_f32() * 1e3;
-        self.at_once = match () {
-            () if ms < least => (self.at_once * 2).min(AT_MOST),
-            () if ms > most => (self.at_once / 2).max(1),
-            () => self.at_once,
-        };
+        self.pace.took(begun);
         Ok(answers)
     }
 }

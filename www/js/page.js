@@ -62,7 +62,7 @@ export class Page {
     });
     this.form = new SettingsForm(link.settings, link.muted, () => this.settingsChanged());
     this.drawers = new Drawers();
-    this.stage = new Stage(() => {});
+    this.stage = new Stage();
     this.classView = makeClassView(link.hidden, () => this.settingsChanged(), (names) => this.drawers.leaveOut(names));
     this.editor = new InstructionsEditor({ changed: () => this.instructionsChanged(), fetchText, post });
     this.probes = new ProbesEditor({ changed: () => invalidate(), post });

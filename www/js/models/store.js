@@ -3,6 +3,7 @@
  * network. A file that did not arrive whole goes on where it stopped. Where there is no such place, or no room in it,
  * files stay in memory for this visit.
  */
+import { privateFolder } from "../ui/private-folder.js";
 import { t } from "../ui/text.js";
 import { DownloadError, check, parts, progressOf, request, sizeOf } from "./download.js";
 import { INDEX, ModelError, SMALL, WEIGHTS, placeOf, shardsOf } from "./files.js";
@@ -14,15 +15,8 @@ const PART = ".part";
 
 /** @typedef {{id: string, name: string, address: string, files: string[], bytes: number}} Kept */
 
-/** Where kept models lie; null where this browser has no such place. @returns {Promise<any>} */
-async function root() {
-  try {
-    const top = await navigator.storage.getDirectory();
-    return await top.getDirectoryHandle(ROOT, { create: true });
-  } catch {
-    return null;
-  }
-}
+/** Where kept models lie. */
+const root = () => privateFolder(ROOT);
 
 /** The models that were kept whole. @returns {Promise<Kept[]>} */
 export async function keptModels() {

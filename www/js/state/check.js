@@ -7,6 +7,15 @@ export class RecordError extends Error {}
 
 const MOST_ENTRIES = 1e6;
 
+/** @throws {RecordError} where a text is no JSON */
+export function parseJson(/** @type {string} */ text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RecordError(t("check.not-json", { reason: /** @type {Error} */ (error).message }));
+  }
+}
+
 const fail = (/** @type {string} */ path, /** @type {string} */ wanted) => {
   throw new RecordError(t("check.should-be", { path, wanted }));
 };

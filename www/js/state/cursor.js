@@ -1,4 +1,5 @@
 /** What is looked at, beside the step: a held-out question, and a token of each arm's answer to it. */
+import { shiftedOf } from "./token-class.js";
 export class Cursor {
   question = "";
   /** Places of the chosen tokens, by arm. @type {Map<string, number>} */
@@ -34,7 +35,7 @@ export class Cursor {
 export function mostShifted(store) {
   const shares = store.questions.map((question) => {
     const answers = store.armNames.map((arm) => store.text(arm, question)?.tokens ?? []);
-    const share = (/** @type {{rank: number}[]} */ tokens) => tokens.filter(({ rank }) => rank > 3).length / (tokens.length || 1);
+    const share = (/** @type {{rank: number}[]} */ tokens) => shiftedOf(tokens) / (tokens.length || 1);
     return { question, share: Math.max(0, ...answers.map(share)) };
   });
   return shares.reduce((best, next) => (next.share > best.share ? next : best), { question: "", share: 0 }).question;

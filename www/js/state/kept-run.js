@@ -7,21 +7,14 @@
  * @typedef {{plan: Plan, events: RunEvent[], model: string, bytes: number}} Note  `model`: what the engine calls it
  * @typedef {Note & {state: Blob}} Kept
  */
+import { privateFolder } from "../ui/private-folder.js";
 
 const FOLDER = "run";
 /** Written last, and names the state that belongs to it. */
 const NOTE = "note.json";
 const VERSION = 1;
 
-/** @returns {Promise<any>} null where this browser has no such place */
-async function folder() {
-  try {
-    const top = await navigator.storage.getDirectory();
-    return await top.getDirectoryHandle(FOLDER, { create: true });
-  } catch {
-    return null;
-  }
-}
+const folder = () => privateFolder(FOLDER);
 
 async function write(/** @type {any} */ place, /** @type {string} */ name, /** @type {BlobPart} */ content) {
   const writer = await (await place.getFileHandle(name, { create: true })).createWritable();

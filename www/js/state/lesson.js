@@ -2,7 +2,7 @@
 import { BASE, DEFAULT_ARMS, LESSON_FORMAT, LESSON_SCHEMA, LESSON_VERSION, METRICS } from "../contract/data.js";
 import { count, fixed, percent, rate } from "../ui/format.js";
 import { t } from "../ui/text.js";
-import { RecordError, check } from "./check.js";
+import { RecordError, check, parseJson } from "./check.js";
 import { metricOf } from "./metrics.js";
 
 /**
@@ -17,12 +17,7 @@ import { metricOf } from "./metrics.js";
  * @throws {RecordError}
  */
 export function parseLesson(/** @type {string} */ text) {
-  let lesson;
-  try {
-    lesson = JSON.parse(text);
-  } catch (error) {
-    throw new RecordError(t("check.not-json", { reason: /** @type {Error} */ (error).message }));
-  }
+  const lesson = parseJson(text);
   if (typeof lesson !== "object" || lesson === null || lesson.format !== LESSON_FORMAT)
     throw new RecordError(t("lesson.file.format", { format: LESSON_FORMAT }));
   if (lesson.version !== LESSON_VERSION)

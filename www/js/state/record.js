@@ -1,7 +1,7 @@
 /** Recorded runs: checks a file before any view sees it, and writes one. Their shape is the contract's. */
 import { MOST_ARMS, RECORD_FORMAT, RECORD_SCHEMA, RECORD_VERSION } from "../contract/data.js";
 import { t } from "../ui/text.js";
-import { RecordError, check } from "./check.js";
+import { RecordError, check, parseJson } from "./check.js";
 import { upgradeRecord } from "./upgrade.js";
 
 /** @typedef {import("../contract/types.js").RunRecord} RunRecord */
@@ -55,13 +55,7 @@ function checkArms(
 
 /** Parses and checks the text of a file. */
 export function parseRecord(/** @type {string} */ content) {
-  let value;
-  try {
-    value = JSON.parse(content);
-  } catch (error) {
-    throw new RecordError(t("check.not-json", { reason: /** @type {Error} */ (error).message }));
-  }
-  return checkRecord(value);
+  return checkRecord(parseJson(content));
 }
 
 /** The shown run as the text of a file. */

@@ -1,4 +1,5 @@
 /** A free question, answered by the base and by every arm as they are now. */
+import { shiftedOf } from "../state/token-class.js";
 import { say } from "../ui/alerts.js";
 import { el, find, findAll, setText, update } from "../ui/dom.js";
 import { BASE } from "../contract/data.js";
@@ -135,7 +136,7 @@ export class Ask {
       if (answer.arm !== BASE) tables.push(topTable(label, token.top, token.text, place));
       tops.replaceChildren(el("div", { class: "pair" }, tables));
     });
-    const shifted = answer.tokens.filter((token) => token.rank > 3).length;
+    const shifted = shiftedOf(answer.tokens);
     const n = answer.tokens.length;
     const note = answer.arm === BASE ? t("ask.tokens", { n }) : t("ask.shifted", { n, shifted: String(shifted) });
     find(".answer", host).replaceChildren(

@@ -2,11 +2,12 @@
 import { el, find, setText, update } from "../ui/dom.js";
 import { NOT_MEASURED, nats, probability } from "../ui/format.js";
 import { mostShifted } from "../state/cursor.js";
+import { classOf, shiftedOf } from "../state/token-class.js";
 import { say } from "../ui/alerts.js";
 import { addView } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { t } from "../ui/text.js";
-import { classOf, markToken, tokenRow, topTable, visible } from "./tokens.js";
+import { markToken, tokenRow, topTable, visible } from "./tokens.js";
 
 /** @typedef {import("../contract/types.js").ShiftText} ShiftText */
 
@@ -117,7 +118,7 @@ export class ShiftTextView {
   writeCaption() {
     const parts = this.store.armNames.map((arm) => {
       const tokens = this.store.text(arm, this.cursor.question)?.tokens ?? [];
-      const shifted = tokens.filter((token) => token.rank > 3).length;
+      const shifted = shiftedOf(tokens);
       return t("shift-text.shifted-of", { arm: this.store.label(arm), shifted, all: tokens.length });
     });
     if (parts.length === 0) return;

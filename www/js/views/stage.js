@@ -9,9 +9,7 @@ const ANSWERS = /** @type {const} */ (["question", "fact", "ask"]);
 /** @typedef {{panel: keyof typeof PANELS, figure: string, said: typeof ANSWERS[number]}} Shown */
 
 export class Stage {
-  /** @param {() => void} changed */
-  constructor(changed) {
-    this.changed = changed;
+  constructor() {
     this.panels = find("#panels");
     this.charts = findAll("#figures-body > [data-figure]");
     this.choice = find("#figure-choice");
@@ -42,7 +40,6 @@ export class Stage {
     const panel = wanted.panel ?? (wanted.said ? "said" : wanted.figure ? "learned" : this.shown.panel);
     this.shown = { ...this.shown, ...wanted, panel };
     this.draw();
-    this.changed();
     invalidate();
   }
 

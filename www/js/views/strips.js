@@ -1,11 +1,12 @@
 /** How an arm's answer to one question changes while it trains: a row for each measured step, a cell for each token. */
+import { classOf, shiftedOf } from "../state/token-class.js";
 import { find, setAttributes, setText, table } from "../ui/dom.js";
 import { NOT_MEASURED, count } from "../ui/format.js";
 import { addView, invalidate, makeDifference } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { t } from "../ui/text.js";
 import { color, onThemeChange } from "../ui/theme.js";
-import { classOf, visible } from "./tokens.js";
+import { visible } from "./tokens.js";
 import { prepare } from "./wall-draw.js";
 
 /**
@@ -142,7 +143,7 @@ function inWords(/** @type {ShiftText} */ { step, tokens }, /** @type {number} *
 
 function spoken(/** @type {string} */ label, /** @type {ShiftText[]} */ texts) {
   const steps = texts.map(({ step, tokens }) => {
-    const shifted = tokens.filter(({ rank }) => rank > 3).length;
+    const shifted = shiftedOf(tokens);
     return t("strips.spoken-step", { step: String(step), shifted, all: tokens.length });
   });
   return t("strips.spoken", { arm: label, steps: steps.join("; ") });
@@ -153,7 +154,7 @@ function caption(
   /** @type {(arm: string) => ShiftText[]} */ textsOf,
 ) {
   const parts = store.armNames.map((arm) => {
-    const first = textsOf(arm).find(({ tokens }) => tokens.some(({ rank }) => rank > 3));
+    const first = textsOf(arm).find(({ tokens }) => shiftedOf(tokens) > 0);
     if (!first) return t("strips.shifted-never", { arm: store.label(arm) });
     return t("strips.shifted-from", { arm: store.label(arm), step: first.step });
   });

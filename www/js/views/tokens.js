@@ -1,13 +1,9 @@
 /** An answer as a row of tokens, coloured and underlined by how far each is from the base's choice. */
+import { classOf } from "../state/token-class.js";
 import { armClass } from "../ui/arm-style.js";
 import { el } from "../ui/dom.js";
 import { nats, probability } from "../ui/format.js";
 import { t } from "../ui/text.js";
-
-/** Class of a token by its rank in the base (Lin et al., arXiv 2312.01552). */
-export function classOf(/** @type {number} */ rank) {
-  return rank <= 1 ? "unshifted" : rank <= 3 ? "marginal" : "shifted";
-}
 
 /**
  * The tokens as buttons with one tab stop; arrow keys move between them.

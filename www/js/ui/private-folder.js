@@ -1,0 +1,11 @@
+/** A folder of this browser's private files (OPFS). */
+
+/** @returns {Promise<any>} null where this browser has no such place */
+export async function privateFolder(/** @type {string} */ name) {
+  try {
+    const top = await navigator.storage.getDirectory();
+    return await top.getDirectoryHandle(name, { create: true });
+  } catch {
+    return null;
+  }
+}
