@@ -79,7 +79,7 @@ const DECODE_ROWS: usize = 64;
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// What training has come to: with it an arm goes on as if it had never stopped.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Steps taken.
     pub step: u32,

@@ -21,6 +21,7 @@ mod subject;
 pub use asking::{Answer, Asked};
 pub use experiment::{Experiment, Planned, Position};
 pub use probing::Probing;
+pub use resuming::Snapshot;
 pub use saving::MOST_OF_A_FILE;
 pub use session::{Session, Slice, Texts, Work};
 pub use subject::Subject;

@@ -186,6 +186,7 @@ impl Run {
             examples: self.feed.len() as u32,
             heldout: self.heldout.len() as u32,
             added: self.added.clone(),
+            fork: None,
         })
     }
 

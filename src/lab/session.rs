@@ -9,9 +9,10 @@ use super::asking::{Answer, Asked, Asking};
 use super::check::Check;
 use super::dataset::Dataset;
 use super::probing::Probing;
+use super::resuming::{self, Snapshot};
 use super::run::{Arm, Run, Tested};
 use super::subject::Subject;
-use super::{doses, measuring, resuming, saving};
+use super::{doses, measuring, saving};
 use crate::data::batch::Batch;
 use crate::data::{facts, instructions};
 use crate::engine::{Backend, step_products};
@@ -130,31 +131,48 @@ impl Session {
         Ok(Event::Run(info))
     }
 
-    /// Begins a run where `state` of [`Self::snapshot`] says: its next steps are those that would have followed. On an error the
-    /// current run stays.
+    /// Begins a run where its arms' `states` of [`Self::snapshot`] say: its next steps are those that would have followed, with these
+    /// settings, which need not be those of before. On an error the current run stays.
     ///
     /// # Errors
-    /// As [`Self::start`], and when the state is damaged or of another run.
-    pub async fn resume(&mut self, settings: Settings, texts: &Texts, state: &[u8]) -> Result<Event> {
+    /// As [`Self::start`], and when a state is damaged or of another run.
+    pub async fn resume(
+        &mut self,
+        settings: Settings,
+        texts: &Texts,
+        states: &[Vec<u8>],
+        fork: Option<Fork>,
+    ) -> Result<Event> {
         let before = (self.run.take(), self.prepared, self.is_finished);
         let begun = self.start(settings, texts).await;
         let resumed = match (begun, &mut self.run) {
-            (Ok(event), Some(run)) => resuming::restore(run, state).await.map(|()| event),
+            (Ok(event), Some(run)) => resuming::restore(run, states).await.map(|()| event),
             (begun, _) => begun,
         };
-        if resumed.is_err() {
-            (self.run, self.prepared, self.is_finished) = before;
+        match resumed {
+            Ok(Event::Run(info)) => Ok(Event::Run(RunInfo { fork, ..info })),
+            Ok(event) => Ok(event),
+            Err(error) => {
+                (self.run, self.prepared, self.is_finished) = before;
+                Err(error)
+            }
         }
-        resumed
     }
 
-    /// The current run's number and what it has come to, to go on with it later; 12 bytes for each parameter that trains.
+    /// What an arm of the current run has come to, to go on with it later.
     ///
     /// # Errors
-    /// When there is no run, or the back end fails.
-    pub async fn snapshot(&mut self) -> Result<(u32, Vec<u8>)> {
+    /// When there is no such arm, or the back end fails.
+    pub async fn snapshot(&mut self, id: &str) -> Result<Snapshot> {
+        let arm = self.place(id)?;
         let (run, _) = self.current()?;
-        Ok((run.id, resuming::snapshot(run).await?))
+        resuming::snapshot(run, arm).await
+    }
+
+    /// Whether the states of all arms together are small enough to be kept while the run goes on.
+    pub fn is_kept(&self) -> bool {
+        let parameters = |run: &Run| run.arms.iter().map(|arm| arm.model.trainable_parameters() as u64).sum();
+        self.run.as_ref().map_or(0, parameters) * STATE_BYTES <= MOST_KEPT
     }
 
     /// Asks the base for the next of a visitor's facts.

@@ -75,6 +75,18 @@ pub struct RunInfo {
     /// numbers them after the set's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<(String, String)>,
+    /// Where it left another run; its steps up to there are that one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
+}
+
+/// A step of a run from which another one went on with other settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Fork {
+    pub step: u32,
+    /// What the arms were trained with up to there.
+    pub settings: Settings,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

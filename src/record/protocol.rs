@@ -6,10 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::arm::{ArmId, LoraSpec};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
-use super::event::{Event, ShiftToken};
+use super::event::{Event, Fork, ShiftToken};
 use super::probed::BaseAnswer;
 use super::sampling::Sampling;
 use super::settings::Settings;
+
+/// Bytes of an arm's state for each parameter that trains: itself and two moments.
+pub const STATE_BYTES: u64 = 12;
+/// Most bytes of all arms' states that are kept while a run goes on: writing more would take longer than what it saves.
+pub const MOST_KEPT: u64 = 300_000_000;
 
 /// Page to worker.
 #[derive(Debug, Deserialize)]
@@ -41,18 +46,23 @@ pub enum Command {
         #[serde(default)]
         probes: String,
     },
-    /// What the run has come to, answered by [`Message::Snapshot`]: with it the run goes on after a reload.
+    /// What each arm has come to, answered by a [`Message::Snapshot`] each. One also comes after each measure of an arm.
     Snapshot,
-    /// As [`Command::Start`], but from a [`Message::Snapshot`], the one Blob.
+    /// As [`Command::Start`], but each arm begins at a [`Message::Snapshot`], the Blobs.
     Resume {
         settings: Settings,
         instructions: String,
         heldout: String,
         #[serde(default)]
         probes: String,
+        /// Where the settings are not those that the arms were trained with.
+        #[serde(default)]
+        fork: Option<Fork>,
         #[serde(default)]
         blobs: Blobs,
     },
+    /// Answered by [`Message::Alive`].
+    Ping,
     /// Trains until the last step or [`Command::Pause`].
     Play,
     Pause,
@@ -180,9 +190,8 @@ pub struct ModelFiles {
     pub layers: Option<u32>,
 }
 
-/// The contents of the files, which cross the worker's border beside what is parsed: Blobs, of which a range is read at a
-/// time.
-#[derive(Debug, Default, Deserialize)]
+/// The contents of files, which cross the worker's border beside what is parsed: Blobs, of which a range is read at a time.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Blobs {}
 
 #[cfg(test)]
@@ -337,13 +346,16 @@ pub enum Message {
         #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
         bytes: Vec<u8>,
     },
-    /// The state of the run, all arms at these steps.
+    /// The state of an arm, the one Blob; none comes where all together have more than [`MOST_KEPT`] bytes.
     Snapshot {
         run: u32,
-        #[serde(with = "serde_bytes")]
-        #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
-        bytes: Vec<u8>,
+        arm: ArmId,
+        step: u32,
+        #[serde(default)]
+        blobs: Blobs,
     },
+    /// The worker is not stuck.
+    Alive,
     /// All of the arm's files are there.
     Saved {
         arm: ArmId,

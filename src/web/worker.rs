@@ -115,12 +115,18 @@ impl Worker {
                 self.texts = Texts { instructions, heldout, probes };
                 self.begin(settings, None).await?;
             }
-            Command::Snapshot => requests::snapshot(self.session()?).await?,
-            Command::Resume { settings, instructions, heldout, probes, .. } => {
+            Command::Snapshot => {
+                let session = self.session()?;
+                for arm in session.all_models().iter().skip(1) {
+                    requests::snapshot(session, arm).await?;
+                }
+            }
+            Command::Resume { settings, instructions, heldout, probes, fork, .. } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
-                self.begin(settings, Some(requests::state(&blobs)?)).await?;
+                self.begin(settings, Some((requests::states(&blobs)?, fork))).await?;
             }
+            Command::Ping => post(&Message::Alive),
             Command::Experiment { preset, seeds, instructions, heldout, probes } => {
                 let Some(mut preset) = Preset::by_name(&preset) else {
                     let message = format!("there is no {preset}");
@@ -241,15 +247,15 @@ impl Worker {
         session.warm_up(settings).await
     }
 
-    /// A new run, or one that goes on from a state. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
+    /// A new run, or one that goes on from its arms' states. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
     /// should not have to wait.
-    async fn begin(&mut self, settings: Settings, state: Option<Vec<u8>>) -> Result<()> {
+    async fn begin(&mut self, settings: Settings, from: Option<(Vec<Vec<u8>>, Option<Fork>)>) -> Result<()> {
         self.mode = Mode::Idle;
         post_state(RunState::Preparing);
         let session = self.session.as_mut().ok_or_else(not_loaded)?;
         requests::try_kernels(session, &settings, &mut self.found).await?;
-        let event = match state {
-            Some(state) => session.resume(settings, &self.texts, &state).await?,
+        let event = match from {
+            Some((states, fork)) => session.resume(settings, &self.texts, &states, fork).await?,
             None => session.start(settings, &self.texts).await?,
         };
         post(&Message::Event { event: Box::new(event) });
@@ -288,6 +294,10 @@ impl Worker {
         }
         if is_start {
             post(&progress(1));
+        }
+        if let (Some(Work::Measure { arm }), None) = (&work, &self.experiment) {
+            let id = session.all_models().swap_remove(arm + 1); // after the base
+            requests::snapshot(session, &id).await?;
         }
         self.settle(work, is_finished);
         breathe().await;

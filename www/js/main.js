@@ -4,7 +4,6 @@ import "./ui/locale.js"; // first: see there
 import { keepOffline } from "./engine/offline.js";
 import { Page } from "./page.js";
 import { Cursor } from "./state/cursor.js";
-import { Runs } from "./state/runs.js";
 import { find, findAll, setText, update } from "./ui/dom.js";
 import { addView, invalidate } from "./ui/frame.js";
 import { listenToKeys } from "./ui/keyboard.js";
@@ -72,7 +71,7 @@ function makeViews() {
     run: (preset, seeds) => page.runFinding(preset, seeds),
     isOwnModel: () => page.isOwnModel,
   });
-  makeRuns(new Runs(store), control);
+  makeRuns(page.runs, control);
   makeArmTable(store, () => page.parameters);
   makePictures(store, page.drawers);
   makeFileTools(store, {

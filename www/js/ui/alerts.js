@@ -3,8 +3,13 @@ import { el, find, findAll, setText } from "./dom.js";
 import { helpFor } from "./help.js";
 import { t } from "./text.js";
 
-/** Shows an error; the same one is shown once. */
-export function showError(/** @type {string} */ name, /** @type {string} */ message) {
+/**
+ * Shows an error; the same one is shown once.
+ * @param {string} name
+ * @param {string} message
+ * @param {{label: string, run: () => void} | null} remedy  what a button does about it
+ */
+export function showError(name, message, remedy = null) {
   const list = find("#alerts");
   const known = findAll(".alert", list).some(({ dataset }) => dataset.error === name && dataset.message === message);
   if (known) return;
@@ -17,6 +22,7 @@ export function showError(/** @type {string} */ name, /** @type {string} */ mess
     "div",
     { class: "alert", role: "alert", "data-error": name, "data-message": message },
     el("div", {}, el("p", {}, el("strong", {}, helpFor(name))), el("p", { class: "detail" }, `${name}: ${message}`)),
+    remedy && el("button", { type: "button", onclick: () => (box.remove(), remedy.run()) }, remedy.label),
     close,
   );
   list.append(box);

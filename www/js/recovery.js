@@ -1,0 +1,83 @@
+/**
+ * Begins again where the engine failed for good: another worker, the same model, and the run from the newest states of its arms.
+ *
+ * @typedef {import("./contract/types.js").BackendChoice} BackendChoice
+ * @typedef {import("./state/kept-run.js").Kept} Kept
+ */
+import { say } from "./ui/alerts.js";
+import { count } from "./ui/format.js";
+import { t } from "./ui/text.js";
+
+/** Errors after which the engine computes nothing more. */
+const FATAL = ["worker", "device-lost"];
+
+export class Recovery {
+  /**
+   * @param {import("./state/run-control.js").RunControl} control
+   * @param {{start: (backend: BackendChoice | null) => Promise<void>, latest: () => Kept | null, giveUp: (message: string) => void}} hooks
+   *   `start`: another worker with the same model, on an engine of its own choice or on this one; `giveUp`: nothing helps
+   */
+  constructor(control, hooks) {
+    this.control = control;
+    this.hooks = hooks;
+    /** What is to go on once the engine is there, and whether it trains by itself. @type {{run: Kept | null, plays: boolean} | null} */
+    this.pending = null;
+    /** Where the engine failed the last time: a run that fails twice there waits for its visitor. */
+    this.last = NaN;
+    /** How often a device was lost: the second time the CPU goes on. */
+    this.lost = 0;
+    /** Whether the engine that is started is the last one to try. */
+    this.isOnCpu = false;
+  }
+
+  get isPending() {
+    return this.pending !== null;
+  }
+
+  /** Whether an error is one to recover from: out of memory while training, a run's buffers are no longer what they were. */
+  concerns(/** @type {string} */ name) {
+    return FATAL.includes(name) || (name === "out-of-memory" && this.control.state === "running");
+  }
+
+  /** The engine has failed. */
+  async begin(/** @type {string} */ name, /** @type {string} */ message) {
+    const { control } = this;
+    const step = control.store.newest;
+    if (name === "device-lost") this.lost += 1;
+    const wantsMore = control.run.kind === "live" && control.run.wants === "play" && !control.experiment;
+    this.pending = { run: this.hooks.latest(), plays: wantsMore && name !== "out-of-memory" && step !== this.last };
+    this.last = step;
+    control.fail();
+    control.setMode("loading");
+    await this.start(this.lost > 1 ? "cpu" : null, message);
+  }
+
+  /** Another error came while the engine was started again: the CPU is left to try. */
+  failedAgain(/** @type {string} */ message) {
+    if (!this.isOnCpu) return this.start("cpu", message);
+    this.pending = null;
+    this.hooks.giveUp(message);
+  }
+
+  /** @private */
+  async start(/** @type {BackendChoice | null} */ backend, /** @type {string} */ message) {
+    this.isOnCpu = backend === "cpu";
+    try {
+      await this.hooks.start(backend);
+    } catch (error) {
+      this.pending = null;
+      this.hooks.giveUp(`${message}; ${/** @type {Error} */ (error).message}`);
+    }
+  }
+
+  /** The engine is there again: the run goes on. */
+  ready() {
+    const { control, pending } = this;
+    this.pending = null;
+    if (!pending?.run) return say(t("recovery.ready"));
+    control.resume(pending.run);
+    if (pending.plays) control.play();
+    const step = count(Math.max(...pending.run.states.map((state) => state.step)));
+    say(pending.plays ? t("recovery.goes-on", { step }) : t("recovery.waits", { step }));
+  }
+}
