@@ -1,6 +1,9 @@
 // What can go wrong with the engine and the browser's room, each brought about for real: nothing is lost, and a sentence says what to do.
 import { SHORT_RUN, at, done, expect, openPage, press, said, test, twoSteps, waitForEngine } from "./helpers.js";
 
+/** On a WebGPU that is a program. */
+const ON_WEBGPU = SHORT_RUN.replace("engine=cpu", "engine=webgpu").replace("steps=6", "steps=4").replace(/&arm=full.*/, "");
+
 const alert = (page, name) => page.locator(`#alerts [data-error="${name}"]`);
 /** The engine's worker. */
 const worker = (page) => page.workers().at(-1);
@@ -47,6 +50,26 @@ for (const [what, stop] of [["is gone without a word", () => close()], ["is stuc
   });
 }
 
+test("pressed twice, changed while it runs, or out of sight: the run is the same @plain", async ({ page, site, context }) => {
+  test.setTimeout(300_000);
+  await openPage(page, site, SHORT_RUN);
+  await waitForEngine(page);
+  await page.getByRole("button", { name: "Step", exact: true }).dblclick();
+  await at(page, 2);
+  await page.getByRole("button", { name: "Play", exact: true }).dblclick(); // Play, and Pause
+  await expect(page.locator("html")).toHaveAttribute("data-run", "paused", { timeout: 60_000 });
+  await page.getByRole("button", { name: "Reset", exact: true }).dblclick();
+  await press(page, "Play");
+  await page.evaluate(() => { location.hash = location.hash.replace("steps=6", "steps=4"); });
+  await expect(page.locator("#restart-note")).toBeVisible();
+  const other = await context.newPage();
+  await other.bringToFront();
+  await done(page);
+  await at(page, 6); // what it began with
+  await other.close();
+  await expect(page.locator("#alerts")).toBeEmpty();
+});
+
 test("a machine that slept for an hour trains on @plain", async ({ page, site }) => {
   test.setTimeout(300_000);
   await page.clock.install();
@@ -61,7 +84,7 @@ test("a machine that slept for an hour trains on @plain", async ({ page, site })
 
 test("a lost device is replaced, a second time by the CPU @webgpu", async ({ page, site, browser, errors }) => {
   test.setTimeout(600_000);
-  await openPage(page, site, SHORT_RUN.replace("engine=cpu", "engine=webgpu"));
+  await openPage(page, site, ON_WEBGPU);
   expect(await waitForEngine(page)).toBe("webgpu");
   await twoSteps(page, 2);
   const cdp = await browser.newBrowserCDPSession();
@@ -69,8 +92,11 @@ test("a lost device is replaced, a second time by the CPU @webgpu", async ({ pag
   await crash();
   await press(page, "Play");
   await expect(alert(page, "device-lost").first()).toContainText("the run goes on from its last measure", { timeout: 60_000 });
-  await at(page, 4);
+  await done(page);
+  await press(page, "Reset");
+  await twoSteps(page, 2);
   await crash();
+  await press(page, "Play");
   await expect(page.locator("html")).toHaveAttribute("data-engine", "cpu", { timeout: 120_000 });
   await done(page);
   errors.length = 0;
@@ -84,7 +110,7 @@ test("a device without memory left: the run waits at its last measure @webgpu", 
       return (globalThis.device = await request.apply(this, all));
     };
   }));
-  await openPage(page, site, SHORT_RUN.replace("engine=cpu", "engine=webgpu"));
+  await openPage(page, site, ON_WEBGPU);
   expect(await waitForEngine(page)).toBe("webgpu");
   await twoSteps(page, 2);
   await worker(page).evaluate(() => {

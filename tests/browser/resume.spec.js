@@ -71,7 +71,7 @@ test("another run leaves a measured step with other settings, beside the first @
   await expect(fork).toBeHidden(); // nothing has changed
   await page.locator("#history").fill("5");
   await openDrawer(page, "setup");
-  const rate = page.locator('[data-arm="lora"] [name="lr"]').first();
+  const rate = page.locator("#arm-lora-lr");
   await rate.fill("0.0003");
   await rate.press("Tab");
   await openDrawer(page, "");
@@ -92,7 +92,7 @@ test("another run leaves a measured step with other settings, beside the first @
   expect(after.slice(0, 5)).toEqual(before.slice(0, 5)); // the fifth loss is that before the first changed update
   expect(after[5]).not.toBe(before[5]);
   // Both are in the table of runs, the first one's arms over the charts.
-  await openDrawer(page, "experiments");
+  await openDrawer(page, "findings");
   await page.locator("#runs > summary").click();
   await expect(page.locator("#runs-table tbody tr")).toHaveCount(6); // with the recorded run
   await expect(page.locator("#runs-table tbody input:checked:not(:disabled)")).toHaveCount(2);
