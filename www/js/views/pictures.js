@@ -79,7 +79,7 @@ function settingsOf(/** @type {Store} */ store) {
   const { settings } = run;
   const here = t("pictures.trained-here");
   const kinds = { none: "", recorded: t("pictures.recorded"), imported: t("pictures.imported"), live: here, kept: here };
-  const arms = settings.arms.map((arm) => `${arm.label}: ${writeArm(arm).replace(/ label="[^"]*"/, "")}${withRate(arm)}`);
+  const arms = settings.arms.map((arm) => `${arm.label}: ${writeArm(arm, ["id", "label", "lr"])} lr=${rate(arm.lr)}`);
   return [
     t("pictures.settings", {
       model: run.model,
@@ -92,11 +92,6 @@ function settingsOf(/** @type {Store} */ store) {
     }),
     ...arms,
   ];
-}
-
-/** The rate, which is left out where it is the usual one. */
-function withRate(/** @type {import("../contract/types.js").ArmSpec} */ arm) {
-  return writeArm(arm).includes(" lr=") ? "" : ` lr=${rate(arm.lr)}`;
 }
 
 /** The part as it is on the page, with a title above and lines below. */
