@@ -12,14 +12,13 @@
  * @typedef {(id: string) => Arm} Named
  */
 import { el, find, findAll, setText, table, update } from "../ui/dom.js";
-import { armLine } from "../ui/arm-style.js";
 import { NOT_MEASURED, count, nats, percent, rate } from "../ui/format.js";
 import { addView, invalidate, makeDifference } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 import { Scatter } from "./scatter.js";
 import { Store } from "../state/store.js";
 import { checkpointsOf, coursesOf, summaryArm } from "./summary-data.js";
-import { swatch } from "../ui/swatch.js";
+import { writeLegend } from "../ui/swatch.js";
 
 /** Recall covers at least this many percent, so that the spread of a few facts does not fill the figure. */
 const SPAN = 10;
@@ -229,20 +228,11 @@ function writeFigure(
   const arms = [...new Set(points.map((point) => point.arm))]
     .map((id) => ({ id, ...named(id) }))
     .sort((a, b) => a.place - b.place);
-  drawLegend(find(".legend", figure), arms);
+  const base = el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), t("store.base"));
+  writeLegend(find(".legend", figure), arms, base);
   setText(find("figcaption", figure), caption(spec, points, arms, isOfRun));
   const details = find("details", figure);
   if (details.open) find(".table", details).replaceChildren(asTable(figure, points, named));
-}
-
-function drawLegend(/** @type {HTMLElement} */ host, /** @type {Arm[]} */ arms) {
-  const key = JSON.stringify(arms);
-  if (host.dataset.arms === key) return;
-  host.dataset.arms = key;
-  host.replaceChildren(
-    ...arms.map(({ label, place }) => el("span", {}, swatch(armLine(place, "")), label)),
-    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), t("store.base")),
-  );
 }
 
 /**
