@@ -1,5 +1,6 @@
 //! Writes what the page knows of this room, `www/js/contract`: `types.d.ts`, and `data.js` with the names, ranges,
-//! defaults, labels and help that its views show. `scripts/contract` brings both up to date.
+//! defaults, labels and help that its views show; and for its tests measures with the value of every metric.
+//! `scripts/contract` brings all three up to date.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -221,13 +222,69 @@ fn data() -> String {
     out
 }
 
+/// A measure that has everything and one that has nothing, each with the value of every metric it has.
+fn metrics() -> String {
+    let shift = |n, kl, shifted| PositionShift { n, kl, unshifted: n - shifted - 1, marginal: 1, shifted };
+    let recall = |split, form, correct| Recall { split, form, correct, n: 16 };
+    let all = Measure {
+        run: 1,
+        arm: "lora".into(),
+        step: 8,
+        heldout_loss: 1.25,
+        shift: Shift {
+            kl: 0.375,
+            n: 96,
+            unshifted: 60,
+            marginal: 12,
+            shifted: 24,
+            positions: (0..8).map(|i: u8| shift(16 - u32::from(i), 0.5 * f32::from(i), 2)).collect(),
+            classes: Some(ClassShift {
+                opener: shift(8, 2.5, 3),
+                fact: shift(32, 0.125, 5),
+                style: shift(56, 0.25, 7),
+            }),
+        },
+        recall: vec![
+            recall(Split::Kept, RecallForm::Cloze, 15),
+            recall(Split::Kept, RecallForm::Asked, 14),
+            recall(Split::Seen, RecallForm::Cloze, 13),
+            recall(Split::Seen, RecallForm::Asked, 12),
+            recall(Split::New, RecallForm::Cloze, 11),
+            recall(Split::New, RecallForm::Asked, 10),
+        ],
+        errors: Errors { borrowed: 5, other: 2, malformed: 1, n: 40, borrowed_by_chance: 0.75 },
+        cells: String::new(),
+        logprobs: vec![],
+        wrong: vec![],
+        conversation: Some(Conversation { format: 9, right: 8, both: 7, n: 10 }),
+        object_rank: Some(1.5),
+        ms: 1.0,
+    };
+    let none = Measure {
+        shift: Shift { kl: 0.5, ..Shift::default() },
+        recall: vec![Recall { split: Split::Kept, form: RecallForm::Cloze, correct: 0, n: 0 }],
+        errors: Errors { borrowed_by_chance: 0.5, ..Errors::default() },
+        conversation: None,
+        object_rank: None,
+        ..all.clone()
+    };
+    let written = [all, none].map(|measure| {
+        let values = as_written(&Metric::values(&measure));
+        json!({ "measure": as_written(&measure), "values": values })
+    });
+    format!("{:#}\n", json!(written))
+}
+
 #[test]
 fn the_pages_contract_is_up_to_date() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/js/contract");
-    for (name, text) in [("types.d.ts", types()), ("data.js", data())] {
-        let path = folder.join(name);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, text) in [
+        ("www/js/contract/types.d.ts", types()),
+        ("www/js/contract/data.js", data()),
+        ("tests/js/fixtures/metrics.json", metrics()),
+    ] {
+        let path = root.join(name);
         if std::env::var_os("DRIFTSCOPE_WRITE_CONTRACT").is_some() {
-            std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(&path, &text).unwrap();
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
