@@ -16,7 +16,7 @@ const page = markup();
 
 /** What of the contract is shown: its English is the catalogue of it. */
 const contract = [
-  ...METRICS.map(({ name }) => `metric.${name}`),
+  ...METRICS.flatMap(({ name }) => [`metric.${name}`, `metric-long.${name}`]),
   ...FAIRNESS.flatMap(({ name }) => [`fairness.${name}.label`, `fairness.${name}.help`]),
   ...READINGS.map(({ name }) => `reading.${name}`),
   ...PRESETS.flatMap(({ name }) => [`preset.${name}.title`, `preset.${name}.claim`]),
@@ -44,7 +44,7 @@ test("German has every text, with the same placeholders", () => {
     assert.deepEqual(placeholders(german[name]), placeholders(english[name]), name);
   }
   for (const name of contract) assert.ok(Object.hasOwn(german, name), `de.json lacks ${name}`);
-  const fields = /^(field|metric|fairness|reading|preset|error)\./;
+  const fields = /^(field|metric|metric-long|fairness|reading|preset|error|condition)\./;
   for (const name of Object.keys(german)) assert.ok(Object.hasOwn(english, name) || fields.test(name), `en.json lacks ${name}`);
 });
 

@@ -1,6 +1,7 @@
 /** The page's moving parts: one store, the engine's client, the control between them, and what it says. */
 import { AS_IT_IS, Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
 import { recall } from "./engine/remembered.js";
+import { verdictOf } from "./state/comparisons.js";
 import { metricOf } from "./state/metrics.js";
 import { RunControl } from "./state/run-control.js";
 import { readHash, writeHash } from "./state/hash.js";
@@ -206,7 +207,7 @@ export class Page {
       const found = store.checks.map((check) => checkSentence(check, store.label(check.arm)));
       return say(t("page.says.check-ended", { found: found.join(" ") }));
     }
-    if (experiment) return say(t("page.says.experiment-ended", { verdict: store.summary?.verdict ?? "" }));
+    if (experiment) return say(t("page.says.experiment-ended", { verdict: store.summary ? verdictOf(store.summary) : "" }));
     say(t("page.says.run-ended", { known: recallSentence(store, store.newest) }));
   }
 

@@ -17,7 +17,8 @@ import { addView, invalidate, makeDifference } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 import { Scatter } from "./scatter.js";
 import { Store } from "../state/store.js";
-import { checkpointsOf, coursesOf, summaryArm } from "./summary-data.js";
+import { conditionName, summaryArm } from "../state/comparisons.js";
+import { checkpointsOf, coursesOf } from "./summary-data.js";
 import { writeLegend } from "../ui/swatch.js";
 
 /** Recall covers at least this many percent, so that the spread of a few facts does not fill the figure. */
@@ -192,7 +193,7 @@ function writeChoices(
   const key = conditions.join("|");
   if (select.dataset.key !== key) {
     select.dataset.key = key;
-    const options = conditions.map((condition) => el("option", { value: condition }, condition));
+    const options = conditions.map((condition) => el("option", { value: condition }, conditionName(condition)));
     select.replaceChildren(el("option", { value: "" }, t("trade-off.all-conditions")), ...options);
   }
   update(select, { value: choice.condition });
@@ -201,7 +202,7 @@ function writeChoices(
 const nameOf = (/** @type {Checkpoint} */ point, /** @type {Arm} */ { label, isGiven }) =>
   t("trade-off.point", {
     arm: point.step === 0 && !isGiven ? t("store.base") : label,
-    condition: point.condition,
+    condition: conditionName(point.condition),
     rate: rate(point.lr),
     seed: String(point.seed),
     step: point.step,
@@ -280,7 +281,7 @@ function asTable(/** @type {Element} */ figure, /** @type {Checkpoint[]} */ poin
       t("trade-off.column.kl"),
     ],
     points.map((p) => [
-      p.condition,
+      conditionName(p.condition),
       named(p.arm).label,
       rate(p.lr),
       String(p.seed),
