@@ -44,8 +44,16 @@ test("German has every text, with the same placeholders", () => {
     assert.deepEqual(placeholders(german[name]), placeholders(english[name]), name);
   }
   for (const name of contract) assert.ok(Object.hasOwn(german, name), `de.json lacks ${name}`);
-  const fields = /^(field|metric|metric-long|fairness|reading|preset|error|condition)\./;
+  const fields = /^(field|metric|metric-long|fairness|reading|preset|error|condition|reason)\./;
   for (const name of Object.keys(german)) assert.ok(Object.hasOwn(english, name) || fields.test(name), `en.json lacks ${name}`);
+});
+
+test("German has every reason for an engine, with the engine's values", () => {
+  const engine = ["src/engine/autotune/choice.rs", "src/web/machine.rs"].map((path) => read(`../${path}`)).join("\n");
+  const names = [...engine.matchAll(/(?:Said::new|software)\(\s*"([\w-]+)"/g)].map((match) => match[1]);
+  assert.deepEqual(names.map((name) => `reason.${name}`).sort(), Object.keys(german).filter((name) => name.startsWith("reason.")));
+  const values = [...engine.matchAll(/\("(\w+)", /g)].map((match) => `{${match[1]}}`);
+  for (const name of names) for (const placeholder of placeholders(german[`reason.${name}`])) assert.ok(values.includes(placeholder), name);
 });
 
 test("the language is the one that is asked for, then the browser's first that is here", () => {

@@ -10,6 +10,7 @@ import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
 import { find, update } from "./ui/dom.js";
 import { tell } from "./ui/embedded.js";
+import { quoting } from "./ui/english.js";
 import { invalidate, setBusy } from "./ui/frame.js";
 import { t, textOr } from "./ui/text.js";
 import { Adapters } from "./views/adapters.js";
@@ -247,7 +248,9 @@ export class Page {
     this.parameters = message.parameters;
     this.loaded.push(message.model);
     document.documentElement.dataset.engine = message.engine;
-    showEngine(message);
+    const { name, values, english } = message.reason;
+    const reason = textOr(`reason.${name}`, english, values);
+    showEngine({ ...message, reason: [reason] });
     hideProgress();
     this.editor.countWith("ready");
     this.probes.answers.use("ready");
@@ -257,7 +260,7 @@ export class Page {
     tell({ type: "ready", engine: message.engine });
     this.kept.offer(message.model);
     this.adapters.begin(message.adapter_bytes);
-    say(t("page.says.ready", { model: message.model, reason: message.reason }));
+    say(t("page.says.ready", { model: message.model, reason }));
   }
 
   /** Puts another model in the place of the one that is loaded; the run that is shown stays until the next one begins. */
@@ -282,8 +285,8 @@ export class Page {
   /** @private */
   failed(/** @type {string} */ name, /** @type {string} */ message) {
     hideProgress();
-    if (this.control.mode === "loading") return this.playbackOnly(message);
-    showError(name, message);
+    if (this.control.mode === "loading") return this.playbackOnly(quoting("page.says.playback-said", message));
+    showError(name, "", message);
     this.strength.stop();
     this.ask.end();
     this.control.fail();
@@ -293,9 +296,8 @@ export class Page {
   }
 
   /** The engine cannot run: the recorded run stays, and everything that reads it works. @private */
-  playbackOnly(/** @type {string} */ message) {
+  playbackOnly(/** @type {(string | Node)[]} */ reason) {
     document.documentElement.dataset.engine = "playback";
-    const reason = t("page.says.playback-reason", { reason: message });
     showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN, memory: NaN });
     hideProgress();
     this.editor.countWith("absent");
@@ -321,7 +323,7 @@ export class Page {
       showProgress(t("page.says.preparing-engine"), 0, 0);
       this.engine.post({ type: "load", backend: this.backend, ...model, ...AS_IT_IS, facts: (await loaded).facts });
     } catch (error) {
-      this.playbackOnly(/** @type {Error} */ (error).message);
+      this.playbackOnly([t("page.says.playback-reason", { reason: /** @type {Error} */ (error).message })]);
     }
   }
 

@@ -1,13 +1,16 @@
 /** Errors as dismissible alerts at the top, and the polite status line. */
 import { el, find, findAll, setText } from "./dom.js";
+import { quoting } from "./english.js";
 import { helpFor } from "./help.js";
 import { t } from "./text.js";
 
-/** Shows an error; the same one is shown once. */
-export function showError(/** @type {string} */ name, /** @type {string} */ message) {
+/** Shows an error; the same one is shown once. `words` are the engine's, after the page's. */
+export function showError(/** @type {string} */ name, /** @type {string} */ message, words = "") {
   const list = find("#alerts");
-  const known = findAll(".alert", list).some(({ dataset }) => dataset.error === name && dataset.message === message);
+  const whole = `${message}${words}`;
+  const known = findAll(".alert", list).some(({ dataset }) => dataset.error === name && dataset.message === whole);
   if (known) return;
+  const said = words === "" ? [] : quoting("alerts.engine-says", words);
   const close = el(
     "button",
     { type: "button", class: "quiet", "aria-label": t("alerts.dismiss-label"), onclick: () => box.remove() },
@@ -15,8 +18,8 @@ export function showError(/** @type {string} */ name, /** @type {string} */ mess
   );
   const box = el(
     "div",
-    { class: "alert", role: "alert", "data-error": name, "data-message": message },
-    el("div", {}, el("p", {}, el("strong", {}, helpFor(name))), el("p", { class: "detail" }, `${name}: ${message}`)),
+    { class: "alert", role: "alert", "data-error": name, "data-message": whole },
+    el("div", {}, el("p", {}, el("strong", {}, helpFor(name))), el("p", { class: "detail" }, `${name}: ${message}`, said)),
     close,
   );
   list.append(box);

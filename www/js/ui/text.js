@@ -46,9 +46,14 @@ export function t(name, values = {}) {
   });
 }
 
-/** The text of a name where there is one, otherwise `fallback`: for what the engine's contract says in English. */
-export function textOr(/** @type {string} */ name, /** @type {string} */ fallback) {
-  return Object.hasOwn(catalogue, name) ? t(name) : fallback;
+/**
+ * The text of a name where there is one, otherwise `fallback`: for what the engine and its contract say in English.
+ * @param {string} name
+ * @param {string} fallback
+ * @param {Record<string, string | number>} [values]
+ */
+export function textOr(name, fallback, values = {}) {
+  return Object.hasOwn(catalogue, name) ? t(name, values) : fallback;
 }
 
 /** Puts the language's texts into the markup. */

@@ -94,7 +94,7 @@ export class Adapters {
   }
 
   refused(/** @type {string} */ message) {
-    showError("adapter", `${this.asked.shift()}: ${message}`);
+    showError("adapter", `${this.asked.shift()}: `, message);
   }
 
   /** @private */
