@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { ERROR_HELP, FAIRNESS, METRICS, PRESETS, READINGS } from "../../www/js/contract/data.js";
-import { markup } from "./markup.js";
+import { benchMarkup, markup } from "./markup.js";
 import { chooseLanguage, t } from "../../www/js/ui/text.js";
 
 const www = new URL("../../www/", import.meta.url);
@@ -12,7 +12,7 @@ const catalogue = (language) => JSON.parse(read(`lang/${language}.json`));
 const [english, german] = ["en", "de"].map(catalogue);
 const sources = readdirSync(new URL("js/", www), { recursive: true }).filter((name) => name.endsWith(".js"));
 const code = sources.map((name) => read(`js/${name}`)).join("\n");
-const page = markup();
+const page = markup() + benchMarkup();
 
 /** What of the contract is shown: its English is the catalogue of it. */
 const contract = [
