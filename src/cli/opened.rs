@@ -38,7 +38,7 @@ impl BackendName {
             }
             Self::Auto => {
                 let choice = remembered::choose();
-                eprintln!("{}", choice.reason);
+                eprintln!("{}", choice.reason.english);
                 choice.backend
             }
         };

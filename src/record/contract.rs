@@ -1,5 +1,6 @@
 //! Writes what the page knows of this room, `www/js/contract`: `types.d.ts`, and `data.js` with the names, ranges,
-//! defaults, labels and help that its views show. `scripts/contract` brings both up to date.
+//! defaults, labels and help that its views show; and for its tests measures with the value of every metric.
+//! `scripts/contract` brings all three up to date.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -233,13 +234,50 @@ fn data() -> String {
     out
 }
 
+/// A measure that has everything and one that has nothing, each with the value of every metric it has.
+fn metrics() -> String {
+    let shift = |n: u32, kl: f64, shifted: u32| json!({ "n": n, "kl": kl, "unshifted": n - shifted - 1, "marginal": 1, "shifted": shifted });
+    let positions: Vec<Value> = (0..8).map(|i| shift(16 - i, 0.5 * f64::from(i), 2)).collect();
+    let recall = |split, form, correct| json!({ "split": split, "form": form, "correct": correct, "n": 16 });
+    let all = json!({
+        "run": 1, "arm": "lora", "step": 8, "heldout_loss": 1.25,
+        "shift": {
+            "kl": 0.375, "n": 96, "unshifted": 60, "marginal": 12, "shifted": 24, "positions": positions,
+            "classes": { "opener": shift(8, 2.5, 3), "fact": shift(32, 0.125, 5), "style": shift(56, 0.25, 7) },
+        },
+        "recall": [
+            recall("kept", "cloze", 15), recall("kept", "asked", 14), recall("seen", "cloze", 13),
+            recall("seen", "asked", 12), recall("new", "cloze", 11), recall("new", "asked", 10),
+        ],
+        "errors": { "borrowed": 5, "other": 2, "malformed": 1, "n": 40, "borrowed_by_chance": 0.75 },
+        "cells": "", "logprobs": [], "wrong": [],
+        "conversation": { "format": 9, "right": 8, "both": 7, "n": 10 },
+        "object_rank": 1.5, "ms": 1.0,
+    });
+    let none = json!({
+        "run": 1, "arm": "lora", "step": 8, "heldout_loss": 1.25,
+        "shift": { "kl": 0.5, "n": 0, "unshifted": 0, "marginal": 0, "shifted": 0, "positions": [] },
+        "recall": [{ "split": "kept", "form": "cloze", "correct": 0, "n": 0 }],
+        "errors": { "borrowed": 0, "other": 0, "malformed": 0, "n": 0, "borrowed_by_chance": 0.5 },
+        "cells": "", "logprobs": [], "wrong": [], "ms": 1.0,
+    });
+    let with_values = |measure: Value| {
+        let read: Measure = serde_json::from_value(measure.clone()).expect("it is a measure");
+        json!({ "measure": measure, "values": as_written(&Metric::values(&read)) })
+    };
+    format!("{:#}\n", json!([with_values(all), with_values(none)]))
+}
+
 #[test]
 fn the_pages_contract_is_up_to_date() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/js/contract");
-    for (name, text) in [("types.d.ts", types()), ("data.js", data())] {
-        let path = folder.join(name);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, text) in [
+        ("www/js/contract/types.d.ts", types()),
+        ("www/js/contract/data.js", data()),
+        ("tests/js/fixtures/metrics.json", metrics()),
+    ] {
+        let path = root.join(name);
         if std::env::var_os("DRIFTSCOPE_WRITE_CONTRACT").is_some() {
-            std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(&path, &text).unwrap();
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();

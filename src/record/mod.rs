@@ -23,6 +23,7 @@ mod presets;
 mod pretrained;
 mod probed;
 mod protocol;
+mod said;
 mod sampling;
 mod settings;
 mod summary;
@@ -40,6 +41,7 @@ pub use preset::{Condition, Expect, Fairness, Preset, Question, Set, Shown, Side
 pub use presets::BEST_RATES;
 pub use probed::{AskedOfBase, BaseAnswer};
 pub use protocol::*;
+pub use said::{Said, SaidValue};
 pub use sampling::Sampling;
 pub use settings::{Filter, NEW_FACTS, Settings, Swap};
 pub use summary::*;

@@ -8,8 +8,7 @@ use super::arm::{ArmId, LoraSpec};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
 use super::event::{Event, Fork, ShiftToken};
 use super::probed::BaseAnswer;
-use super::sampling::Sampling;
-use super::settings::Settings;
+use super::{said::Said, sampling::Sampling, settings::Settings};
 
 /// Bytes of an arm's state for each parameter that trains: itself and two moments.
 pub const STATE_BYTES: u64 = 12;
@@ -273,8 +272,8 @@ pub enum Message {
         engine: EngineName,
         /// The adapter's name, or why there is none.
         adapter: String,
-        /// Why this engine was chosen, a sentence.
-        reason: String,
+        /// Why this engine was chosen.
+        reason: Said,
         model: String,
         parameters: u64,
         /// Bytes of the worker's memory, the most it has been so far.
@@ -294,6 +293,7 @@ pub enum Message {
         event: Box<Event>,
     },
     Progress {
+        /// `base`: it is measured; `bench`: so is this machine.
         stage: String,
         done: u32,
         total: u32,

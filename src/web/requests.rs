@@ -232,7 +232,7 @@ pub async fn measure_speed(
         }
     };
     let progress = async |done: usize, total: usize| {
-        post(&Message::Progress { stage: "measuring".into(), done: done as u32, total: total as u32 });
+        post(&Message::Progress { stage: "bench".into(), done: done as u32, total: total as u32 });
         breathe().await;
     };
     let Subject { base, title, .. } = &mut session.subject;

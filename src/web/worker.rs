@@ -279,7 +279,7 @@ impl Worker {
         let slice = self.experiment.as_ref().map_or(slice, |experiment| experiment.allowed(slice));
         let work = session.next(slice);
         let is_start = work == Some(Work::MeasureStart);
-        let progress = |done| Message::Progress { stage: "Measuring the base".into(), done, total: 1 };
+        let progress = |done| Message::Progress { stage: "base".into(), done, total: 1 };
         if is_start {
             post(&progress(0));
             breathe().await;

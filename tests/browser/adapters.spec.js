@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { openZip, writeZip } from "../../www/js/models/zip.js";
-import { ask as askArms, downloaded, expect, exportRecord as record, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { ask as askArms, downloaded, expect, expectPicture, exportRecord as record, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const SMALL = { steps: 2, batch: 4, max_len: 48, measure_every: 2, probes: 24, asked: 2, shift_prompts: 2, answer_len: 16, examples: 8 };
 const ARMS = ["lora r=4 alpha=6 lr=0.02 warmup=0 targets=q_proj,v_proj,down_proj", "full lr=0.001 warmup=0"];
@@ -138,6 +138,10 @@ test("strength changes answers and wall at once, and leaves the arm as it is", a
   const half = await strength("0.5", "LoRA, λ 0.5");
   expect(half.kl).toBeGreaterThan(0);
   expect(half.kl).toBeLessThan(trained.shift.kl);
+  await openDrawer(page, "weights");
+  for (const name of ["strength-recall", "strength-kl"]) {
+    expect(await expectPicture(page, name, 250)).toBe(`driftscope-${name}-step2.png`);
+  }
   await screenshots(page, testInfo, "strength");
   const none = await strength("0", "LoRA, λ 0.0");
   expect([none.kl, none.unshifted, none.measure.shift.kl]).toEqual([0, 1, 0]);

@@ -109,6 +109,16 @@ export async function ask(page, question) {
   await page.locator("#ask-form").getByRole("button").first().click();
 }
 
+/** Has a picture saved that is at least so wide, in CSS pixels, and not empty; returns its file's name. */
+export async function expectPicture(page, name, least) {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator(`[data-picture="${name}"]`).click()]);
+  const bytes = readFileSync(await download.path());
+  expect(bytes.subarray(1, 4).toString()).toBe("PNG");
+  expect(bytes.readUInt32BE(16), `${name}: width`).toBeGreaterThan(2 * least);
+  expect(bytes.length, `${name}: more than an empty canvas`).toBeGreaterThan(20_000);
+  return download.suggestedFilename();
+}
+
 /** A file that a button of the drawer "Save, share" saves: its name and bytes. */
 export async function downloaded(page, selector) {
   await openDrawer(page, "tools");

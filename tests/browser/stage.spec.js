@@ -1,6 +1,5 @@
 // The stage: three linked panels on one screen, tabs where there is less room, and everything else within reach.
-import { readFileSync } from "node:fs";
-import { expect, exportRecord, openDrawer, openPage, screenshots, showFigure, showSaid, test, waitForEngine } from "./helpers.js";
+import { expect, expectPicture, exportRecord, openDrawer, openPage, screenshots, showFigure, showSaid, test, waitForEngine } from "./helpers.js";
 
 const WIDE = { width: 1280, height: 720 };
 const PHONE = { width: 390, height: 844 };
@@ -184,12 +183,7 @@ test("pictures of a chart and of the stage are saved @plain", async ({ page, sit
   await shown(page);
   for (const [name, least] of [["figure", 300], ["walls", 300], ["shift", 300], ["stage", 900]]) {
     if (name === "stage") await openDrawer(page, "tools");
-    const [download] = await Promise.all([page.waitForEvent("download"), page.locator(`[data-picture="${name}"]`).click()]);
-    expect(download.suggestedFilename()).toMatch(/^driftscope-[\w-]+-step200\.png$/);
-    const bytes = readFileSync(await download.path());
-    expect(bytes.subarray(1, 4).toString()).toBe("PNG");
-    expect(bytes.readUInt32BE(16), `${name}: width`).toBeGreaterThan(2 * least);
-    expect(bytes.length, `${name}: more than an empty canvas`).toBeGreaterThan(20_000);
+    expect(await expectPicture(page, name, least)).toMatch(/^driftscope-[\w-]+-step200\.png$/);
   }
 });
 

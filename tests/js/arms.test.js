@@ -42,7 +42,10 @@ test("labels are refused with a reason", () => {
 test("an arm in a line is read back, and a damaged one is named", () => {
   let list = arms.duplicated(defaults().arms, "full");
   list = arms.replaced(list, { ...list[2], label: "Full, decayed", regularisers: { ...list[2].regularisers, weight_decay: 0.1 } });
-  assert.deepEqual(arms.readArms(list.map(arms.writeArm)), list);
+  assert.deepEqual(arms.readArms(list.map((arm) => arms.writeArm(arm))), list);
+  const named = arms.replaced(list, { ...list[0], label: "a lr=1", lr: 0.5 })[0];
+  assert.equal(arms.writeArm(named), 'lora lr=0.5 label="a lr=1"');
+  assert.equal(arms.writeArm(named, ["lr", "label"]), "lora");
   assert.throws(() => arms.readArms(["lora r=many"]), /r=many can't be read/);
   assert.throws(() => arms.readArms(["full r=8"]), /r=8 can't be read/);
 });

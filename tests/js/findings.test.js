@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { existsSync } from "node:fs";
 import { PRESETS } from "../../www/js/contract/data.js";
+import { summaryArm, tally } from "../../www/js/state/comparisons.js";
 import { experimentNote } from "../../www/js/views/findings-list.js";
 import { RunControl } from "../../www/js/state/run-control.js";
 import { extent, ticks } from "../../www/js/views/scatter.js";
@@ -16,8 +17,6 @@ import {
   firstWay,
   ofWay,
   sourceRow,
-  summaryArm,
-  tally,
   waysOf,
 } from "../../www/js/views/summary-data.js";
 import { byLayer, overall } from "../../www/js/views/weights-data.js";

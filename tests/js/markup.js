@@ -1,7 +1,8 @@
-// The page's markup as Trunk puts it together: index.html with its parts.
+// The pages' markup: index.html with its parts, as Trunk puts it together, and bench.html.
 import { readFileSync } from "node:fs";
 
 const www = new URL("../../www/", import.meta.url);
 const read = (path) => readFileSync(new URL(path, www), "utf8");
 
+export const benchMarkup = () => read("bench.html");
 export const markup = () => read("index.html").replace(/<link data-trunk rel="inline"[^>]* href="([^"]+)">/g, (_, path) => read(path));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { ERROR_HELP, FAIRNESS, METRICS, PRESETS, READINGS } from "../../www/js/contract/data.js";
-import { markup } from "./markup.js";
+import { benchMarkup, markup } from "./markup.js";
 import { chooseLanguage, t } from "../../www/js/ui/text.js";
 
 const www = new URL("../../www/", import.meta.url);
@@ -12,11 +12,11 @@ const catalogue = (language) => JSON.parse(read(`lang/${language}.json`));
 const [english, german] = ["en", "de"].map(catalogue);
 const sources = readdirSync(new URL("js/", www), { recursive: true }).filter((name) => name.endsWith(".js"));
 const code = sources.map((name) => read(`js/${name}`)).join("\n");
-const page = markup();
+const page = markup() + benchMarkup();
 
 /** What of the contract is shown: its English is the catalogue of it. */
 const contract = [
-  ...METRICS.map(({ name }) => `metric.${name}`),
+  ...METRICS.flatMap(({ name }) => [`metric.${name}`, `metric-long.${name}`]),
   ...FAIRNESS.flatMap(({ name }) => [`fairness.${name}.label`, `fairness.${name}.help`]),
   ...READINGS.map(({ name }) => `reading.${name}`),
   ...PRESETS.flatMap(({ name }) => [`preset.${name}.title`, `preset.${name}.claim`]),
@@ -44,8 +44,16 @@ test("German has every text, with the same placeholders", () => {
     assert.deepEqual(placeholders(german[name]), placeholders(english[name]), name);
   }
   for (const name of contract) assert.ok(Object.hasOwn(german, name), `de.json lacks ${name}`);
-  const fields = /^(field|metric|fairness|reading|preset|error)\./;
+  const fields = /^(field|metric|metric-long|fairness|reading|preset|error|condition|reason)\./;
   for (const name of Object.keys(german)) assert.ok(Object.hasOwn(english, name) || fields.test(name), `en.json lacks ${name}`);
+});
+
+test("German has every reason for an engine, with the engine's values", () => {
+  const engine = ["src/engine/autotune/choice.rs", "src/web/machine.rs"].map((path) => read(`../${path}`)).join("\n");
+  const names = [...engine.matchAll(/(?:Said::new|software)\(\s*"([\w-]+)"/g)].map((match) => match[1]);
+  assert.deepEqual(names.map((name) => `reason.${name}`).sort(), Object.keys(german).filter((name) => name.startsWith("reason.")));
+  const values = [...engine.matchAll(/\("(\w+)", /g)].map((match) => `{${match[1]}}`);
+  for (const name of names) for (const placeholder of placeholders(german[`reason.${name}`])) assert.ok(values.includes(placeholder), name);
 });
 
 test("the language is the one that is asked for, then the browser's first that is here", () => {

@@ -1,6 +1,7 @@
 /** The page's moving parts: one store, the engine's client, the control between them, and what it says. */
 import { AS_IT_IS, Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
 import { recall } from "./engine/remembered.js";
+import { verdictOf } from "./state/comparisons.js";
 import { metricOf } from "./state/metrics.js";
 import { RunControl } from "./state/run-control.js";
 import { Recovery } from "./recovery.js";
@@ -11,6 +12,7 @@ import { Store } from "./state/store.js";
 import { clearErrors, say, showError } from "./ui/alerts.js";
 import { find, update } from "./ui/dom.js";
 import { tell } from "./ui/embedded.js";
+import { quoting } from "./ui/english.js";
 import { invalidate, setBusy } from "./ui/frame.js";
 import { t, textOr } from "./ui/text.js";
 import { Adapters } from "./views/adapters.js";
@@ -56,8 +58,6 @@ export class Page {
       (isSilent) => this.silent(isSilent),
     );
     this.runs = new Runs(this.store);
-    /** What the engine was loaded with last. @type {Extract<import("./contract/types.js").Command, {type: "load"}> | null} */
-    this.load = null;
     const post = (/** @type {import("./contract/types.js").Command} */ command) => this.engine.post(command);
     this.control = new RunControl(this.store, {
       post,
@@ -96,10 +96,9 @@ export class Page {
     });
     this.milestones = new Milestones(this.store);
     this.kept = new KeptRunView(this.store, this.control, post, (run) => this.goOn(run));
-    this.recovery = new Recovery(this.control, {
-      start: (backend) => this.startAgain(backend),
+    this.recovery = new Recovery(this.engine, this.control, {
       latest: () => this.kept.latest(),
-      giveUp: (message) => this.playbackOnly(message),
+      giveUp: (message) => this.playbackOnly(quoting("page.says.playback-said", message)),
     });
     this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
     this.store.mute(link.muted);
@@ -219,7 +218,7 @@ export class Page {
       const found = store.checks.map((check) => checkSentence(check, store.label(check.arm)));
       return say(t("page.says.check-ended", { found: found.join(" ") }));
     }
-    if (experiment) return say(t("page.says.experiment-ended", { verdict: store.summary?.verdict ?? "" }));
+    if (experiment) return say(t("page.says.experiment-ended", { verdict: store.summary ? verdictOf(store.summary) : "" }));
     say(t("page.says.run-ended", { known: recallSentence(store, store.newest) }));
   }
 
@@ -261,7 +260,9 @@ export class Page {
     this.parameters = message.parameters;
     this.loaded.push(message.model);
     document.documentElement.dataset.engine = message.engine;
-    showEngine(message);
+    const { name, values, english } = message.reason;
+    const reason = textOr(`reason.${name}`, english, values);
+    showEngine({ ...message, reason: [reason] });
     hideProgress();
     this.editor.countWith("ready");
     this.probes.answers.use("ready");
@@ -276,7 +277,7 @@ export class Page {
       return this.recovery.ready();
     }
     this.kept.offer(message.model);
-    say(t("page.says.ready", { model: message.model, reason: message.reason }));
+    say(t("page.says.ready", { model: message.model, reason }));
   }
 
   /** Puts another model in the place of the one that is loaded; the run that is shown stays until the next one begins. */
@@ -289,17 +290,7 @@ export class Page {
     showProgress(t("page.says.loading", { model: model.name }), 0, 0);
     const { facts } = this.data;
     const found = await recall("found");
-    this.load = { type: "load", backend: this.backend, model, blobs, weights, checkpoint, facts, found };
-    this.engine.post(this.load);
-  }
-
-  /** Another worker with the model that was loaded last. @private */
-  async startAgain(/** @type {BackendChoice | null} */ backend) {
-    if (!this.load) throw new Error(t("engine.not-loaded"));
-    this.engine.stop();
-    showProgress(t("page.says.starting"), 0, 0);
-    await this.engine.start();
-    this.engine.post({ ...this.load, backend: backend ?? this.load.backend });
+    this.recovery.load({ type: "load", backend: this.backend, model, blobs, weights, checkpoint, facts, found });
   }
 
   /** The engine has not answered for a while, or it does again. @private */
@@ -307,7 +298,7 @@ export class Page {
     clearErrors("silent");
     if (!isSilent) return;
     const run = () => this.failed("worker", t("engine.stopped"));
-    showError("silent", t("engine.silent"), { label: t("engine.start-again"), run });
+    showError("silent", t("engine.silent"), "", { label: t("engine.start-again"), run });
   }
 
   /** @private */
@@ -320,8 +311,8 @@ export class Page {
   failed(/** @type {string} */ name, /** @type {string} */ message) {
     hideProgress();
     if (this.recovery.isPending) return this.recovery.failedAgain(message);
-    if (this.control.mode === "loading") return this.playbackOnly(message);
-    showError(name, message);
+    if (this.control.mode === "loading") return this.playbackOnly(quoting("page.says.playback-said", message));
+    showError(name, "", message);
     this.strength.stop();
     this.ask.end();
     if (this.recovery.concerns(name)) this.recovery.begin(name, message);
@@ -329,9 +320,8 @@ export class Page {
   }
 
   /** The engine cannot run: the recorded run stays, and everything that reads it works. @private */
-  playbackOnly(/** @type {string} */ message) {
+  playbackOnly(/** @type {(string | Node)[]} */ reason) {
     document.documentElement.dataset.engine = "playback";
-    const reason = t("page.says.playback-reason", { reason: message });
     showEngine({ engine: "playback", adapter: "", reason, model: "", parameters: NaN, memory: NaN });
     hideProgress();
     this.editor.countWith("absent");
@@ -355,10 +345,9 @@ export class Page {
       const model = await fetched;
       await edited;
       showProgress(t("page.says.preparing-engine"), 0, 0);
-      this.load = { type: "load", backend: this.backend, ...model, ...AS_IT_IS, facts: (await loaded).facts };
-      this.engine.post(this.load);
+      this.recovery.load({ type: "load", backend: this.backend, ...model, ...AS_IT_IS, facts: (await loaded).facts });
     } catch (error) {
-      this.playbackOnly(/** @type {Error} */ (error).message);
+      this.playbackOnly([t("page.says.playback-reason", { reason: /** @type {Error} */ (error).message })]);
     }
   }
 

@@ -3,21 +3,26 @@
  *
  * @typedef {import("./contract/types.js").BackendChoice} BackendChoice
  * @typedef {import("./state/kept-run.js").Kept} Kept
+ * @typedef {Extract<import("./contract/types.js").Command, {type: "load"}>} Load
  */
 import { say } from "./ui/alerts.js";
 import { count } from "./ui/format.js";
 import { t } from "./ui/text.js";
+import { showProgress } from "./views/progress.js";
 
 /** Errors after which the engine computes nothing more. */
 const FATAL = ["worker", "device-lost"];
 
 export class Recovery {
   /**
+   * @param {import("./engine/engine.js").Engine} engine
    * @param {import("./state/run-control.js").RunControl} control
-   * @param {{start: (backend: BackendChoice | null) => Promise<void>, latest: () => Kept | null, giveUp: (message: string) => void}} hooks
-   *   `start`: another worker with the same model, on an engine of its own choice or on this one; `giveUp`: nothing helps
+   * @param {{latest: () => Kept | null, giveUp: (message: string) => void}} hooks  `giveUp`: nothing helps
    */
-  constructor(control, hooks) {
+  constructor(engine, control, hooks) {
+    this.engine = engine;
+    /** What the engine was loaded with last. @type {Load | null} */
+    this.loaded = null;
     this.control = control;
     this.hooks = hooks;
     /** What is to go on once the engine is there, and whether it trains by itself. @type {{run: Kept | null, plays: boolean} | null} */
@@ -32,6 +37,12 @@ export class Recovery {
 
   get isPending() {
     return this.pending !== null;
+  }
+
+  /** Loads a model; the same one is loaded when the engine is started again. */
+  load(/** @type {Load} */ load) {
+    this.loaded = load;
+    this.engine.post(load);
   }
 
   /** Whether an error is one to recover from: out of memory while training, a run's buffers are no longer what they were. */
@@ -62,8 +73,13 @@ export class Recovery {
   /** @private */
   async start(/** @type {BackendChoice | null} */ backend, /** @type {string} */ message) {
     this.isOnCpu = backend === "cpu";
+    const { engine, loaded } = this;
     try {
-      await this.hooks.start(backend);
+      if (!loaded) throw new Error(t("engine.not-loaded"));
+      engine.stop();
+      showProgress(t("page.says.starting"), 0, 0);
+      await engine.start();
+      engine.post({ ...loaded, backend: backend ?? loaded.backend });
     } catch (error) {
       this.pending = null;
       this.hooks.giveUp(`${message}; ${/** @type {Error} */ (error).message}`);

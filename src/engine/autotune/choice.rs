@@ -11,6 +11,7 @@ use crate::engine::Backend;
 use crate::error::Result;
 use crate::gpu::{Gpu, PlanBuilder};
 use crate::kernels::{Layout, Matmul};
+use crate::record::{Said, SaidValue};
 
 /// M, N and K of a product.
 type Shape = (usize, usize, usize);
@@ -26,10 +27,10 @@ const SECONDS: f64 = 0.1;
 /// In so many parts on the CPU.
 const PARTS: u32 = 4;
 
-/// A back end and a sentence or two on why it is used.
+/// A back end, and why it is used.
 pub struct Choice {
     pub backend: Backend,
-    pub reason: String,
+    pub reason: Said,
     /// Whether a trial was held, so that there is something new to remember.
     pub is_tried: bool,
 }
@@ -41,45 +42,54 @@ pub async fn choose(found: &mut Found) -> Choice {
     let gpu = match Gpu::new().await {
         Ok(gpu) => gpu,
         Err(error) => {
-            let reason = format!("There is no usable WebGPU here ({error}), so the CPU engine runs.");
-            return untried(Backend::Cpu, reason);
+            let english = "There is no usable WebGPU here ({error}), so the CPU engine runs.";
+            return untried(Backend::Cpu, Said::new("no-webgpu", english, &[("error", (&error).into())]));
         }
     };
-    let name = gpu.name();
+    let adapter = ("adapter", (&gpu.name()).into());
     if !gpu.is_software() {
-        return untried(Backend::Gpu(Rc::new(gpu)), format!("The adapter, {name}, is hardware."));
+        let reason = Said::new("hardware", "The adapter, {adapter}, is hardware.", &[adapter]);
+        return untried(Backend::Gpu(Rc::new(gpu)), reason);
     }
-    let software = format!("The only WebGPU adapter here, {name}, is a program on the CPU itself.");
+    let software = |name: &str, english: &str, more: &[(&'static str, SaidValue)]| {
+        let english =
+            format!("The only WebGPU adapter here, {{adapter}}, is a program on the CPU itself. {english}");
+        Said::new(name, &english, &[&[adapter], more].concat())
+    };
     let known = found.speeds(&gpu);
     let is_tried = known.is_none();
-    let (Speeds { adapter, cpu }, when) = match *known {
-        Some(speeds) => (speeds, "In an earlier trial"),
+    let Speeds { adapter: webgpu, cpu } = match *known {
+        Some(speeds) => speeds,
         None => match (adapter_speed(&gpu, SHAPE).await, cpu_speed(SHAPE)) {
-            (Ok(adapter), Ok(cpu)) => (*known.insert(Speeds { adapter, cpu }), "In a trial"),
+            (Ok(adapter), Ok(cpu)) => *known.insert(Speeds { adapter, cpu }),
             (Err(error), _) => {
-                let reason = format!("{software} It failed in a trial ({error}), so the CPU engine runs.");
+                let english = "It failed in a trial ({error}), so the CPU engine runs.";
+                let reason = software("webgpu-failed", english, &[("error", (&error).into())]);
                 return untried(Backend::Cpu, reason);
             }
             (_, Err(error)) => {
-                let reason =
-                    format!("{software} The CPU engine failed in a trial ({error}), so WebGPU runs.");
+                let english = "The CPU engine failed in a trial ({error}), so WebGPU runs.";
+                let reason = software("cpu-failed", english, &[("error", (&error).into())]);
                 return untried(Backend::Gpu(Rc::new(gpu)), reason);
             }
         },
     };
-    let (backend, which) = match adapter > cpu {
-        true => (Backend::Gpu(Rc::new(gpu)), "so WebGPU"),
-        false => (Backend::Cpu, "so the CPU engine"),
+    let values = [("webgpu", gigaflops(webgpu)), ("cpu", gigaflops(cpu))];
+    let (backend, reason) = if webgpu > cpu {
+        let english = "In a trial it did {webgpu} GFLOP/s and the CPU engine {cpu} GFLOP/s, so WebGPU runs.";
+        (Backend::Gpu(Rc::new(gpu)), software("webgpu-faster", english, &values))
+    } else {
+        let english =
+            "In a trial it did {webgpu} GFLOP/s and the CPU engine {cpu} GFLOP/s, so the CPU engine runs.";
+        (Backend::Cpu, software("cpu-faster", english, &values))
     };
-    let (adapter, cpu) = (gigaflops(adapter), gigaflops(cpu));
-    let reason =
-        format!("{software} {when} it did {adapter} GFLOP/s and the CPU engine {cpu} GFLOP/s, {which} runs.");
     Choice { backend, reason, is_tried }
 }
 
-fn gigaflops(speed: f64) -> String {
+/// To two digits.
+fn gigaflops(speed: f64) -> SaidValue {
     let figure = speed / 1e9;
-    if figure < 10.0 { format!("{figure:.1}") } else { format!("{figure:.0}") }
+    SaidValue::Number(if figure < 10.0 { (10.0 * figure).round() / 10.0 } else { figure.round() })
 }
 
 /// Operations per second of a product on a back end, by a trial of [`SECONDS`].

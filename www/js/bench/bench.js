@@ -9,7 +9,7 @@ import { clearErrors, say, showError } from "../ui/alerts.js";
 import { benchRows, benchSummary } from "./bench-table.js";
 import { download, el, find, table } from "../ui/dom.js";
 import { AS_IT_IS, Engine, fetchData, fetchModel } from "../engine/engine.js";
-import { count } from "../ui/format.js";
+import { t } from "../ui/text.js";
 
 /** From the page's start until this script ran. */
 const SCRIPT_MS = performance.now();
@@ -33,8 +33,7 @@ function measure(backend, command, begunAt) {
     };
     const engine = new Engine((message) => {
       if (message.type === "error") fail(message);
-      if (message.type === "progress")
-        say(`${backend}: ${message.stage} ${message.total ? `${message.done + 1} of ${message.total}` : ""}`);
+      if (message.type === "progress") say(t("bench.round", { engine: backend, round: message.done + 1, rounds: message.total }));
       if (message.type === "ready") {
         postedAt = performance.now();
         engine.post(command);
@@ -59,8 +58,15 @@ function show() {
       "div",
       { class: "scroll" },
       table(
-        `${report.model.name}, ${count(report.model.layers)} layers, on ${report.adapter.backend}; ${report.batch} × ${report.time} tokens, LoRA rank ${report.rank}`,
-        ["", "First, ms", "Median, ms", "Tokens/s", "GFLOP/s", "Of the best product"],
+        t("bench.caption", {
+          model: report.model.name,
+          layers: report.model.layers,
+          engine: report.adapter.backend,
+          batch: report.batch,
+          time: report.time,
+          rank: report.rank,
+        }),
+        ["", t("bench.column.first"), t("bench.column.median"), "Tokens/s", "GFLOP/s", t("bench.column.share")],
         benchRows(report),
       ),
     ),
@@ -99,17 +105,19 @@ async function run() {
   show();
   for (const backend of backends) {
     try {
-      say(`${backend}: starting`);
+      say(t("bench.starting", { engine: backend }));
       const report = await measure(backend, wanted, begunAt);
       reports.push({ ...report, wasm: await wasmSize() });
       show();
     } catch (error) {
-      showError("bench", `${backend}: ${/** @type {Error} */ (error).message}`);
+      const { message } = /** @type {{message: string}} */ (error);
+      if (error instanceof Error) showError("bench", `${backend}: ${message}`);
+      else showError("bench", `${backend}: `, message); // the engine's own words
     }
     begunAt = performance.now();
   }
   const isComplete = reports.length === backends.length;
-  say(isComplete ? "Done." : "Not every engine could be measured.");
+  say(isComplete ? t("bench.done") : t("bench.incomplete"));
   document.documentElement.dataset.bench = isComplete ? "done" : "failed";
 }
 
@@ -127,9 +135,9 @@ find("#bench-save").addEventListener("click", () => download("driftscope-bench.j
 find("#bench-copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(json());
-    say("The results are in the clipboard.");
+    say(t("bench.copied"));
   } catch {
     find("#bench-json").select();
-    say("The browser did not allow copying: copy the selected text.");
+    say(t("bench.not-copied"));
   }
 });

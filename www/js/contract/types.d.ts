@@ -510,8 +510,8 @@ export type Message = {
   memory: number;
   model: string;
   parameters: number;
-  /** Why this engine was chosen, a sentence. */
-  reason: string;
+  /** Why this engine was chosen. */
+  reason: Said;
   type: "ready";
 } | {
   model: ModelInfo;
@@ -524,6 +524,7 @@ export type Message = {
   type: "event";
 } | {
   done: number;
+  /** `base`: it is measured; `bench`: so is this machine. */
   stage: string;
   total: number;
   type: "progress";
@@ -812,6 +813,16 @@ export type RunRecord = {
 };
 
 export type RunState = "preparing" | "paused" | "running" | "done";
+
+/** A sentence in English, and the name and the values by which the page's catalogue has it in other languages. */
+export type Said = {
+  english: string;
+  name: string;
+  values: { [key: string]: SaidValue };
+};
+
+/** What fills a placeholder. */
+export type SaidValue = string | number;
 
 /**
  * The likeliest token each time, or a draw. The same on both back ends: the noise is a hash of seed,

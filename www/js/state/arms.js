@@ -91,18 +91,22 @@ export function labelError(/** @type {string} */ label, /** @type {ArmSpec} */ a
   return "";
 }
 
-/** "lora r=4 lr=3e-4 label=…": only what differs from the method's default. */
-export function writeArm(/** @type {ArmSpec} */ arm) {
+/**
+ * "lora r=4 lr=3e-4 label=…": only what differs from the method's default.
+ * @param {ArmSpec} arm
+ * @param {string[]} leftOut keys that are not written
+ */
+export function writeArm(arm, leftOut = []) {
   const { kind } = arm.method;
   const usual = DEFAULT_ARMS[kind];
-  const parts = /** @type {string[]} */ ([kind]);
-  for (const field of fieldsOf(kind)) {
-    const value = writeField(valueOf(arm, field));
-    if (value !== writeField(valueOf(usual, field))) parts.push(`${field.key}=${value}`);
-  }
-  if (arm.id !== usual.id) parts.push(`id=${arm.id}`);
-  if (arm.label !== usual.label) parts.push(`label="${arm.label.replaceAll('"', "'")}"`);
-  return parts.join(" ");
+  const label = (/** @type {ArmSpec} */ spec) => `"${spec.label.replaceAll('"', "'")}"`;
+  const parts = [
+    ...fieldsOf(kind).map((field) => [field.key, writeField(valueOf(arm, field)), writeField(valueOf(usual, field))]),
+    ["id", arm.id, usual.id],
+    ["label", label(arm), label(usual)],
+  ];
+  const other = parts.filter(([key, value, common]) => value !== common && !leftOut.includes(key));
+  return [kind, ...other.map(([key, value]) => `${key}=${value}`)].join(" ");
 }
 
 /** Reads arms, one a text, as `driftscope run --arm` does. @returns {ArmSpec[]} */

@@ -100,8 +100,8 @@ export function writeHash(
   const entries = RUN_FIELDS.map((field) => [field.name, writeField(valueOf(settings, field)), valueOf(usual, field)])
     .filter(([, value, ordinary]) => value !== writeField(ordinary))
     .map(([name, value]) => `${name}=${encode(String(value))}`);
-  const arms = settings.arms.map(writeArm);
-  if (arms.join("\n") !== usual.arms.map(writeArm).join("\n")) entries.push(...arms.map((arm) => `arm=${encode(arm)}`));
+  const arms = settings.arms.map((arm) => writeArm(arm));
+  if (arms.join("\n") !== usual.arms.map((arm) => writeArm(arm)).join("\n")) entries.push(...arms.map((arm) => `arm=${encode(arm)}`));
   if (muted.length > 0) entries.push(`mute=${muted}`);
   if (backend !== "auto") entries.push(`engine=${backend}`);
   if (set !== "" && set !== SHIPPED_SETS[0].id) entries.push(`set=${set}`);

@@ -3,6 +3,7 @@ import { BASE, DEFAULT_ARMS, LESSON_FORMAT, LESSON_SCHEMA, LESSON_VERSION, METRI
 import { count, fixed, percent, rate } from "../ui/format.js";
 import { t } from "../ui/text.js";
 import { RecordError, check, parseJson } from "./check.js";
+import { comparisonText, verdictOf } from "./comparisons.js";
 import { metricOf } from "./metrics.js";
 
 /**
@@ -63,11 +64,12 @@ function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type
   if (name === "facts") return count(store.run?.facts.length);
   if (name === "label") return store.label(arm);
   if (name === "rate") return rate(store.run?.settings.arms.find(({ id }) => id === arm)?.lr);
-  const row = store.summary?.rows.find((entry) => entry.arm === arm && isOf(entry, way ?? "best_rate"));
-  if (name === "verdict") return store.summary?.verdict ?? MISSING;
-  if (name === "comparisons") return store.summary?.comparisons?.map(({ text }) => text).join(" ") ?? MISSING;
+  const { summary } = store;
+  const row = summary?.rows.find((entry) => entry.arm === arm && isOf(entry, way ?? "best_rate"));
+  if (name === "verdict") return summary ? verdictOf(summary) : MISSING;
+  if (name === "comparisons") return summary?.comparisons?.map((one) => comparisonText(summary, one)).join(" ") ?? MISSING;
   if (name === "best_rate") return rate(row?.lr);
-  const swapped = store.summary?.counterfactual?.find((check) => check.arm === arm)?.swapped;
+  const swapped = summary?.counterfactual?.find((check) => check.arm === arm)?.swapped;
   if (name === "check_n") return count(swapped?.n);
   if (name === "check_followed") return count(swapped?.followed);
   // An arm of another run may have the same id and be another kind: the sentence would be about something else.

@@ -1,4 +1,7 @@
-/** A measure's figures by their names in the contract, as `record/metric.rs` computes them; NaN where there is none. */
+/**
+ * A measure's figures by their names in the contract, as `record/metric.rs` computes them; NaN where there is none.
+ * `tests/js/metrics.test.js` holds each against its value there.
+ */
 
 /** @typedef {import("../contract/types.js").Measure} Measure */
 
@@ -16,13 +19,24 @@ const RECALLS = {
 const ERRORS = /** @type {const} */ (["borrowed", "other", "malformed"]);
 const SHIFTS = /** @type {const} */ (["unshifted", "marginal", "shifted"]);
 const CLASSES = /** @type {const} */ (["opener", "style", "fact"]);
+/** Tokens that begin an answer. */
+const EARLY = 5;
 const TALK = /** @type {const} */ ({ format: "format", right: "right", conversation: "both" });
+
+/** KL over some positions of the answers, nats per token. */
+function along(/** @type {Measure["shift"]["positions"]} */ positions) {
+  const sum = (/** @type {(position: Measure["shift"]["positions"][number]) => number} */ of) =>
+    positions.reduce((total, position) => total + of(position), 0);
+  return share(sum(({ n, kl }) => n * kl), sum(({ n }) => n));
+}
 
 export function metricOf(/** @type {string} */ name, /** @type {Measure | null} */ m) {
   if (!m) return NaN;
   if (name === "heldout_loss") return m.heldout_loss;
   if (name === "object_rank") return m.object_rank ?? NaN;
   if (name === "kl") return m.shift.n > 0 ? m.shift.kl : NaN;
+  if (name === "kl_early") return along(m.shift.positions.slice(0, EARLY));
+  if (name === "kl_late") return along(m.shift.positions.slice(EARLY));
   if (Object.hasOwn(RECALLS, name)) {
     const [split, form] = RECALLS[name];
     const entry = m.recall.find((row) => row.split === split && row.form === form);

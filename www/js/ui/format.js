@@ -36,6 +36,11 @@ export function fixed(/** @type {unknown} */ value, decimals = 2) {
   return isNumber(value) ? write(value, decimals) : NONE;
 }
 
+/** With its sign, + or -, and a fixed number of decimals. */
+export function signed(/** @type {unknown} */ value, decimals = 2) {
+  return isNumber(value) && value >= 0 ? `+${fixed(value, decimals)}` : fixed(value, decimals);
+}
+
 /** Nats: three decimals below 1, two above. */
 export function nats(/** @type {unknown} */ value) {
   return fixed(value, isNumber(value) && Math.abs(value) < 1 ? 3 : 2);

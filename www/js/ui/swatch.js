@@ -1,6 +1,6 @@
-/** A sample of a line for legends: its dash and its marker. */
-import { markerPath } from "./arm-style.js";
-import { svg } from "./dom.js";
+/** Samples of lines for legends: their dash and their marker. */
+import { armLine, markerPath } from "./arm-style.js";
+import { el, svg } from "./dom.js";
 
 export function swatch(/** @type {import("./arm-style.js").Line} */ line) {
   const root = svg("svg", { width: 30, height: 12, viewBox: "0 0 30 12", "aria-hidden": "true", class: "swatch" });
@@ -17,4 +17,16 @@ export function swatch(/** @type {import("./arm-style.js").Line} */ line) {
     root.append(svg("path", { d: markerPath(line.marker, 3.5), ...look }));
   }
   return root;
+}
+
+/** Writes which mark is which arm's, and `more` after them, where the arms are others than before. */
+export function writeLegend(
+  /** @type {HTMLElement} */ host,
+  /** @type {{place: number, label: string}[]} */ arms,
+  /** @type {Node[]} */ ...more
+) {
+  const key = JSON.stringify(arms);
+  if (host.dataset.arms === key) return;
+  host.dataset.arms = key;
+  host.replaceChildren(...arms.map(({ label, place }) => el("span", {}, swatch(armLine(place, "")), label)), ...more);
 }

@@ -9,11 +9,9 @@ import english from "../../lang/en.json" with { type: "json" };
 
 const LANGUAGES = ["en", "de"];
 
+const asked = new URLSearchParams(globalThis.location?.search ?? "").get("lang");
 /** What `?lang=` asks for, otherwise the browser's first language that is here, otherwise English. */
-export const language = chooseLanguage(
-  new URLSearchParams(globalThis.location?.search ?? "").get("lang"),
-  globalThis.navigator?.languages ?? [],
-);
+export const language = chooseLanguage(asked, globalThis.navigator?.languages ?? []);
 
 /** @type {Record<string, Text>} */
 const catalogue = { ...english };
@@ -22,6 +20,9 @@ if (language !== "en") {
   document.documentElement.lang = language;
   translate(document.documentElement);
 }
+
+// What leads to another page of ours leads there in the same language.
+if (asked) for (const link of document.querySelectorAll("a[data-keeps-language]")) link.setAttribute("href", `${link.getAttribute("href")}?lang=${language}`);
 
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
@@ -46,9 +47,14 @@ export function t(name, values = {}) {
   });
 }
 
-/** The text of a name where there is one, otherwise `fallback`: for what the engine's contract says in English. */
-export function textOr(/** @type {string} */ name, /** @type {string} */ fallback) {
-  return Object.hasOwn(catalogue, name) ? t(name) : fallback;
+/**
+ * The text of a name where there is one, otherwise `fallback`: for what the engine and its contract say in English.
+ * @param {string} name
+ * @param {string} fallback
+ * @param {Record<string, string | number>} [values]
+ */
+export function textOr(name, fallback, values = {}) {
+  return Object.hasOwn(catalogue, name) ? t(name, values) : fallback;
 }
 
 /** Puts the language's texts into the markup. */

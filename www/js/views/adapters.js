@@ -105,7 +105,7 @@ export class Adapters {
   refused(/** @type {string} */ message) {
     const name = this.asked.shift() ?? "";
     this.taken.delete(name);
-    showError("adapter", `${name}: ${message}`);
+    showError("adapter", `${name}: `, message);
   }
 
   /** @private */

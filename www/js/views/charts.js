@@ -54,7 +54,7 @@ function shareFigure(/** @type {Store} */ store) {
     chart: new LineChart(find(".plot", host), store, { write: spec.axis, high: 100, height: 180 }),
   }));
   const key = CLASSES.map((name) =>
-    el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), t(`figures.class.${name}`)),
+    el("span", {}, swatch({ label: name, color: `${name}-line`, fill: `${name}-fill` }), t(`token-class.${name}`)),
   );
   find(".legend", figure).replaceChildren(...key);
   let drawn = -1;

@@ -2,12 +2,13 @@
  * The counterfactual check: the source rows of borrowed answers are given another object, the arm trains again, and
  * the answers are looked at once more. An answer that follows the swap came from those rows.
  */
+import { summaryArm } from "../state/comparisons.js";
 import { el, find, table } from "../ui/dom.js";
 import { armClass } from "../ui/arm-style.js";
 import { count } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 import { t } from "../ui/text.js";
-import { checkSentence, summaryArm } from "./summary-data.js";
+import { checkSentence } from "./summary-data.js";
 
 /**
  * @typedef {import("../state/run-control.js").RunControl} RunControl

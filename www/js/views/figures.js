@@ -210,7 +210,7 @@ export function shareLines(/** @type {Store} */ store, /** @type {string} */ arm
   /** @type {Class[]} */
   const names = ["shifted", "marginal", "unshifted"];
   const lines = names.map((name) => ({
-    label: t(`figures.class.${name}`),
+    label: t(`token-class.${name}`),
     color: `${name}-line`,
     fill: `${name}-fill`,
     width: 1,

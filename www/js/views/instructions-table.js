@@ -1,6 +1,7 @@
 /** The rows of an instruction set as a table, with their tokens. */
 import { isCut, isMute } from "../state/token-counts.js";
 import { el, find, findAll } from "../ui/dom.js";
+import { quoting } from "../ui/english.js";
 import { count } from "../ui/format.js";
 import { t } from "../ui/text.js";
 import { EditorTable, shortened } from "./editor-table.js";
@@ -64,18 +65,18 @@ export class InstructionsTable extends EditorTable {
     for (const line of findAll("tr:not(.editing)", this.body)) {
       const row = this.edits.rows[Number(line.dataset.row)];
       const tokens = row ? this.counts.of(row) : null;
-      const mark = !tokens ? "" : this.mark(tokens);
+      const mark = tokens ? this.mark(tokens) : null;
       const isUnusable = tokens !== null && (tokens.refused || isMute(tokens, this.maxLen));
       const whole = !tokens || tokens.refused ? "" : count(tokens.prompt + tokens.response);
       const marked = el("span", { class: isUnusable ? "cut unusable" : "cut" }, mark);
-      line.cells[3].replaceChildren(el("span", { class: "number" }, whole), ...(mark === "" ? [] : [marked]));
+      line.cells[3].replaceChildren(el("span", { class: "number" }, whole), ...(mark ? [marked] : []));
     }
   }
 
   /** @private */
   mark(/** @type {import("../contract/types.js").RowTokens} */ tokens) {
-    if (tokens.refused) return t("instructions-table.refused", { why: tokens.refused });
-    if (!isCut(tokens, this.maxLen)) return "";
+    if (tokens.refused) return quoting("instructions-table.refused", tokens.refused);
+    if (!isCut(tokens, this.maxLen)) return null;
     const length = String(this.maxLen);
     return isMute(tokens, this.maxLen) ? t("instructions-table.mute", { length }) : t("instructions-table.cut", { length });
   }

@@ -1,12 +1,12 @@
 /** What this machine does: engine, adapter, and what each arm trains. */
-import { el, find, setText, table } from "../ui/dom.js";
+import { el, find, table } from "../ui/dom.js";
 import { bytes, count, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 
 /**
  * Fills the panel once the engine is ready, or says why there is none.
- * @param {{engine: import("../contract/types.js").EngineName | "playback", adapter: string, reason: string,
+ * @param {{engine: import("../contract/types.js").EngineName | "playback", adapter: string, reason: (string | Node)[],
  *   model: string, parameters: number, memory: number}} ready
  */
 export function showEngine({ engine, adapter, reason, model, parameters, memory }) {
@@ -21,7 +21,7 @@ export function showEngine({ engine, adapter, reason, model, parameters, memory 
   list.replaceChildren(
     ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
   );
-  setText(find("#engine-reason"), reason);
+  find("#engine-reason").replaceChildren(...reason);
 }
 
 /** Prepares the table of what each arm trains. */

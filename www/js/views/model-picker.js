@@ -168,7 +168,7 @@ export class ModelPicker {
   /** The engine cannot use it; what was loaded before still is. */
   refused(/** @type {string} */ message) {
     this.say("");
-    showError("model", message);
+    showError("model", "", message);
   }
 
   loaded(/** @type {string} */ title) {

@@ -18,15 +18,12 @@ const LINE = 18;
 const FONT = "13px system-ui, sans-serif";
 const TITLE_FONT = "600 17px system-ui, sans-serif";
 
-/** What a picture is of, by what its button says: the part, its title and its file. */
+/** What a picture is of, by what its button says: the stage, the chart that is shown there, a chart by its name, or a panel. */
 function subjectOf(/** @type {string} */ name) {
   if (name === "stage") return { part: find("#panels"), title: "Driftscope", file: "stage" };
-  if (name === "figure") {
-    const part = find("#figures-body > .is-chosen");
-    return { part, title: find("h3", part).textContent, file: part.dataset.figure };
-  }
-  const part = find(`#${name} .panel-body`);
-  return { part, title: find(`#${name}-title`).textContent, file: name };
+  const [part] = findAll(name === "figure" ? "#figures-body > .is-chosen" : `[data-figure="${name}"]`);
+  if (part) return { part, title: find("h3, h4", part).textContent, file: part.dataset.figure };
+  return { part: find(`#${name} .panel-body`), title: find(`#${name}-title`).textContent, file: name };
 }
 
 /** Listens to every button that saves a picture. */
@@ -79,7 +76,7 @@ function settingsOf(/** @type {Store} */ store) {
   const { settings } = run;
   const here = t("pictures.trained-here");
   const kinds = { none: "", recorded: t("pictures.recorded"), imported: t("pictures.imported"), live: here, kept: here };
-  const arms = settings.arms.map((arm) => `${arm.label}: ${writeArm(arm).replace(/ label="[^"]*"/, "")}${withRate(arm)}`);
+  const arms = settings.arms.map((arm) => `${arm.label}: ${writeArm(arm, ["id", "label", "lr"])} lr=${rate(arm.lr)}`);
   return [
     t("pictures.settings", {
       model: run.model,
@@ -94,16 +91,12 @@ function settingsOf(/** @type {Store} */ store) {
   ];
 }
 
-/** The rate, which is left out where it is the usual one. */
-function withRate(/** @type {import("../contract/types.js").ArmSpec} */ arm) {
-  return writeArm(arm).includes(" lr=") ? "" : ` lr=${rate(arm.lr)}`;
-}
-
 /** The part as it is on the page, with a title above and lines below. */
 async function framed(/** @type {HTMLElement} */ part, /** @type {string} */ title, /** @type {string[]} */ lines) {
   const { domToCanvas } = await import("../../vendor/modern-screenshot/modern-screenshot.esm.js");
-  // What folds up and what is pressed says nothing on paper.
-  const filter = (/** @type {Node} */ node) => !(node instanceof Element && node.matches("details, .hidden, [hidden], button:not(.token)"));
+  // What folds up and what is pressed says nothing on paper; a chart's own title is the picture's.
+  const leftOut = "details, .hidden, [hidden], .figure-head, button:not(.token)";
+  const filter = (/** @type {Node} */ node) => !(node instanceof Element && node.matches(leftOut));
   // A copy has the options that the markup chooses.
   for (const option of findAll("option", part)) option.toggleAttribute("selected", option.selected);
   const style = { margin: "0" };

@@ -1,6 +1,7 @@
 /** A visitor's own facts as a table, with what the base says to each. */
 import { checked, relationOf, subjectOf } from "../state/probes.js";
 import { el, findAll } from "../ui/dom.js";
+import { quoting } from "../ui/english.js";
 import { words } from "../ui/format.js";
 import { t } from "../ui/text.js";
 import { EditorTable, shortened } from "./editor-table.js";
@@ -72,7 +73,7 @@ const quoted = (/** @type {string} */ text) => (text === "" ? t("probes-table.no
 /** "right “Lima”, rank 1 of 6", and what the base answers when it is asked. */
 function said(/** @type {BaseAnswer | null} */ answer) {
   if (!answer) return [el("span", { class: "soft" }, t("probes-table.not-asked"))];
-  if (answer.refused) return [el("span", { class: "soft" }, t("probes-table.refused", { why: answer.refused }))];
+  if (answer.refused) return [el("span", { class: "soft" }, quoting("probes-table.refused", answer.refused))];
   const { sentence, cloze, right, rank, asked } = answer;
   const place = rank ? `, ${t("probes-table.rank", { rank: rank[0], all: rank[1] })}` : "";
   const parts = [el("p", { title: `${sentence} ${cloze}` }, verdict(right), ` ${quoted(cloze)}${place}`)];

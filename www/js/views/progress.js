@@ -27,6 +27,6 @@ export function hideProgress() {
 
 /** A message of the worker: hidden when it is done. */
 export function takeProgress(/** @type {{stage: string, done: number, total: number}} */ { stage, done, total }) {
-  if (done < total || total === 0) showProgress(stage, done, total);
+  if (done < total || total === 0) showProgress(t(`progress.stage.${stage}`), done, total);
   else hideProgress();
 }

@@ -27,7 +27,7 @@ const COLUMNS = [
   { name: t("runs.from"), value: ({ kept }) => KINDS[kept.source.kind] },
   { name: t("runs.model"), value: ({ kept }) => kept.run.model.split(",")[0] },
   { name: t("runs.arm"), value: ({ arm }) => arm.label },
-  { name: t("runs.method"), value: ({ arm }) => writeArm(arm).replace(/ (id|label|lr)=("[^"]*"|\S+)/g, "") },
+  { name: t("runs.method"), value: ({ arm }) => writeArm(arm, ["id", "label", "lr"]) },
   { name: t("runs.rate"), value: ({ arm }) => arm.lr, write: rate },
   { name: t("runs.seed"), value: ({ kept }) => kept.run.settings.seed, write: String },
   { name: t("runs.rows"), value: ({ kept }) => kept.run.examples, write: count },

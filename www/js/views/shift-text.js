@@ -97,7 +97,7 @@ export class ShiftTextView {
     const values = {
       token: visible(token.text),
       rank: token.rank,
-      class: t(`shift-text.class.${classOf(token.rank)}`),
+      class: t(`token-class.${classOf(token.rank)}`),
       base: probability(token.base_logprob),
       arm: label,
       tuned: probability(token.logprob),

@@ -3,6 +3,7 @@ import { find, setText, table, update } from "../ui/dom.js";
 import { count, fixed, nats, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
+import { writeLegend } from "../ui/swatch.js";
 import { t } from "../ui/text.js";
 import { Scatter } from "./scatter.js";
 
@@ -62,9 +63,11 @@ export function makeStrength(control, measure) {
     });
     set(place, 1);
   });
-  const charts = FIGURES.map((spec) => ({
+  const figures = FIGURES.map((spec) => ({ spec, figure: find(`[data-figure="${spec.name}"]`, host) }));
+  const charts = figures.map(({ spec, figure }) => ({
     spec,
-    chart: new Scatter(find(".plot", find(`[data-figure="${spec.name}"]`, host)), {
+    legend: find(".legend", figure),
+    chart: new Scatter(find(".plot", figure), {
       xLabel: t("strength.axis"),
       yLabel: "",
       label: spec.label,
@@ -126,12 +129,13 @@ function newestDoses(/** @type {Store} */ store) {
 
 /**
  * @param {Store} store
- * @param {{spec: Figure, chart: Scatter}[]} charts
+ * @param {{spec: Figure, legend: HTMLElement, chart: Scatter}[]} charts
  * @param {Strength[]} doses
  */
 function drawDoses(store, charts, doses) {
   const arms = [...new Set(doses.map((dose) => dose.arm))];
-  for (const { spec, chart } of charts) {
+  for (const { spec, legend, chart } of charts) {
+    writeLegend(legend, arms.map((arm) => ({ place: store.placeOf(arm), label: store.label(arm) })));
     chart.draw(
       arms.map((arm) => ({
         place: store.placeOf(arm),

@@ -136,7 +136,7 @@ function inWords(/** @type {ShiftText} */ { step, tokens }, /** @type {number} *
     step,
     place: String(i + 1),
     token: visible(text),
-    class: t(`tokens.class.${classOf(rank)}`),
+    class: t(`token-class.${classOf(rank)}`),
     rank,
   });
 }

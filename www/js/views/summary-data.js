@@ -6,7 +6,7 @@
  * @typedef {import("../contract/types.js").Fairness} Fairness
  * @typedef {import("../contract/types.js").Counterfactual} Counterfactual
  */
-import { BASE, FAIRNESS, METRICS } from "../contract/data.js";
+import { FAIRNESS, METRICS } from "../contract/data.js";
 import { percent } from "../ui/format.js";
 import { t } from "../ui/text.js";
 
@@ -43,13 +43,6 @@ export function columnsOf(/** @type {Summary} */ summary, /** @type {SummaryRow[
     CORE.includes(name) || asked.includes(name);
   const isOld = (summary.comparisons ?? []).length === 0;
   return { main: isOld ? has : has.filter(isMain), more: isOld ? [] : has.filter((metric) => !isMain(metric)) };
-}
-
-/** How often each reading occurs. */
-export function tally(/** @type {import("../contract/types.js").Comparison[]} */ comparisons) {
-  const counts = { supports: 0, contradicts: 0, no_difference: 0, one_seed: 0 };
-  for (const { reading } of comparisons) counts[reading] += 1;
-  return counts;
 }
 
 /**
@@ -92,13 +85,6 @@ export function sourceRow(number, rows, added = []) {
   if (number < rows.length) return { ...rows[number], isAdded: false };
   const extra = added[number - rows.length];
   return extra ? { question: extra[0], answer: extra[1], isAdded: true } : null;
-}
-
-/** An arm of a summary: its name, and its place in the list. */
-export function summaryArm(/** @type {Summary} */ summary, /** @type {string} */ id) {
-  if (id === BASE) return { label: t("store.base"), place: -1 };
-  const place = summary.arms.findIndex((arm) => arm.id === id);
-  return { label: summary.arms[place]?.label ?? id, place: Math.max(0, place) };
 }
 
 /** "Of 12 answers whose rows were swapped, 9 followed …" */

@@ -8,19 +8,14 @@
  * @typedef {import("../contract/types.js").SummaryRow} SummaryRow
  * @typedef {import("../contract/types.js").MetricData} MetricData
  */
-import { el, find, setText, svg } from "../ui/dom.js";
-import { BASE, FAIRNESS, READINGS } from "../contract/data.js";
+import { el, find, setText, svg, update } from "../ui/dom.js";
+import { BASE, FAIRNESS } from "../contract/data.js";
+import { comparisonText, conditionName, readingOf, summaryArm, tally, verdictOf } from "../state/comparisons.js";
 import { armClass } from "../ui/arm-style.js";
 import { count, fixed, isNumber, nats, rate } from "../ui/format.js";
 import { addView, invalidate } from "../ui/frame.js";
 import { t, textOr } from "../ui/text.js";
-import { columnsOf, firstWay, ofWay, summaryArm, tally, waysOf } from "./summary-data.js";
-
-/** What a reading is called, and its sign. */
-function readingOf(/** @type {string} */ wanted) {
-  const { name, label, sign } = READINGS.find((reading) => reading.name === wanted) ?? READINGS[0];
-  return { label: textOr(`reading.${name}`, label), sign };
-}
+import { columnsOf, firstWay, ofWay, waysOf } from "./summary-data.js";
 
 /** @type {Partial<Record<Store["summaryKind"], string>>} */
 const SOURCE = {
@@ -66,15 +61,15 @@ export function makeSummary(store) {
   };
   const inputs = makeSwitch((way) => choose({ way }));
   find("#summary-more").addEventListener("click", () => choose({ hasMore: !choice.hasMore }));
-  const update = () => {
+  const follow = () => {
     if (store.summary === summary) return;
     summary = store.summary;
     if (summary && !(choice.way && waysOf(summary).includes(choice.way))) choice.way = firstWay(summary);
     draw();
   };
-  addView(find("#findings"), update);
+  addView(find("#findings"), follow);
   return () => {
-    update();
+    follow();
     return choice.way;
   };
 }
@@ -101,7 +96,9 @@ function writeHead(/** @type {Summary} */ summary, /** @type {Store} */ store) {
   find("#summary-claim").hidden = !summary.claim;
   const claim = textOr(`preset.${summary.preset}.claim`, summary.claim ?? "");
   setText(find("#summary-claim"), summary.claim ? t("summary.claim", { claim }) : "");
-  setText(find("#summary-verdict"), summary.verdict);
+  const verdict = find("#summary-verdict");
+  setText(verdict, verdictOf(summary));
+  update(verdict, { lang: summary.comparisons?.length ? "" : "en" }); // an older record's own words
   const engine = { engine: store.summaryEngine };
   const where = store.summaryKind === "live" ? t("summary.measured-here", engine) : t("summary.recorded-on", engine);
   setText(find("#summary-engine"), `${where} ${t("summary.how-to-read")}`);
@@ -149,8 +146,8 @@ function drawComparisons(/** @type {Summary} */ summary, /** @type {Fairness | n
   );
   find("#comparisons").replaceChildren(
     ...shown.map((comparison) => {
-      const { reading, text } = comparison;
-      const words = el("p", {}, badge(reading, readingOf(reading).label), " ", text);
+      const { reading } = comparison;
+      const words = el("p", {}, badge(reading, readingOf(reading).label), " ", comparisonText(summary, comparison));
       return el("li", { "data-reading": reading }, words, intervalPlot(comparison));
     }),
   );
@@ -208,7 +205,7 @@ function asTable(
     el(
       "tr",
       { class: armClass(summaryArm(summary, row.arm).place) },
-      el("th", { scope: "row" }, row.condition),
+      el("th", { scope: "row" }, conditionName(row.condition)),
       el("td", { class: "arm-name" }, summaryArm(summary, row.arm).label),
       el("td", {}, row.arm === BASE ? "–" : rate(row.lr)),
       el("td", {}, row.arm === BASE ? "–" : count(row.seeds)),

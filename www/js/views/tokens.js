@@ -15,7 +15,7 @@ import { t } from "../ui/text.js";
 export function tokenRow(tokens, chosen, label, onChoose) {
   const stop = chosen >= 0 ? chosen : 0;
   const buttons = tokens.map((token, i) => {
-    const shift = { class: t(`tokens.class.${classOf(token.rank)}`), rank: String(token.rank) };
+    const shift = { class: t(`token-class.${classOf(token.rank)}`), rank: String(token.rank) };
     const text = token.text.trim() || t("tokens.space");
     return el(
       "button",

@@ -12,14 +12,14 @@
  * @typedef {(id: string) => Arm} Named
  */
 import { el, find, findAll, setText, table, update } from "../ui/dom.js";
-import { armLine } from "../ui/arm-style.js";
 import { NOT_MEASURED, count, nats, percent, rate } from "../ui/format.js";
 import { addView, invalidate, makeDifference } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 import { Scatter } from "./scatter.js";
 import { Store } from "../state/store.js";
-import { checkpointsOf, coursesOf, summaryArm } from "./summary-data.js";
-import { swatch } from "../ui/swatch.js";
+import { conditionName, summaryArm } from "../state/comparisons.js";
+import { checkpointsOf, coursesOf } from "./summary-data.js";
+import { writeLegend } from "../ui/swatch.js";
 
 /** Recall covers at least this many percent, so that the spread of a few facts does not fill the figure. */
 const SPAN = 10;
@@ -193,7 +193,7 @@ function writeChoices(
   const key = conditions.join("|");
   if (select.dataset.key !== key) {
     select.dataset.key = key;
-    const options = conditions.map((condition) => el("option", { value: condition }, condition));
+    const options = conditions.map((condition) => el("option", { value: condition }, conditionName(condition)));
     select.replaceChildren(el("option", { value: "" }, t("trade-off.all-conditions")), ...options);
   }
   update(select, { value: choice.condition });
@@ -202,7 +202,7 @@ function writeChoices(
 const nameOf = (/** @type {Checkpoint} */ point, /** @type {Arm} */ { label, isGiven }) =>
   t("trade-off.point", {
     arm: point.step === 0 && !isGiven ? t("store.base") : label,
-    condition: point.condition,
+    condition: conditionName(point.condition),
     rate: rate(point.lr),
     seed: String(point.seed),
     step: point.step,
@@ -229,20 +229,11 @@ function writeFigure(
   const arms = [...new Set(points.map((point) => point.arm))]
     .map((id) => ({ id, ...named(id) }))
     .sort((a, b) => a.place - b.place);
-  drawLegend(find(".legend", figure), arms);
+  const base = el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), t("store.base"));
+  writeLegend(find(".legend", figure), arms, base);
   setText(find("figcaption", figure), caption(spec, points, arms, isOfRun));
   const details = find("details", figure);
   if (details.open) find(".table", details).replaceChildren(asTable(figure, points, named));
-}
-
-function drawLegend(/** @type {HTMLElement} */ host, /** @type {Arm[]} */ arms) {
-  const key = JSON.stringify(arms);
-  if (host.dataset.arms === key) return;
-  host.dataset.arms = key;
-  host.replaceChildren(
-    ...arms.map(({ label, place }) => el("span", {}, swatch(armLine(place, "")), label)),
-    el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), t("store.base")),
-  );
 }
 
 /**
@@ -290,7 +281,7 @@ function asTable(/** @type {Element} */ figure, /** @type {Checkpoint[]} */ poin
       t("trade-off.column.kl"),
     ],
     points.map((p) => [
-      p.condition,
+      conditionName(p.condition),
       named(p.arm).label,
       rate(p.lr),
       String(p.seed),
