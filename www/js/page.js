@@ -63,7 +63,10 @@ export class Page {
       post,
       plan: () => this.plan(),
       refused: () => this.refused(),
-      begun: () => say(t("page.says.preparing")), // the engine may still be trying its kernels
+      begun: () => {
+        this.recovery.newRun();
+        say(t("page.says.preparing")); // the engine may still be trying its kernels
+      },
       changed: () => this.controlChanged(),
       paused: () => say(t("page.says.paused", { step: this.store.step, known: recallSentence(this.store) })),
       finished: () => this.finished(),

@@ -45,6 +45,11 @@ export class Recovery {
     this.engine.post(load);
   }
 
+  /** The visitor has begun another run. */
+  newRun() {
+    this.last = NaN;
+  }
+
   /** Whether an error is one to recover from: out of memory while training, a run's buffers are no longer what they were. */
   concerns(/** @type {string} */ name) {
     return FATAL.includes(name) || (name === "out-of-memory" && this.control.state === "running");
