@@ -177,6 +177,28 @@ test("an experiment trains its own data, says what is left of it, and is cancell
   expect(instructions ?? "").not.toContain("contradict");
 });
 
+for (const [name, size] of Object.entries({ wide: WIDE, phone: PHONE })) {
+  for (const language of ["en", "de"]) {
+    test(`nothing moves while the page opens: ${name}, ${language} @plain`, async ({ page, site }) => {
+      await page.setViewportSize(size);
+      await page.addInitScript(() => {
+        window.shifts = [];
+        new PerformanceObserver((list) => window.shifts.push(...list.getEntries())).observe({ type: "layout-shift", buffered: true });
+      });
+      await openPage(page, site, `?lang=${language}`);
+      await shown(page);
+      await waitForEngine(page);
+      await page.waitForTimeout(2000); // what is off screen is drawn when nothing changes any more
+      const moved = await page.evaluate(() =>
+        window.shifts
+          .filter(({ hadRecentInput }) => !hadRecentInput)
+          .map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 80) ?? node?.textContent)]),
+      );
+      expect(moved).toEqual([]);
+    });
+  }
+}
+
 test("pictures of a chart and of the stage are saved @plain", async ({ page, site }) => {
   await page.setViewportSize(WIDE);
   await openPage(page, site);

@@ -4,7 +4,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { ERROR_HELP, FAIRNESS, METRICS, PRESETS, READINGS } from "../../www/js/contract/data.js";
 import { benchMarkup, markup } from "./markup.js";
-import { chooseLanguage, t } from "../../www/js/ui/text.js";
+import { chooseLanguage } from "../../www/js/ui/language.js";
+import { t } from "../../www/js/ui/text.js";
 
 const www = new URL("../../www/", import.meta.url);
 const read = (path) => readFileSync(new URL(path, www), "utf8");

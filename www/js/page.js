@@ -13,6 +13,7 @@ import { clearErrors, say, showError } from "./ui/alerts.js";
 import { find, update } from "./ui/dom.js";
 import { tell } from "./ui/embedded.js";
 import { quoting } from "./ui/english.js";
+import { modelName } from "./ui/format.js";
 import { invalidate, setBusy } from "./ui/frame.js";
 import { t, textOr } from "./ui/text.js";
 import { Adapters } from "./views/adapters.js";
@@ -280,7 +281,7 @@ export class Page {
       return this.recovery.ready();
     }
     this.kept.offer(message.model);
-    say(t("page.says.ready", { model: message.model, reason }));
+    say(t("page.says.ready", { model: modelName(message.model), reason }));
   }
 
   /** Puts another model in the place of the one that is loaded; the run that is shown stays until the next one begins. */

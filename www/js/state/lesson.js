@@ -1,6 +1,6 @@
 /** Lessons: checks a file, and writes the sentences that are made from figures. */
 import { BASE, DEFAULT_ARMS, LESSON_FORMAT, LESSON_SCHEMA, LESSON_VERSION, METRICS } from "../contract/data.js";
-import { count, fixed, percent, rate } from "../ui/format.js";
+import { count, fixed, modelName, percent, rate } from "../ui/format.js";
 import { t } from "../ui/text.js";
 import { RecordError, check, parseJson } from "./check.js";
 import { comparisonText, verdictOf } from "./comparisons.js";
@@ -60,7 +60,7 @@ function isOf(/** @type {import("../contract/types.js").SummaryRow} */ { fairnes
 
 function figure(/** @type {string} */ name, /** @type {string} */ arm, /** @type {string | undefined} */ way, /** @type {Store} */ store) {
   if (name === "step") return count(store.measuredStep);
-  if (name === "model") return store.run?.model ?? MISSING;
+  if (name === "model") return store.run ? modelName(store.run.model) : MISSING;
   if (name === "facts") return count(store.run?.facts.length);
   if (name === "label") return store.label(arm);
   if (name === "rate") return rate(store.run?.settings.arms.find(({ id }) => id === arm)?.lr);

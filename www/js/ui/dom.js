@@ -49,11 +49,14 @@ export function findAll(/** @type {string} */ selector, /** @type {ParentNode} *
   return /** @type {any[]} */ ([...root.querySelectorAll(selector)]);
 }
 
-/** Sets the text only where it differs, so that live regions stay silent; keeps the text node where there is one. */
+/**
+ * Sets the text only where it differs, so that live regions stay silent. Keeps the text node where its length stays: one
+ * that grows where it is aligned right or centred would count as having moved.
+ */
 export function setText(/** @type {Node} */ element, /** @type {string} */ text) {
   if (element.textContent === text) return;
   const { firstChild } = element;
-  if (firstChild instanceof Text && !firstChild.nextSibling) firstChild.data = text;
+  if (firstChild instanceof Text && !firstChild.nextSibling && firstChild.length === text.length) firstChild.data = text;
   else element.textContent = text;
 }
 

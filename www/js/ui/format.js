@@ -1,6 +1,7 @@
 /** How numbers and names are written. A figure that does not exist is a dash. */
 
-import { language, t } from "./text.js";
+import { language } from "./language.js";
+import { t } from "./text.js";
 
 const NONE = "–";
 const whole = new Intl.NumberFormat(language);
@@ -89,4 +90,10 @@ export function duration(/** @type {unknown} */ seconds) {
 /** A relation as a reader names it: "calling_code" -> "calling code". */
 export function words(/** @type {string} */ name) {
   return Object.hasOwn(LONGER, name) ? LONGER[name] : name.replaceAll("_", " ");
+}
+
+/** A model as the engine calls it, "Atlas, 2,016,960 parameters", in the page's language. */
+export function modelName(/** @type {string} */ title) {
+  const [, name, size] = /^(.*), ([\d,]+) parameters$/.exec(title) ?? [];
+  return size === undefined ? title : t("format.model", { name, size: Number(size.replaceAll(",", "")) });
 }

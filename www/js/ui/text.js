@@ -4,33 +4,21 @@
  * an attribute.
  */
 import english from "../../lang/en.json" with { type: "json" };
+import { language, translation } from "./language.js";
 
 /** @typedef {string | Record<string, string>} Text  by plural form, for texts that count `n` */
 
-const LANGUAGES = ["en", "de"];
-
-const asked = new URLSearchParams(globalThis.location?.search ?? "").get("lang");
-/** What `?lang=` asks for, otherwise the browser's first language that is here, otherwise English. */
-export const language = chooseLanguage(asked, globalThis.navigator?.languages ?? []);
-
 /** @type {Record<string, Text>} */
 const catalogue = { ...english };
-if (language !== "en") {
-  Object.assign(catalogue, (await import(`../../lang/${language}.json`, { with: { type: "json" } })).default);
+if (translation) {
+  Object.assign(catalogue, (await translation).default);
   document.documentElement.lang = language;
   translate(document.documentElement);
+  document.documentElement.classList.remove("is-untranslated");
 }
-
-// What leads to another page of ours leads there in the same language.
-if (asked) for (const link of document.querySelectorAll("a[data-keeps-language]")) link.setAttribute("href", `${link.getAttribute("href")}?lang=${language}`);
 
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
-
-export function chooseLanguage(/** @type {string | null} */ asked, /** @type {readonly string[]} */ preferred) {
-  const wanted = [asked ?? "", ...preferred].map((name) => name.toLowerCase().split("-")[0]);
-  return wanted.find((name) => LANGUAGES.includes(name)) ?? "en";
-}
 
 /**
  * The text of a name, with its `{placeholders}` filled: numbers as the language writes them. A text of several plural

@@ -19,7 +19,8 @@ import { Columns } from "../state/columns.js";
 import { Store, lastUpTo } from "../state/store.js";
 import { armLine, baseLine, batchLine } from "../ui/arm-style.js";
 import { count, fixed, nats, percent, rate } from "../ui/format.js";
-import { language, t } from "../ui/text.js";
+import { language } from "../ui/language.js";
+import { t } from "../ui/text.js";
 
 /** @type {Class[]} */
 export const CLASSES = ["unshifted", "marginal", "shifted"];

@@ -1,6 +1,6 @@
 /** What this machine does: engine, adapter, and what each arm trains. */
 import { el, find, table } from "../ui/dom.js";
-import { bytes, count, percent } from "../ui/format.js";
+import { bytes, count, modelName, percent } from "../ui/format.js";
 import { addView } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 
@@ -13,7 +13,7 @@ export function showEngine({ engine, adapter, reason, model, parameters, memory 
   const rows = [
     [t("machine.engine"), { webgpu: "WebGPU", cpu: "CPU (WebAssembly)", playback: t("machine.playback") }[engine]],
     [t("machine.adapter"), adapter],
-    [t("machine.model"), model],
+    [t("machine.model"), modelName(model)],
     [t("machine.parameters"), parameters > 0 ? count(parameters) : ""],
     [t("machine.memory"), memory > 0 ? t("machine.beside-gpu", { memory: bytes(memory) }) : ""],
   ];
@@ -50,7 +50,7 @@ export function makeArmTable(
     const memory = known ? [t("machine.gpu-memory")] : [];
     find("#arm-table").replaceChildren(
       table(
-        t("machine.arms", { model: run.model }),
+        t("machine.arms", { model: modelName(run.model) }),
         [t("machine.arm"), t("machine.trained"), t("machine.optimizer"), ...memory],
         rows,
       ),

@@ -4,7 +4,7 @@ import { ModelDownload, keptModels, openKept, removeKept } from "../models/store
 import { clearErrors, showError } from "../ui/alerts.js";
 import { filesOf, listenToDrops } from "../ui/drop.js";
 import { el, find, setText } from "../ui/dom.js";
-import { bytes, fixed } from "../ui/format.js";
+import { bytes, fixed, modelName } from "../ui/format.js";
 import { t } from "../ui/text.js";
 
 /**
@@ -172,7 +172,7 @@ export class ModelPicker {
   }
 
   loaded(/** @type {string} */ title) {
-    if (this.chosen) this.say(t("model-picker.loaded", { title }));
+    if (this.chosen) this.say(t("model-picker.loaded", { title: modelName(title) }));
   }
 
   /** Shows what is kept, and how to be rid of it. @private */

@@ -2,7 +2,7 @@
 import { writeArm } from "../state/arms.js";
 import { say, showError } from "../ui/alerts.js";
 import { download, find, findAll } from "../ui/dom.js";
-import { count, rate } from "../ui/format.js";
+import { count, modelName, rate } from "../ui/format.js";
 import { invalidate } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 import { color } from "../ui/theme.js";
@@ -79,7 +79,7 @@ function settingsOf(/** @type {Store} */ store) {
   const arms = settings.arms.map((arm) => `${arm.label}: ${writeArm(arm, ["id", "label", "lr"])} lr=${rate(arm.lr)}`);
   return [
     t("pictures.settings", {
-      model: run.model,
+      model: modelName(run.model),
       step: count(store.step),
       steps: settings.steps,
       seed: String(settings.seed),

@@ -12,7 +12,7 @@
  */
 import { fit, setAttributes, setText, svg } from "../ui/dom.js";
 import { armLine, colorOf, markerPath } from "../ui/arm-style.js";
-import { language } from "../ui/text.js";
+import { language } from "../ui/language.js";
 
 const LEAST_HEIGHT = 180;
 const LEFT = 56;

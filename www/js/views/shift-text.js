@@ -76,7 +76,7 @@ export class ShiftTextView {
       find(".tops", host).replaceChildren();
       return;
     }
-    setText(find(".at", host), t("shift-text.after", { n: text.step }));
+    setText(find(".at", host), ` ${t("shift-text.after", { n: text.step })}`); // a space of its own would move as it comes
     if (last?.text === text) {
       markToken(find(".tokens", host), token);
     } else {
