@@ -3,6 +3,7 @@ import { forget, keep, kept } from "../state/kept-run.js";
 import { say } from "../ui/alerts.js";
 import { find, setText, update } from "../ui/dom.js";
 import { bytes, count } from "../ui/format.js";
+import { invalidate } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 
 /**
@@ -33,6 +34,8 @@ export class KeptRunView {
     /** What is on its way: a snapshot was asked for, or is being written. */
     this.isBusy = false;
     this.last = 0;
+    /** What was kept last, of the runs of this visit. */
+    this.keptAt = { run: NaN, step: 0 };
     /** Whether this tab is the one that keeps; null until it was asked. @type {Promise<boolean> | null} */
     this.isKeeper = null;
     /** @type {Kept | null} */
@@ -111,13 +114,24 @@ export class KeptRunView {
       if (store.run?.run !== run || !plan?.settings || control.experiment || !(await this.mayKeep())) return;
       const { settings, instructions, heldout, probes } = plan;
       const note = { plan: { settings, instructions, heldout, probes }, events: [...store.events], model: store.run.model, bytes: state.length };
-      if (await keep(note, /** @type {any} */ (state))) this.writeSize(state.length);
+      const step = store.newest;
+      if (!(await keep(note, /** @type {any} */ (state)))) return;
+      this.keptAt = { run, step };
+      this.writeSize(state.length);
+      invalidate();
     } catch (error) {
       setText(find("#kept-size"), t("kept-run.no-room", { reason: /** @type {Error} */ (error).message }));
     } finally {
       this.last = performance.now();
       this.isBusy = false;
     }
+  }
+
+  /** From which step the run that is under way could go on after a reload; NaN where it would be lost, null where none is. */
+  get stepAfterReload() {
+    const { store, control } = this;
+    if (!control.isLive || control.state === "done" || store.newest === 0) return null;
+    return this.keptAt.run === store.run?.run ? this.keptAt.step : NaN;
   }
 
   /** @private */
