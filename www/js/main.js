@@ -25,6 +25,7 @@ import { makeRuns } from "./views/runs.js";
 import { makeStrips } from "./views/strips.js";
 import { makeSummary } from "./views/summary.js";
 import { makeTradeOff } from "./views/trade-off.js";
+import { makeUpdate } from "./views/update.js";
 import { Walls } from "./views/walls.js";
 import { makeWeights } from "./views/weights.js";
 
@@ -114,4 +115,5 @@ function listen() {
 const walls = makeViews();
 listen();
 page.openLesson(walls, showRecorded(store));
-page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text)));
+const offer = makeUpdate(page.kept);
+page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text), offer));

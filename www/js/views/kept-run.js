@@ -6,6 +6,7 @@ import { RunLock } from "../state/run-lock.js";
 import { say } from "../ui/alerts.js";
 import { find, setText, update } from "../ui/dom.js";
 import { bytes, count } from "../ui/format.js";
+import { invalidate } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 
 /**
@@ -30,6 +31,8 @@ export class KeptRunView {
     this.writing = null;
     this.isStale = false;
     this.lock = new RunLock({ asked: () => this.handOver(), lost: () => this.handedOver() });
+    /** What was kept last, of the runs of this visit. @type {{run: Run | null, step: number}} */
+    this.keptAt = { run: null, step: 0 };
     /** @type {Kept | null} */
     this.offered = null;
     this.host = find("#kept-run");
@@ -136,7 +139,10 @@ export class KeptRunView {
         if (!latest) continue;
         const { states, ...note } = latest;
         const size = await keep(note, states);
-        if (size > 0) this.writeSize(size);
+        if (size === 0) return;
+        this.keptAt = { run: this.store.run, step: Math.min(...states.slice(-note.plan.settings.arms.length).map((state) => state.step)) };
+        this.writeSize(size);
+        invalidate();
       }
     } catch (error) {
       setText(find("#kept-size"), t("kept-run.no-room", { reason: /** @type {Error} */ (error).message }));
@@ -165,6 +171,13 @@ export class KeptRunView {
       const newest = store.run && control.states.newest(store.run);
       if (newest?.every(({ arm, step }) => step === (store.log(arm).steps.at(-1)?.step ?? 0))) return;
     }
+  }
+
+  /** From which step the run that is under way could go on after a reload; NaN where it would be lost, null where none is. */
+  get stepAfterReload() {
+    const { store, control } = this;
+    if (!control.isLive || control.state === "done" || store.newest === 0) return null;
+    return this.keptAt.run === store.run ? this.keptAt.step : NaN;
   }
 
   /** @private */
