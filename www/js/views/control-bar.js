@@ -2,6 +2,7 @@
 import { armClass, armLine } from "../ui/arm-style.js";
 import { el, find, setAttributes, setText, update } from "../ui/dom.js";
 import { count, fixed } from "../ui/format.js";
+import { addView } from "../ui/frame.js";
 import { swatch } from "../ui/swatch.js";
 import { t } from "../ui/text.js";
 
@@ -32,6 +33,11 @@ export function makeControlBar(store, control, form) {
     store.pin(step >= store.newest ? null : step);
   });
   find("#newest").addEventListener("click", () => store.pin(null));
+  const drawSteps = () => {
+    drawSlider(store, slider);
+    drawCounters(store);
+  };
+  addView(find(".counter"), drawSteps, () => {}, true);
 
   return function draw() {
     const isRunning = control.isRunning;
@@ -42,8 +48,6 @@ export function makeControlBar(store, control, form) {
     for (const name of ["#step", "#step-ten"]) update(find(name), { disabled });
     setAttributes(find("#slow"), { "aria-pressed": String(control.isSlow) });
     drawChips(store, form, control);
-    drawSlider(store, slider);
-    drawCounters(store);
     drawSource(store, control);
   };
 }
