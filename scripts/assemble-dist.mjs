@@ -1,15 +1,17 @@
 // Completes the page that Trunk has built: copies the page's own files, the models, the data and the recorded
 // runs into it, gives it a version and lists its files. Trunk calls this after each build (Trunk.toml).
 //
-// The version is a hash of all files. It replaces the word __BUILD_VERSION__ in the page's HTML and
-// JavaScript, so that caches and the service worker notice a new build; build.json holds it with the size of each file:
-//   { "version": "0123456789ab", "files": { "index.html": 1234, ... }, "wasm": { "bytes", "gzip", "brotli" } }
-// The bench page tells what the WebAssembly weighs; null but in a release, for compressing it takes 15 seconds.
+// The version is a hash of all files. It replaces the word __BUILD_VERSION__ in the page's HTML and JavaScript, so that
+// caches and the service worker notice a new build; build.json holds it with the hash of each file as it is served:
+//   { "version": "0123456789ab", "files": { "index.html": "sha256-…", ... }, "wasm": { "bytes", "gzip", "brotli" } }
+// Outside a release the version begins with dev-, and such a build is not kept for use without a network. The bench page
+// says what the WebAssembly weighs; null but in a release, for compressing it takes 15 seconds.
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join, posix, relative, sep } from "node:path";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import { SERVICE_WORKER, filesUnder, listBuild } from "./list-build.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = process.env.TRUNK_STAGING_DIR;
@@ -17,20 +19,12 @@ if (!dist) throw new Error("assemble-dist runs as Trunk's post_build hook; use s
 
 // From the repository to the page; `keep` picks files by name.
 const copies = [
-  // Trunk writes index.html, with its parts; types are for who works on the page.
-  { from: "www", to: ".", keep: (path) => path !== join("www", "index.html") && !path.startsWith(join("www", "parts")) && !path.endsWith(".d.ts") },
+  // Trunk writes index.html, with its parts, and listBuild the service worker; types are for who works on the page.
+  { from: "www", to: ".", keep: (path) => !/^www.(index\.html|service-worker\.js|parts.*)$|\.d\.ts$/.test(path) },
   { from: "models/atlas", to: "models/atlas", keep: () => true },
   { from: "data", to: "data", keep: (path) => /\.jsonl?$/.test(path) },
   { from: "examples", to: "examples", keep: (path) => /\.jsonl?$/.test(path) },
 ];
-
-/** Paths of all files under `folder`, sorted, relative to it, with forward slashes. */
-function filesUnder(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)).split(sep).join("/"))
-    .sort();
-}
 
 for (const { from, to, keep } of copies) {
   if (!existsSync(join(root, from))) continue;
@@ -57,10 +51,11 @@ function modulesOf(file, known = new Set()) {
   return [...known].sort();
 }
 
-const files = filesUnder(dist).filter((file) => file !== "build.json");
-const hash = createHash("sha256");
+const isRelease = process.env.TRUNK_PROFILE === "release";
+const files = filesUnder(dist);
+const hash = createHash("sha256").update(readFileSync(SERVICE_WORKER));
 for (const file of files) hash.update(file).update("\0").update(readFileSync(join(dist, file)));
-const version = hash.digest("hex").slice(0, 12);
+const version = (isRelease ? "" : "dev-") + hash.digest("hex").slice(0, 12);
 
 for (const file of files.filter((file) => /\.(html|m?js|webmanifest)$/.test(file))) {
   const text = readFileSync(join(dist, file), "utf8");
@@ -68,11 +63,10 @@ for (const file of files.filter((file) => /\.(html|m?js|webmanifest)$/.test(file
     writeFileSync(join(dist, file), text.replaceAll("__BUILD_VERSION__", version));
   }
 }
-const sizes = Object.fromEntries(files.map((file) => [file, statSync(join(dist, file)).size]));
-writeFileSync(join(dist, "build.json"), JSON.stringify({ version, files: sizes, wasm: wasmSize() }, null, 1) + "\n");
+listBuild(dist, { version, wasm: wasmSize() });
 
 function wasmSize() {
-  if (process.env.TRUNK_PROFILE !== "release") return null;
+  if (!isRelease) return null;
   const wasm = readFileSync(join(dist, "worker_bg.wasm"));
   return { bytes: wasm.length, gzip: gzipSync(wasm).length, brotli: brotliCompressSync(wasm).length };
 }

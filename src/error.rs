@@ -28,6 +28,9 @@ pub enum Error {
     /// All arms together need more memory than there is.
     #[error("the run needs {needed} of memory, {available} are free. {remedy}")]
     Memory { needed: String, available: String, remedy: String },
+    /// The device ran out of memory; what the run held there is not to be used.
+    #[error("the GPU device has no memory left: {0}")]
+    DeviceFull(String),
     #[error("tokenizer: {0}")]
     Tokenizer(String),
     #[error(transparent)]
@@ -44,7 +47,7 @@ impl Error {
             Self::Shape { .. } => "shape",
             Self::Gpu(_) => "gpu",
             Self::DeviceLost(_) => "device-lost",
-            Self::OutOfMemory { .. } | Self::Memory { .. } => "out-of-memory",
+            Self::OutOfMemory { .. } | Self::Memory { .. } | Self::DeviceFull(_) => "out-of-memory",
             Self::Tokenizer(_) => "tokenizer",
             Self::Candle(_) => "cpu-engine",
         }
@@ -71,8 +74,8 @@ pub const HELP: &[(&str, &str)] = &[
     ),
     (
         "device-lost",
-        "The graphics device went away; this happens after sleep or when a driver restarts. The run so far stays on \
-         the page and can be saved; reload to train again.",
+        "The graphics device went away; this happens after sleep or when a driver restarts. The engine is started \
+         again, and the run goes on from its last measure.",
     ),
     (
         "out-of-memory",

@@ -1,47 +1,61 @@
 /**
- * Lets the page work without a network once it has been opened with one: keeps all its files, and answers with them
- * when the network does not. With a network the host's files are shown, so that no old page is in the way.
+ * Serves the page as one whole build that is kept in the browser: it opens without a network, and no two builds mix.
  *
- * What is kept is one whole build: build.json lists the files, and a new build is a new service worker.
+ * A build is kept once all its files are there and each is what build.json says by its hash; build.json is what the hash
+ * below says. A new build is a new service worker. It fetches its files while the page goes on with the old ones, and
+ * serves from when a visitor asks for it (engine/offline.js) or no tab has the page open any more. If a file does not
+ * come, or is another one, nothing changes, and the next visit tries again.
  */
-const CACHE = "driftscope-__BUILD_VERSION__";
+const VERSION = "__BUILD_VERSION__";
+const LIST_INTEGRITY = "__LIST_INTEGRITY__";
+/** A host may have the page in several folders. */
+const MINE = `driftscope ${registration.scope} `;
+const CACHE = MINE + VERSION;
 
-/** All files of this build; fails, and is tried again at the next visit, if one does not come or there is no room. */
 async function keepAll() {
-  const answer = await fetch("build.json", { cache: "no-cache" });
-  const { version, files } = await answer.json();
-  if (CACHE !== `driftscope-${version}`) throw new Error("the host has another build by now");
+  const list = new Request("build.json", { cache: "no-cache", integrity: LIST_INTEGRITY });
+  const { files } = await (await fetch(list)).json();
+  const requests = Object.entries(files).map(([file, integrity]) => new Request(file, { cache: "no-cache", integrity }));
   const cache = await caches.open(CACHE);
-  const requests = ["build.json", ...Object.keys(files)].map((file) => new Request(file, { cache: "no-cache" }));
-  await cache.addAll(requests);
-}
-
-/** Other builds' files are not needed any more. */
-async function dropOthers() {
-  const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith("driftscope-") && name !== CACHE).map((name) => caches.delete(name)));
-  await self.clients.claim();
-}
-
-async function answer(request) {
   try {
-    return await fetch(request);
+    await cache.addAll([list, ...requests]);
   } catch (error) {
-    const url = new URL(request.url);
-    if (url.pathname.endsWith("/")) url.pathname += "index.html";
-    const cache = await caches.open(CACHE);
-    const kept = await cache.match(url, { ignoreSearch: true });
-    if (kept) return kept;
+    await caches.delete(CACHE);
     throw error;
   }
 }
 
-self.addEventListener("install", (event) => {
-  self.skipWaiting();
-  event.waitUntil(keepAll());
+async function dropOthers() {
+  const names = await caches.keys();
+  await Promise.all(names.filter((name) => name.startsWith(MINE) && name !== CACHE).map((name) => caches.delete(name)));
+}
+
+/** Takes the old build's place, unless more than the tab that asks has it open: the others would get parts of both. */
+async function takeOver(port) {
+  const windows = await clients.matchAll({ includeUncontrolled: true });
+  const open = windows.filter(({ url }) => url.startsWith(registration.scope));
+  if (open.length > 1) port.postMessage("open elsewhere");
+  else await skipWaiting();
+}
+
+async function answer(request) {
+  const url = new URL(request.url);
+  if (url.pathname.endsWith("/")) url.pathname += "index.html";
+  const kept = await caches.match(url, { cacheName: CACHE, ignoreSearch: true, ignoreVary: true });
+  if (!kept) return fetch(request);
+  // A page may not be answered with what came by way of another address, as where the host hides index.html.
+  return kept.redirected ? new Response(kept.body, kept) : kept;
+}
+
+addEventListener("install", (event) => event.waitUntil(keepAll()));
+addEventListener("activate", (event) => event.waitUntil(dropOthers()));
+addEventListener("message", (event) => {
+  if (event.data === "take over") event.waitUntil(takeOver(event.ports[0]));
+  // A page of this build that came by the network.
+  if (event.data === VERSION) event.waitUntil(clients.claim());
 });
-self.addEventListener("activate", (event) => event.waitUntil(dropOthers()));
-self.addEventListener("fetch", (event) => {
-  const { method, url } = event.request;
-  if (method === "GET" && new URL(url).origin === location.origin) event.respondWith(answer(event.request));
+addEventListener("fetch", (event) => {
+  const { method, url, headers } = event.request;
+  const isMine = method === "GET" && url.startsWith(registration.scope) && !headers.has("range");
+  if (isMine) event.respondWith(answer(event.request));
 });

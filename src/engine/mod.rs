@@ -79,7 +79,7 @@ const DECODE_ROWS: usize = 64;
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// What training has come to: with it an arm goes on as if it had never stopped.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Steps taken.
     pub step: u32,
@@ -310,6 +310,14 @@ impl Model {
     /// All weights as they are now, under Hugging Face's names; an adapter is merged into them.
     pub async fn weights(&self) -> Result<Weights> {
         on!(self, m => m.weights().await)
+    }
+
+    /// The weight of one linear layer as it is now, e.g. of `model.layers.0.self_attn.q_proj`; an adapter is merged into it.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub async fn linear(&self, name: &str) -> Result<Array> {
+        on!(self, m => m.linear(name).await)
     }
 
     /// What this arm has come to; its queued steps must have been waited for.

@@ -376,7 +376,13 @@ fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<Error>>>) {
     };
     let slot = failure.clone();
     device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-        keep(&slot, Error::Gpu(e.to_string()));
+        keep(
+            &slot,
+            match e {
+                wgpu::Error::OutOfMemory { .. } => Error::DeviceFull(e.to_string()),
+                _ => Error::Gpu(e.to_string()),
+            },
+        );
     }));
     let slot = failure.clone();
     device.set_device_lost_callback(move |reason, message| {

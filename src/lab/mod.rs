@@ -7,6 +7,7 @@ mod comparison;
 mod dataset;
 mod doses;
 mod experiment;
+mod looking;
 mod measuring;
 pub mod memory;
 mod pace;
@@ -19,8 +20,10 @@ mod session;
 mod subject;
 
 pub use asking::{Answer, Asked};
+pub use doses::Dose;
 pub use experiment::{Experiment, Planned, Position};
 pub use probing::Probing;
+pub use resuming::Snapshot;
 pub use saving::MOST_OF_A_FILE;
 pub use session::{Session, Slice, Texts, Work};
 pub use subject::Subject;

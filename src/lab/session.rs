@@ -9,9 +9,10 @@ use super::asking::{Answer, Asked, Asking};
 use super::check::Check;
 use super::dataset::Dataset;
 use super::probing::Probing;
+use super::resuming::{self, Snapshot};
 use super::run::{Arm, Run, Tested};
 use super::subject::Subject;
-use super::{doses, measuring, resuming, saving};
+use super::{looking, measuring, saving};
 use crate::data::batch::Batch;
 use crate::data::{facts, instructions};
 use crate::engine::{Backend, step_products};
@@ -72,15 +73,10 @@ pub enum Work {
     Finish,
 }
 
-/// Parameters of the largest model whose matrices are looked at: of one of 135 million it takes a minute an arm.
-const LOOKED_AT: usize = 20_000_000;
-
 /// A base, and one run at a time.
 pub struct Session {
     pub subject: Subject,
-    /// Whether each measure also looks at the weights.
-    pub looks_at_weights: bool,
-    run: Option<Run>,
+    pub(super) run: Option<Run>,
     /// A free question that is being answered.
     asking: Option<Asking>,
     runs: u32,
@@ -95,7 +91,6 @@ impl Session {
     pub fn new(subject: Subject) -> Self {
         Self {
             subject,
-            looks_at_weights: true,
             run: None,
             asking: None,
             runs: 0,
@@ -130,31 +125,48 @@ impl Session {
         Ok(Event::Run(info))
     }
 
-    /// Begins a run where `state` of [`Self::snapshot`] says: its next steps are those that would have followed. On an error the
-    /// current run stays.
+    /// Begins a run where its arms' `states` of [`Self::snapshot`] say: its next steps are those that would have followed, with these
+    /// settings, which need not be those of before. On an error the current run stays.
     ///
     /// # Errors
-    /// As [`Self::start`], and when the state is damaged or of another run.
-    pub async fn resume(&mut self, settings: Settings, texts: &Texts, state: &[u8]) -> Result<Event> {
+    /// As [`Self::start`], and when a state is damaged or of another run.
+    pub async fn resume(
+        &mut self,
+        settings: Settings,
+        texts: &Texts,
+        states: &[Vec<u8>],
+        fork: Option<Fork>,
+    ) -> Result<Event> {
         let before = (self.run.take(), self.prepared, self.is_finished);
         let begun = self.start(settings, texts).await;
         let resumed = match (begun, &mut self.run) {
-            (Ok(event), Some(run)) => resuming::restore(run, state).await.map(|()| event),
+            (Ok(event), Some(run)) => resuming::restore(run, states).await.map(|()| event),
             (begun, _) => begun,
         };
-        if resumed.is_err() {
-            (self.run, self.prepared, self.is_finished) = before;
+        match resumed {
+            Ok(Event::Run(info)) => Ok(Event::Run(RunInfo { fork, ..info })),
+            Ok(event) => Ok(event),
+            Err(error) => {
+                (self.run, self.prepared, self.is_finished) = before;
+                Err(error)
+            }
         }
-        resumed
     }
 
-    /// The current run's number and what it has come to, to go on with it later; 12 bytes for each parameter that trains.
+    /// What an arm of the current run has come to, to go on with it later.
     ///
     /// # Errors
-    /// When there is no run, or the back end fails.
-    pub async fn snapshot(&mut self) -> Result<(u32, Vec<u8>)> {
+    /// When there is no such arm, or the back end fails.
+    pub async fn snapshot(&mut self, id: &str) -> Result<Snapshot> {
+        let arm = self.place(id)?;
         let (run, _) = self.current()?;
-        Ok((run.id, resuming::snapshot(run).await?))
+        resuming::snapshot(run, arm).await
+    }
+
+    /// Whether the states of all arms together are small enough to be kept while the run goes on.
+    pub fn is_kept(&self) -> bool {
+        let parameters = |run: &Run| run.arms.iter().map(|arm| arm.model.trainable_parameters() as u64).sum();
+        self.run.as_ref().map_or(0, parameters) * STATE_BYTES <= MOST_KEPT
     }
 
     /// Asks the base for the next of a visitor's facts.
@@ -226,10 +238,12 @@ impl Session {
             }
             Work::MeasureStart => measuring::of_start(run, &mut self.subject).await?,
             Work::Measure { arm } => {
+                let weights = match looking::is_with_measures(self.subject.base.config()) {
+                    true => Some(looking::whole(run, arm, &mut self.subject).await?),
+                    false => None,
+                };
                 let mut events = measuring::of_arm(run, arm, &mut self.subject).await?;
-                if self.looks_at_weights && self.subject.base.config().parameters() <= LOOKED_AT {
-                    events.push(doses::changes(run, arm, &mut self.subject).await?);
-                }
+                events.extend(weights);
                 run.arms[arm].is_due = false;
                 events
             }
@@ -306,6 +320,12 @@ impl Session {
         self.asking = None;
     }
 
+    /// Leaves what is asked and looked at.
+    pub fn stop_asides(&mut self) {
+        self.stop_asking();
+        self.stop_looking();
+    }
+
     /// Writes a little more of one model's answer, and gives those that are whole.
     ///
     /// # Errors
@@ -346,37 +366,16 @@ impl Session {
         saving::keep(&run.arms[arm], subject, name).await
     }
 
-    /// Gives an arm `strength` times its change until its next step: it answers and is measured so.
-    ///
-    /// # Errors
-    /// When there is no such arm, or `strength` is beyond 0 to 4.
-    pub async fn strength(&mut self, id: &str, strength: f32) -> Result<Vec<Event>> {
-        let arm = self.place(id)?;
-        self.stop_asking();
-        let (run, subject) = self.current()?;
-        doses::strength(run, arm, strength, subject).await
-    }
-
-    /// How much of each matrix of an arm has changed, and in how many directions.
-    ///
-    /// # Errors
-    /// When there is no such arm, or the back end fails.
-    pub async fn weights(&mut self, id: &str) -> Result<Event> {
-        let arm = self.place(id)?;
-        let (run, subject) = self.current()?;
-        doses::changes(run, arm, subject).await
-    }
-
     /// The counterfactual check of an arm's borrowed answers as it was last measured; nothing if there are none.
     pub(super) fn check(&self, id: &str) -> Option<Check> {
         Check::of(self.run.as_ref()?, id)
     }
 
-    fn place(&self, id: &str) -> Result<usize> {
+    pub(super) fn place(&self, id: &str) -> Result<usize> {
         self.run.as_ref().ok_or_else(no_run)?.place(id)
     }
 
-    fn current(&mut self) -> Result<(&mut Run, &mut Subject)> {
+    pub(super) fn current(&mut self) -> Result<(&mut Run, &mut Subject)> {
         Ok((self.run.as_mut().ok_or_else(no_run)?, &mut self.subject))
     }
 }

@@ -162,6 +162,18 @@ fn data() -> String {
     export("RECORD_VERSION", "The version of records that is written.", "number", json!(Record::VERSION));
     export("BASE", "The id of the untouched model.", "string", json!(BASE));
     export("MOST_ARMS", "Most arms of a run.", "number", json!(MOST_ARMS));
+    export(
+        "STATE_BYTES",
+        "Bytes of an arm's state for each parameter that trains.",
+        "number",
+        json!(STATE_BYTES),
+    );
+    export(
+        "MOST_KEPT",
+        "Most bytes of all arms' states that are kept while a run goes on.",
+        "number",
+        json!(MOST_KEPT),
+    );
     export("RUN_FIELDS", "The choices of a run.", &import("FieldData[]"), fields(RUN_FIELDS));
     export("ARM_FIELDS", "The choices of an arm.", &import("FieldData[]"), fields(ARM_FIELDS));
     export(

@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::arm::{ArmId, LoraSpec};
+use super::arm::{AdapterInfo, ArmId};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
-use super::event::{Event, ShiftToken};
+use super::event::{Event, Fork, ShiftToken};
 use super::probed::BaseAnswer;
 use super::{said::Said, sampling::Sampling, settings::Settings};
+
+/// Bytes of an arm's state for each parameter that trains: itself and two moments.
+pub const STATE_BYTES: u64 = 12;
+/// Most bytes of all arms' states that are kept while a run goes on: writing more would take longer than what it saves.
+pub const MOST_KEPT: u64 = 300_000_000;
 
 /// Page to worker.
 #[derive(Debug, Deserialize)]
@@ -40,18 +45,23 @@ pub enum Command {
         #[serde(default)]
         probes: String,
     },
-    /// What the run has come to, answered by [`Message::Snapshot`]: with it the run goes on after a reload.
+    /// What each arm has come to, answered by a [`Message::Snapshot`] each. One also comes after each measure of an arm.
     Snapshot,
-    /// As [`Command::Start`], but from a [`Message::Snapshot`], the one Blob.
+    /// As [`Command::Start`], but each arm begins at a [`Message::Snapshot`], the Blobs.
     Resume {
         settings: Settings,
         instructions: String,
         heldout: String,
         #[serde(default)]
         probes: String,
+        /// Where the settings are not those that the arms were trained with.
+        #[serde(default)]
+        fork: Option<Fork>,
         #[serde(default)]
         blobs: Blobs,
     },
+    /// Answered by [`Message::Alive`].
+    Ping,
     /// Trains until the last step or [`Command::Pause`].
     Play,
     Pause,
@@ -118,11 +128,17 @@ pub enum Command {
     Counterfactual {
         arm: ArmId,
     },
-    /// From now until its next step the arm answers as the base with `strength` times its change, and is measured so;
-    /// answered by a `strength` event.
+    /// From now until its next step the arm answers as the base with `strength` times its change, of whose intruder dimensions
+    /// the share `intruders` is left, and is measured so; answered by a `strength` event.
     Strength {
         arm: ArmId,
         strength: f32,
+        intruders: f32,
+    },
+    /// What training did to the arm's weights, looked at while nothing else is to be done; answered by a `weights` event. No arm
+    /// only ends what was begun.
+    Look {
+        arm: Option<ArmId>,
     },
     /// Measures the speed of the loaded model, or of one with random weights; answered by [`Message::Bench`].
     Bench {
@@ -152,19 +168,6 @@ pub struct Load {
     pub blobs: Blobs,
 }
 
-/// An adapter that is held.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct AdapterInfo {
-    pub name: String,
-    /// Its shape, which an arm that starts from it has; `start` is its name.
-    pub spec: LoraSpec,
-    /// Numbers that it trains.
-    pub parameters: u64,
-    /// What was taken otherwise than the files say, a sentence each.
-    pub notes: Vec<String>,
-}
-
 /// The files of a model.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -179,9 +182,8 @@ pub struct ModelFiles {
     pub layers: Option<u32>,
 }
 
-/// The contents of the files, which cross the worker's border beside what is parsed: Blobs, of which a range is read at a
-/// time.
-#[derive(Debug, Default, Deserialize)]
+/// The contents of files, which cross the worker's border beside what is parsed: Blobs, of which a range is read at a time.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Blobs {}
 
 #[cfg(test)]
@@ -337,13 +339,16 @@ pub enum Message {
         #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
         bytes: Vec<u8>,
     },
-    /// The state of the run, all arms at these steps.
+    /// The state of an arm, the one Blob; none comes where all together have more than [`MOST_KEPT`] bytes.
     Snapshot {
         run: u32,
-        #[serde(with = "serde_bytes")]
-        #[cfg_attr(test, schemars(schema_with = "super::contract_types::bytes"))]
-        bytes: Vec<u8>,
+        arm: ArmId,
+        step: u32,
+        #[serde(default)]
+        blobs: Blobs,
     },
+    /// The worker is not stuck.
+    Alive,
     /// All of the arm's files are there.
     Saved {
         arm: ArmId,

@@ -9,6 +9,9 @@ use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 use crate::error::{Error, Result};
 use crate::record::{Command, Message, RunState};
 
+/// What files are called in a command or message.
+const BLOBS: &str = "blobs";
+
 fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
@@ -30,7 +33,7 @@ pub fn listen() -> UnboundedReceiver<JsValue> {
 /// # Errors
 /// [`Error::Format`] for what is no command.
 pub fn parse(message: JsValue) -> Result<(Command, Vec<Blob>)> {
-    let key = JsValue::from_str("blobs");
+    let key = JsValue::from_str(BLOBS);
     let blobs = js_sys::Reflect::get(&message, &key).unwrap_or_default();
     let blobs =
         blobs.dyn_into::<js_sys::Array>().map(|list| list.iter().map(JsCast::unchecked_into).collect());
@@ -48,10 +51,22 @@ pub fn parse(message: JsValue) -> Result<(Command, Vec<Blob>)> {
 }
 
 pub fn post(message: &Message) {
+    post_with(message, &[]);
+}
+
+/// Posts a message whose `blobs` have these contents.
+pub fn post_with(message: &Message, contents: &[js_sys::Uint8Array]) {
     // Maps are objects to the page, as in a record's JSON.
     let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
-    let posted =
-        message.serialize(&serializer).map_err(JsValue::from).and_then(|value| scope().post_message(&value));
+    let posted = message.serialize(&serializer).map_err(JsValue::from).and_then(|value| {
+        if !contents.is_empty() {
+            let blob =
+                |bytes: &js_sys::Uint8Array| Blob::new_with_u8_array_sequence(&js_sys::Array::of1(bytes));
+            let blobs: js_sys::Array = contents.iter().map(blob).collect::<std::result::Result<_, _>>()?;
+            js_sys::Reflect::set(&value, &JsValue::from_str(BLOBS), &blobs)?;
+        }
+        scope().post_message(&value)
+    });
     if let Err(error) = posted {
         web_sys::console::error_1(&error);
     }

@@ -7,13 +7,13 @@ use web_sys::Blob;
 use web_time::Instant;
 
 use super::blob::BlobSource;
-use super::border::{breathe, post};
+use super::border::{breathe, post, post_with};
 use super::machine::open;
 use crate::bench::{bench, keep_layers, measurement_ms, ways};
 use crate::data::facts;
 use crate::engine::{Backend, Choice, Found, Storage, rate, step_products};
 use crate::error::{Error, Result};
-use crate::lab::{Session, Subject, memory};
+use crate::lab::{Session, Snapshot, Subject, memory};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles, title};
 use crate::model::config::LlamaConfig;
 use crate::model::lora::Lora;
@@ -161,24 +161,30 @@ pub async fn save(session: &mut Session, arm: ArmId) -> Result<()> {
     Ok(())
 }
 
-/// What the run has come to.
-pub async fn snapshot(session: &mut Session) -> Result<()> {
-    let (run, bytes) = session.snapshot().await?;
-    post(&Message::Snapshot { run, bytes });
+/// What an arm has come to, as a Blob: the page writes it where it likes, and never holds its bytes.
+pub async fn snapshot(session: &mut Session, arm: &str) -> Result<()> {
+    if !session.is_kept() {
+        return Ok(());
+    }
+    let Snapshot { run, arm, step, bytes } = session.snapshot(arm).await?;
+    let message = Message::Snapshot { run, arm, step, blobs: Blobs::default() };
+    post_with(&message, &[js_sys::Uint8Array::from(bytes.as_slice())]);
     Ok(())
 }
 
-/// The state that comes with [`Command::Resume`](crate::record::Command::Resume).
-pub fn state(blobs: &[Blob]) -> Result<Vec<u8>> {
-    let refuse = |message: String| Error::Format {
+/// The arms' states that come with [`Command::Resume`](crate::record::Command::Resume).
+pub fn states(blobs: &[Blob]) -> Result<Vec<Vec<u8>>> {
+    let refuse = |error: io::Error| Error::Format {
         file: "run.safetensors".into(),
         field: "the run's state".into(),
-        message,
+        message: error.to_string(),
         remedy: "Begin the run anew".into(),
     };
-    let source = BlobSource(blobs.first().ok_or_else(|| refuse("it is missing".into()))?.clone());
-    let read = source.read(0..source.size()).map(Cow::into_owned);
-    read.map_err(|error| refuse(error.to_string()))
+    let whole = |blob: &Blob| {
+        let source = BlobSource(blob.clone());
+        source.read(0..source.size()).map(Cow::into_owned).map_err(refuse)
+    };
+    blobs.iter().map(whole).collect()
 }
 
 /// Holds an adapter that the page hands over.
@@ -206,6 +212,21 @@ pub fn add_adapter(session: &mut Session, name: &str, files: &[String], blobs: &
     let config = bytes(peft::CONFIG_FILE, peft::LONGEST_CONFIG)?;
     let weights = bytes(peft::WEIGHTS_FILE, peft::most_bytes(base.config()))?;
     adapters.read(name, &config, &weights, base.config())
+}
+
+/// Looks at a few more matrices of an arm's weights.
+pub async fn look(session: &mut Session) -> Result<()> {
+    if let Some(event) = session.go_on_looking().await? {
+        post(&Message::Event { event: Box::new(event) });
+    }
+    let (done, total) = session.looked().unwrap_or((1, 1));
+    post(&Message::Progress {
+        stage: "Looking at the weights".into(),
+        done: done as u32,
+        total: total as u32,
+    });
+    breathe().await;
+    Ok(())
 }
 
 /// Measures the loaded model's speed, or that of one with random weights.

@@ -13,7 +13,7 @@ use super::requests;
 use crate::data::instructions;
 use crate::engine::Found;
 use crate::error::{Error, Result};
-use crate::lab::{Answer, Asked, Experiment, Probing, Session, Slice, Texts, Work};
+use crate::lab::{Answer, Asked, Dose, Experiment, Probing, Session, Slice, Texts, Work};
 use crate::record::*;
 
 /// Training goes on for about this long before messages are looked at.
@@ -67,19 +67,22 @@ impl Worker {
     async fn serve(mut self, mut commands: UnboundedReceiver<JsValue>) {
         loop {
             let is_idle = matches!(self.mode, Mode::Idle);
-            let command = match is_idle && self.probing.is_none() && self.question.is_none() {
+            let looked = self.session.as_ref().and_then(Session::looked);
+            let is_still = self.probing.is_none() && self.question.is_none() && looked.is_none();
+            let command = match is_idle && is_still {
                 true => commands.recv().await.ok(),
                 false => commands.try_recv().ok(),
             };
             let done = match command {
                 Some(command) => self.obey(command).await,
                 None if self.question.is_some() => self.answer().await,
+                None if is_idle && looked.is_some() => requests::look(self.session()?).await,
                 None if is_idle => self.probe().await,
                 None => self.advance().await,
             };
             if let Err(error) = done {
                 (self.mode, self.probing) = (Mode::Idle, None);
-                self.session.iter_mut().for_each(Session::stop_asking);
+                self.session.iter_mut().for_each(Session::stop_asides);
                 post_error(&error);
                 post_state(RunState::Paused);
             }
@@ -115,12 +118,18 @@ impl Worker {
                 self.texts = Texts { instructions, heldout, probes };
                 self.begin(settings, None).await?;
             }
-            Command::Snapshot => requests::snapshot(self.session()?).await?,
-            Command::Resume { settings, instructions, heldout, probes, .. } => {
+            Command::Snapshot => {
+                let session = self.session()?;
+                for arm in session.all_models().iter().skip(1) {
+                    requests::snapshot(session, arm).await?;
+                }
+            }
+            Command::Resume { settings, instructions, heldout, probes, fork, .. } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
-                self.begin(settings, Some(requests::state(&blobs)?)).await?;
+                self.begin(settings, Some((requests::states(&blobs)?, fork))).await?;
             }
+            Command::Ping => post(&Message::Alive),
             Command::Experiment { preset, seeds, instructions, heldout, probes } => {
                 let Some(mut preset) = Preset::by_name(&preset) else {
                     let message = format!("there is no {preset}");
@@ -144,11 +153,13 @@ impl Worker {
                 };
                 (self.experiment, self.mode) = (Some(check), Mode::Play);
             }
-            Command::Strength { arm, strength } => {
-                for event in self.session()?.strength(&arm, strength).await? {
+            Command::Strength { arm, strength, intruders } => {
+                for event in self.session()?.dose(&arm, Dose { strength, intruders }).await? {
                     post(&Message::Event { event: Box::new(event) });
                 }
             }
+            Command::Look { arm: Some(arm) } => self.session()?.look(&arm)?,
+            Command::Look { arm: None } => self.session()?.stop_looking(),
             Command::Play => {
                 let is_open = self.session().is_ok_and(|session| !session.is_finished());
                 self.mode = if is_open { Mode::Play } else { Mode::Idle };
@@ -241,15 +252,15 @@ impl Worker {
         session.warm_up(settings).await
     }
 
-    /// A new run, or one that goes on from a state. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
+    /// A new run, or one that goes on from its arms' states. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
     /// should not have to wait.
-    async fn begin(&mut self, settings: Settings, state: Option<Vec<u8>>) -> Result<()> {
+    async fn begin(&mut self, settings: Settings, from: Option<(Vec<Vec<u8>>, Option<Fork>)>) -> Result<()> {
         self.mode = Mode::Idle;
         post_state(RunState::Preparing);
         let session = self.session.as_mut().ok_or_else(not_loaded)?;
         requests::try_kernels(session, &settings, &mut self.found).await?;
-        let event = match state {
-            Some(state) => session.resume(settings, &self.texts, &state).await?,
+        let event = match from {
+            Some((states, fork)) => session.resume(settings, &self.texts, &states, fork).await?,
             None => session.start(settings, &self.texts).await?,
         };
         post(&Message::Event { event: Box::new(event) });
@@ -288,6 +299,10 @@ impl Worker {
         }
         if is_start {
             post(&progress(1));
+        }
+        if let (Some(Work::Measure { arm }), None) = (&work, &self.experiment) {
+            let id = session.all_models().swap_remove(arm + 1); // after the base
+            requests::snapshot(session, &id).await?;
         }
         self.settle(work, is_finished);
         breathe().await;

@@ -130,3 +130,38 @@ export async function downloaded(page, selector) {
 export async function exportRecord(page) {
   return JSON.parse((await downloaded(page, "#export-json")).bytes.toString("utf8"));
 }
+
+/** A short run of two arms on the CPU engine, measured at every second step. */
+export const SHORT_RUN =
+  "#v=2&engine=cpu&steps=6&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=1&answer_len=8&examples=16" +
+  "&arm=lora+lr=0.003+warmup=0&arm=full+lr=0.001+warmup=0";
+
+/** Presses a button of the page. */
+export const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+
+/** Waits until the page shows a step. */
+export const at = (page, step) => expect(page.locator("#bar [data-step]")).toHaveText(String(step), { timeout: 60_000 });
+
+/** Waits until the run has ended. */
+export const done = (page) => expect(page.locator("html")).toHaveAttribute("data-run", "done", { timeout: 120_000 });
+
+/** Takes two steps of each arm to `step`, and waits until both are measured and what they have come to is kept. */
+export async function twoSteps(page, step) {
+  await press(page, "Step");
+  await press(page, "Step");
+  await at(page, step);
+  for (const wall of await page.locator("canvas[data-wall]:visible").all()) {
+    await expect(wall).toHaveAttribute("aria-label", new RegExp(`after ${step} steps`), { timeout: 60_000 });
+  }
+  await expect(page.locator("#kept-size")).toContainText("The run is kept", { timeout: 30_000 });
+  await page.waitForTimeout(1000); // it is written in the background
+}
+
+/** The record without times and without the number of the run, by arm and step: the start is measured when there is time. */
+export async function said(page) {
+  const { events } = await exportRecord(page);
+  await openDrawer(page, "");
+  const plain = events.filter(({ type }) => type !== "done").map(({ ms, run, ...event }) => event);
+  const key = ({ type, arm = "", step = 0 }) => `${arm} ${String(step).padStart(4)} ${type}`;
+  return plain.toSorted((a, b) => key(a).localeCompare(key(b)));
+}

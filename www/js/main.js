@@ -4,7 +4,6 @@ import "./ui/locale.js"; // first: see there
 import { keepOffline } from "./engine/offline.js";
 import { Page } from "./page.js";
 import { Cursor } from "./state/cursor.js";
-import { Runs } from "./state/runs.js";
 import { find, findAll, setText, update } from "./ui/dom.js";
 import { addView, invalidate, invalidateSteps } from "./ui/frame.js";
 import { listenToKeys } from "./ui/keyboard.js";
@@ -26,6 +25,7 @@ import { makeRuns } from "./views/runs.js";
 import { makeStrips } from "./views/strips.js";
 import { makeSummary } from "./views/summary.js";
 import { makeTradeOff } from "./views/trade-off.js";
+import { makeUpdate } from "./views/update.js";
 import { Walls } from "./views/walls.js";
 import { makeWeights } from "./views/weights.js";
 
@@ -72,7 +72,7 @@ function makeViews() {
     run: (preset, seeds) => page.runFinding(preset, seeds),
     isOwnModel: () => page.isOwnModel,
   });
-  makeRuns(new Runs(store), control);
+  makeRuns(page.runs, control);
   makeArmTable(store, () => page.parameters);
   makePictures(store, page.drawers);
   makeFileTools(store, {
@@ -115,4 +115,5 @@ function listen() {
 const walls = makeViews();
 listen();
 page.openLesson(walls, showRecorded(store));
-page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text)));
+const offer = makeUpdate(page.kept);
+page.startEngine().then(() => keepOffline((text) => setText(find("#offline"), text), offer));

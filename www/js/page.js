@@ -4,6 +4,8 @@ import { recall } from "./engine/remembered.js";
 import { verdictOf } from "./state/comparisons.js";
 import { metricOf } from "./state/metrics.js";
 import { RunControl } from "./state/run-control.js";
+import { Recovery } from "./recovery.js";
+import { Runs } from "./state/runs.js";
 import { readHash, writeHash } from "./state/hash.js";
 import { SHIPPED_SETS } from "./state/shipped-sets.js";
 import { Store } from "./state/store.js";
@@ -52,13 +54,20 @@ export class Page {
     this.loaded = [];
     /** @type {Awaited<ReturnType<typeof fetchData>> | null} */
     this.data = null;
-    this.engine = new Engine((message) => this.receive(message));
+    this.engine = new Engine(
+      (message) => this.receive(message),
+      (isSilent) => this.silent(isSilent),
+    );
+    this.runs = new Runs(this.store);
     const post = (/** @type {import("./contract/types.js").Command} */ command) => this.engine.post(command);
     this.control = new RunControl(this.store, {
       post,
       plan: () => this.plan(),
       refused: () => this.refused(),
-      begun: () => say(t("page.says.preparing")), // the engine may still be trying its kernels
+      begun: () => {
+        this.recovery.newRun();
+        say(t("page.says.preparing")); // the engine may still be trying its kernels
+      },
       changed: () => this.controlChanged(),
       paused: () => say(t("page.says.paused", { step: this.store.step, known: recallSentence(this.store) })),
       finished: () => this.finished(),
@@ -91,6 +100,10 @@ export class Page {
     });
     this.milestones = new Milestones(this.store);
     this.kept = new KeptRunView(this.store, this.control, post, (run) => this.goOn(run));
+    this.recovery = new Recovery(this.engine, this.control, {
+      latest: () => this.kept.latest(),
+      giveUp: (message) => this.playbackOnly(quoting("page.says.playback-said", message)),
+    });
     this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
     this.store.mute(link.muted);
     this.reportIgnored(link.ignored);
@@ -240,9 +253,11 @@ export class Page {
       const { arm, step, heldout_loss, shift } = event;
       tell({ type: "measure", arm, step, heldout_loss, kl: shift.kl, recall_cloze: metricOf("recall_cloze", event) });
     }
-    if (run !== null && run === event) say(t("page.says.new-run", { seed: String(run.settings.seed) }));
+    if (run !== null && run === event) {
+      this.kept.begun(run);
+      say(t("page.says.new-run", { seed: String(run.settings.seed) }));
+    }
     this.milestones.update();
-    this.kept.update();
   }
 
   /** @private */
@@ -260,8 +275,13 @@ export class Page {
     this.control.setMode("live", message.engine === "webgpu" ? `webgpu: ${message.adapter}` : "cpu");
     this.models.loaded(message.model);
     tell({ type: "ready", engine: message.engine });
+    const isAgain = this.recovery.isPending;
+    this.adapters.begin(message.adapter_bytes, isAgain);
+    if (isAgain) {
+      this.runs.replaced();
+      return this.recovery.ready();
+    }
     this.kept.offer(message.model);
-    this.adapters.begin(message.adapter_bytes);
     say(t("page.says.ready", { model: modelName(message.model), reason }));
   }
 
@@ -275,7 +295,15 @@ export class Page {
     showProgress(t("page.says.loading", { model: model.name }), 0, 0);
     const { facts } = this.data;
     const found = await recall("found");
-    this.engine.post({ type: "load", backend: this.backend, model, blobs, weights, checkpoint, facts, found });
+    this.recovery.load({ type: "load", backend: this.backend, model, blobs, weights, checkpoint, facts, found });
+  }
+
+  /** The engine has not answered for a while, or it does again. @private */
+  silent(/** @type {boolean} */ isSilent) {
+    clearErrors("silent");
+    if (!isSilent) return;
+    const run = () => this.failed("worker", t("engine.stopped"));
+    showError("silent", t("engine.silent"), "", { label: t("engine.start-again"), run });
   }
 
   /** @private */
@@ -287,14 +315,13 @@ export class Page {
   /** @private */
   failed(/** @type {string} */ name, /** @type {string} */ message) {
     hideProgress();
+    if (this.recovery.isPending) return this.recovery.failedAgain(message);
     if (this.control.mode === "loading") return this.playbackOnly(quoting("page.says.playback-said", message));
     showError(name, "", message);
     this.strength.stop();
     this.ask.end();
-    this.control.fail();
-    if (name !== "worker" && name !== "device-lost") return;
-    document.documentElement.dataset.engine = "playback";
-    this.control.setMode("playback");
+    if (this.recovery.concerns(name)) this.recovery.begin(name, message);
+    else this.control.fail();
   }
 
   /** The engine cannot run: the recorded run stays, and everything that reads it works. @private */
@@ -323,7 +350,7 @@ export class Page {
       const model = await fetched;
       await edited;
       showProgress(t("page.says.preparing-engine"), 0, 0);
-      this.engine.post({ type: "load", backend: this.backend, ...model, ...AS_IT_IS, facts: (await loaded).facts });
+      this.recovery.load({ type: "load", backend: this.backend, ...model, ...AS_IT_IS, facts: (await loaded).facts });
     } catch (error) {
       this.playbackOnly([t("page.says.playback-reason", { reason: /** @type {Error} */ (error).message })]);
     }

@@ -175,11 +175,15 @@ export type Command = Load & {
   type: "snapshot";
 } | {
   blobs: Blobs;
+  /** Where the settings are not those that the arms were trained with. */
+  fork?: Fork | null;
   heldout: string;
   instructions: string;
   probes: string;
   settings: Settings;
   type: "resume";
+} | {
+  type: "ping";
 } | {
   type: "play";
 } | {
@@ -356,6 +360,13 @@ export type FieldKind = "whole" | "real" | "switch" | "choice" | "several" | "ad
 
 /** Which examples of a set are used where not all are. */
 export type Filter = "first" | "shortest" | "longest" | "confident";
+
+/** A step of a run from which another one went on with other settings. */
+export type Fork = {
+  /** What the arms were trained with up to there. */
+  settings: Settings;
+  step: number;
+};
 
 export type Generation = {
   /** Of the first call, which makes the plan and compiles what is not compiled yet. */
@@ -557,9 +568,13 @@ export type Message = {
   file: string;
   type: "part";
 } | {
-  bytes: Uint8Array<ArrayBuffer>;
+  arm: string;
+  blobs: Blobs;
   run: number;
+  step: number;
   type: "snapshot";
+} | {
+  type: "alive";
 } | {
   arm: string;
   type: "saved";
@@ -773,6 +788,8 @@ export type RunInfo = {
   examples: number;
   /** Facts on the walls, in cell order. */
   facts: WallFact[];
+  /** Where it left another run; its steps up to there are that one's. */
+  fork?: Fork | null;
   heldout: number;
   /** How many facts the base completes rightly, and of how many; where the others were set aside. */
   known?: number[] | null;

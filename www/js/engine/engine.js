@@ -13,6 +13,10 @@ const MODEL = "models/atlas/";
 /** How long the WebAssembly may take to arrive and compile. */
 const PATIENCE_MS = 120_000;
 
+/** How often the worker is asked whether it is there, and how often it may be silent before the page says so. */
+const PING_MS = 5000;
+const SILENCES = 12;
+
 /** The engine cannot run here; the page plays the recorded run instead. */
 class EngineError extends Error {
   constructor(/** @type {string} */ name, /** @type {string} */ message) {
@@ -22,11 +26,19 @@ class EngineError extends Error {
 }
 
 export class Engine {
-  /** @param {(message: Message) => void} onMessage called with every message after `listening` */
-  constructor(onMessage) {
+  /**
+   * @param {(message: Message) => void} onMessage called with every message after `listening`
+   * @param {(isSilent: boolean) => void} onSilence called when the worker has not answered for a minute, and when it does again
+   */
+  constructor(onMessage, onSilence = () => {}) {
     this.onMessage = onMessage;
+    this.onSilence = onSilence;
     /** @type {Worker | null} */
     this.worker = null;
+    /** Pings that the worker has not answered. */
+    this.silences = 0;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.pings = undefined;
   }
 
   /** Starts the worker and waits until it listens. */
@@ -62,16 +74,33 @@ export class Engine {
   listen(/** @type {Worker} */ worker) {
     worker.onmessage = ({ data }) => {
       if (data?.type === "found") remember("found", data.json);
+      else if (data?.type === "alive") this.heard();
       else this.onMessage(data);
     };
+    this.pings = setInterval(() => this.ping(), PING_MS);
     worker.onerror = (event) => {
       event.preventDefault();
       this.onMessage({ type: "error", name: "worker", message: event.message || t("engine.stopped") });
     };
   }
 
+  /** Rounds are counted and not time: a machine that slept, or a tab in the background, makes none. @private */
+  ping() {
+    if (this.silences === 0) this.post({ type: "ping" });
+    this.silences += 1;
+    if (this.silences === SILENCES) this.onSilence(true);
+  }
+
+  /** @private */
+  heard() {
+    if (this.silences >= SILENCES) this.onSilence(false);
+    this.silences = 0;
+  }
+
   /** Ends the worker, whatever it does. */
   stop() {
+    clearInterval(this.pings);
+    this.heard();
     this.worker?.terminate();
     this.worker = null;
   }

@@ -1,22 +1,24 @@
 /**
  * The run that trains, kept in this browser (its private files, OPFS) so that a reload does not lose it: what it was begun with,
- * its events so far and the state of its arms. Only the newest is there.
+ * its events so far and the states of its arms. Only the newest is there.
  *
  * @typedef {import("./run-state.js").Texts & {settings: import("./settings.js").Settings}} Plan
  * @typedef {import("../contract/types.js").RunEvent} RunEvent
- * @typedef {{plan: Plan, events: RunEvent[], model: string, bytes: number}} Note  `model`: what the engine calls it
- * @typedef {Note & {state: Blob}} Kept
+ * @typedef {import("./arm-states.js").ArmState} ArmState
+ * @typedef {{plan: Plan, events: RunEvent[], model: string}} Note  `model`: what the engine calls it
+ * @typedef {Note & {states: ArmState[]}} Kept  `states`: in the order in which they came
  */
 import { privateFolder } from "../ui/private-folder.js";
 
 const FOLDER = "run";
-/** Written last, and names the state that belongs to it. */
+/** Written last, and names the states that belong to it: what breaks off leaves the one before. */
 const NOTE = "note.json";
-const VERSION = 1;
+const VERSION = 2;
 
 const folder = () => privateFolder(FOLDER);
+const sizeOf = (/** @type {{blob: Blob}[]} */ states) => states.reduce((sum, { blob }) => sum + blob.size, 0);
 
-async function write(/** @type {any} */ place, /** @type {string} */ name, /** @type {BlobPart} */ content) {
+async function write(/** @type {any} */ place, /** @type {string} */ name, /** @type {Blob | string} */ content) {
   const writer = await (await place.getFileHandle(name, { create: true })).createWritable();
   try {
     await writer.write(content);
@@ -27,25 +29,49 @@ async function write(/** @type {any} */ place, /** @type {string} */ name, /** @
   await writer.close();
 }
 
-const textOf = async (/** @type {any} */ place, /** @type {string} */ name) =>
-  (await (await place.getFileHandle(name)).getFile()).text();
-
-/** How often a state was kept: two names in turn, so that one that breaks off leaves the one before. */
-let turn = 0;
+/** Names of the files that are there. @returns {Promise<string[]>} */
+async function names(/** @type {any} */ place) {
+  const all = [];
+  for await (const name of place.keys()) all.push(name);
+  return all;
+}
 
 /**
- * Keeps a run in the place of the one before.
- * @returns {Promise<boolean>} false where the browser has no place for it
+ * Keeps a run in the place of the one before. Where there is no room the older half of its states is left out, and in the end the
+ * run of before.
+ * @returns {Promise<number>} bytes; 0 where the browser has no place for it
  * @throws {DOMException} where there is no room
  */
-export async function keep(/** @type {Note} */ note, /** @type {Uint8Array<ArrayBuffer>} */ state) {
+export async function keep(/** @type {Note} */ note, /** @type {ArmState[]} */ states, isAlone = false) {
   const place = await folder();
-  if (!place) return false;
-  turn += 1;
-  const file = `state-${turn % 2}.safetensors`;
-  await write(place, file, state);
-  await write(place, NOTE, JSON.stringify({ version: VERSION, file, ...note }));
-  return true;
+  if (!place?.keys) return 0;
+  try {
+    await keepIn(place, note, states);
+    return sizeOf(states);
+  } catch (error) {
+    if (/** @type {Error} */ (error).name !== "QuotaExceededError") throw error;
+    const newest = note.plan.settings.arms.map(({ id }) => states.findLast(({ arm }) => arm === id));
+    const fewer = states.filter((state, i) => i >= states.length >> 1 || newest.includes(state));
+    if (fewer.length < states.length) return keep(note, fewer, isAlone);
+    if (isAlone) throw error;
+    await forget();
+    return keep(note, states, true);
+  }
+}
+
+async function keepIn(/** @type {any} */ place, /** @type {Note} */ note, /** @type {ArmState[]} */ states) {
+  const there = new Set(await names(place));
+  const wanted = new Set([NOTE, ...states.map(({ file }) => file)]);
+  try {
+    for (const { file, blob } of states) if (!there.has(file)) await write(place, file, blob);
+    const list = states.map(({ arm, step, file, blob }) => ({ arm, step, file, bytes: blob.size }));
+    await write(place, NOTE, JSON.stringify({ version: VERSION, ...note, states: list }));
+  } catch (error) {
+    // What broke off would be taken for whole the next time.
+    for (const { file } of states) if (!there.has(file)) await place.removeEntry(file).catch(() => {});
+    throw error;
+  }
+  for (const name of there) if (!wanted.has(name)) await place.removeEntry(name).catch(() => {});
 }
 
 /** The run that was kept; null where there is none, or it is damaged. @returns {Promise<Kept | null>} */
@@ -53,14 +79,23 @@ export async function kept() {
   const place = await folder();
   if (!place) return null;
   try {
-    const { version, file, ...note } = JSON.parse(await textOf(place, NOTE));
+    const file = async (/** @type {string} */ name) => (await place.getFileHandle(name)).getFile();
+    const { version, states, ...note } = JSON.parse(await (await file(NOTE)).text());
     if (version !== VERSION || !Array.isArray(note.events)) return null;
-    const state = await (await place.getFileHandle(file)).getFile();
-    return state.size === note.bytes ? { ...note, state } : null;
+    const opened = [];
+    for (const { arm, step, file: name, bytes } of states) {
+      const blob = await file(name);
+      if (blob.size !== bytes) return null;
+      opened.push({ arm, step, file: name, blob });
+    }
+    return { ...note, states: opened };
   } catch {
     return null;
   }
 }
+
+/** Bytes of the states of a run that was kept. */
+export const bytesOf = (/** @type {Kept} */ { states }) => sizeOf(states);
 
 export async function forget() {
   const top = await navigator.storage?.getDirectory?.().catch(() => null);

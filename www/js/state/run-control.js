@@ -7,10 +7,15 @@
  * @typedef {import("./run-state.js").Plan} Plan
  * @typedef {import("./run-state.js").Texts} Texts
  * @typedef {Plan & {settings: import("./settings.js").Settings}} RunPlan
+ * @typedef {{events: import("../contract/types.js").RunEvent[], states: import("./arm-states.js").ArmState[]}} Earlier
  */
+import { ArmStates, eventsUpTo } from "./arm-states.js";
 import { Playback } from "./playback.js";
 import { NONE, advanced, arrived, begun, failed, phased, wanted } from "./run-state.js";
 import { differences } from "./settings.js";
+
+/** @type {Earlier} */
+const NOTHING = { events: [], states: [] };
 
 /** Time to look between two steps when they are taken slowly, milliseconds. */
 const SLOW_MS = 900;
@@ -36,8 +41,10 @@ export class RunControl {
     this.isSlow = false;
     /** Whether it does so now. */
     this.isStepping = false;
-    /** Events of the run that is resumed, until it is there. @type {import("../contract/types.js").RunEvent[]} */
-    this.earlier = [];
+    /** What the arms had come to when they were measured. */
+    this.states = new ArmStates();
+    /** What was said of the run that is resumed, until it is there, and its states. @type {Earlier} */
+    this.earlier = NOTHING;
     this.playback = new Playback(store, (_, isAtEnd) => {
       if (isAtEnd) hooks.finished();
       hooks.changed();
@@ -234,16 +241,35 @@ export class RunControl {
   }
 
   /**
-   * Goes on with a run of an earlier visit.
-   * @param {import("./kept-run.js").Kept} kept
+   * Goes on with a run where the newest states of its arms are; `fork`, where the settings are not what it was trained with.
+   * @param {{plan: RunPlan} & Earlier} from
+   * @param {import("../contract/types.js").Fork | null} fork
    */
-  resume({ plan, events, state }) {
+  resume({ plan, events, states }, fork = null) {
     this.playback.pause();
     this.store.pin(null);
     this.run = begun(this.run, plan, "pause");
-    this.earlier = events;
-    this.hooks.post({ type: "resume", ...plan, blobs: [state] });
+    const newest = plan.settings.arms.flatMap(({ id }) => states.findLast(({ arm }) => arm === id) ?? []);
+    this.earlier = { events: eventsUpTo(events, newest), states };
+    this.hooks.post({ type: "resume", ...plan, fork, blobs: newest.map(({ blob }) => blob) });
     this.hooks.changed();
+  }
+
+  /** The last measured step, at most the one that is shown, from which another run can go on; null where there is none. */
+  get forkStep() {
+    const { mode, isBusy, isExperimenting, store } = this;
+    return mode !== "live" || isBusy || isExperimenting ? null : this.states.stepUpTo(store.run, store.step);
+  }
+
+  /** Goes on from there with what the form asks for, as a run beside the one that is shown. */
+  fork() {
+    const { forkStep: step, store } = this;
+    const plan = this.hooks.plan();
+    if (!plan) return this.hooks.refused();
+    if (step === null || !store.run) return;
+    this.pause();
+    const states = this.states.of(store.run).filter((state) => state.step <= step);
+    this.resume({ plan, events: store.events, states }, { step, settings: store.run.settings });
   }
 
   /** Takes the worker's events and states. */
@@ -275,8 +301,10 @@ export class RunControl {
     const next = this.run.kind === "live" ? this.run.next : null;
     if (event.type === "run" && next) {
       this.run = arrived(this.run);
-      this.store.startLive(event, this.engine, next.instructions, this.earlier);
-      this.earlier = [];
+      const { events, states } = this.earlier;
+      this.earlier = NOTHING;
+      for (const state of states) this.states.hold(event, state);
+      this.store.startLive(event, this.engine, next.instructions, events);
     } else if (!next) {
       this.store.apply(event);
     }
@@ -285,7 +313,7 @@ export class RunControl {
   /** The engine has failed: what was recorded stays on the page. */
   fail() {
     this.isStepping = false;
-    this.earlier = [];
+    this.earlier = NOTHING;
     if (!this.isLive) return;
     this.run = failed(this.run, this.store.source.kind === "live");
     this.hooks.changed();

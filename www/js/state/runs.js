@@ -34,7 +34,10 @@ export class Runs {
     if (known) known.events = events;
     else this.kept.push({ id: (this.count += 1), run, events, source });
     if (this.last === run) return;
+    const parent = this.kept.find((kept) => kept.run === this.last);
     this.last = run;
+    // A fork is shown beside the run that it leaves.
+    if (run.fork && parent && !known) for (const { id } of parent.run.settings.arms) this.overlaid.add(`${parent.id} ${id}`);
     this.overlay(); // another run is shown: the others lie over it
     if (this.kept.length > MOST) this.forget(this.kept[0].id);
   }
@@ -60,6 +63,14 @@ export class Runs {
     if (!kept) return;
     const { source } = kept;
     this.store.show(kept.events, source.kind === "live" ? { ...source, kind: "kept" } : source);
+  }
+
+  /** The run that is shown is about to be replaced by one that goes on from it. */
+  replaced() {
+    const { shown } = this;
+    if (!shown) return;
+    this.kept = this.kept.filter((one) => one !== shown);
+    this.last = null;
   }
 
   /** Forgets a run; the one that is shown stays. */

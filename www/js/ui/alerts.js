@@ -4,8 +4,14 @@ import { quoting } from "./english.js";
 import { helpFor } from "./help.js";
 import { t } from "./text.js";
 
-/** Shows an error; the same one is shown once. `words` are the engine's, after the page's. */
-export function showError(/** @type {string} */ name, /** @type {string} */ message, words = "") {
+/**
+ * Shows an error; the same one is shown once.
+ * @param {string} name
+ * @param {string} message
+ * @param {string} words  the engine's, after the page's
+ * @param {{label: string, run: () => void} | null} remedy  what a button does about it
+ */
+export function showError(name, message, words = "", remedy = null) {
   const list = find("#alerts");
   const whole = `${message}${words}`;
   const known = findAll(".alert", list).some(({ dataset }) => dataset.error === name && dataset.message === whole);
@@ -20,6 +26,7 @@ export function showError(/** @type {string} */ name, /** @type {string} */ mess
     "div",
     { class: "alert", role: "alert", "data-error": name, "data-message": whole },
     el("div", {}, el("p", {}, el("strong", {}, helpFor(name))), el("p", { class: "detail" }, `${name}: ${message}`, said)),
+    remedy && el("button", { type: "button", onclick: () => (box.remove(), remedy.run()) }, remedy.label),
     close,
   );
   list.append(box);

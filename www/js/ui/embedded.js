@@ -9,6 +9,8 @@
  *   {type: "lesson", step: number, steps: number}} Milestone
  */
 
+export const isEmbedded = parent !== window;
+
 export function tell(/** @type {Milestone} */ milestone) {
-  if (parent !== window) parent.postMessage({ source: "driftscope", ...milestone }, "*");
+  if (isEmbedded) parent.postMessage({ source: "driftscope", ...milestone }, "*");
 }

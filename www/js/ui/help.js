@@ -5,6 +5,7 @@ import { t, textOr } from "./text.js";
 /** The page's own. @type {Record<string, string>} */
 const HELP = {
   worker: t("help.worker"),
+  silent: t("help.silent"),
   download: t("help.download"),
   bench: t("help.bench"),
   import: t("help.import"),

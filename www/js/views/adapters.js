@@ -37,6 +37,8 @@ export class Adapters {
     this.most = NaN;
     /** What was asked for and is not answered yet: names, in order; "" for one that is removed. @type {string[]} */
     this.asked = [];
+    /** What was taken from files, by name, for another engine. @type {Map<string, Extract<Command, {type: "add_adapter"}>>} */
+    this.taken = new Map();
     const choose = (/** @type {Event & {target: HTMLInputElement}} */ { target }) => {
       const files = [...(target.files ?? [])];
       target.value = ""; // the same files can be chosen again
@@ -49,11 +51,16 @@ export class Adapters {
     for (const button of this.keepers) button.addEventListener("click", () => this.keep(button.dataset.keep));
   }
 
-  /** Another model is loaded: the adapters were the last one's. */
-  begin(/** @type {number} */ most) {
+  /** A model is loaded: the adapters were the last one's, unless it `isSame` in another engine. */
+  begin(/** @type {number} */ most, isSame = false) {
     this.most = most;
     this.asked = [];
     this.show([]);
+    if (!isSame) this.taken.clear();
+    for (const [name, command] of this.taken) {
+      this.asked.push(name);
+      this.post(command);
+    }
   }
 
   /** Names that are held, or are about to be. @private */
@@ -68,8 +75,10 @@ export class Adapters {
     try {
       if (!(this.most > 0)) throw new AdapterError(t("adapters.still-loading"));
       for (const chosen of await adaptersAmong(files, this.most, this.names)) {
+        const command = /** @type {const} */ ({ type: "add_adapter", ...chosen });
         this.asked.push(chosen.name);
-        this.post({ type: "add_adapter", ...chosen });
+        this.taken.set(chosen.name, command);
+        this.post(command);
       }
     } catch (error) {
       if (!(error instanceof AdapterError || error instanceof ZipError)) throw error;
@@ -94,7 +103,9 @@ export class Adapters {
   }
 
   refused(/** @type {string} */ message) {
-    showError("adapter", `${this.asked.shift()}: `, message);
+    const name = this.asked.shift() ?? "";
+    this.taken.delete(name);
+    showError("adapter", `${name}: `, message);
   }
 
   /** @private */
@@ -130,6 +141,7 @@ export class Adapters {
   /** @private */
   remove(/** @type {string} */ name) {
     this.asked.push("");
+    this.taken.delete(name);
     this.post({ type: "remove_adapter", name });
   }
 

@@ -1,4 +1,5 @@
 /** The sticky bar: Play/Pause, Step, Reset, the arms, the slider and the counters. */
+import { differences } from "../state/settings.js";
 import { armClass, armLine } from "../ui/arm-style.js";
 import { el, find, setAttributes, setText, update } from "../ui/dom.js";
 import { count, fixed } from "../ui/format.js";
@@ -26,6 +27,7 @@ export function makeControlBar(store, control, form) {
   find("#step-ten").addEventListener("click", () => control.step(10));
   find("#slow").addEventListener("click", () => control.setSlow(!control.isSlow));
   find("#reset").addEventListener("click", () => control.reset());
+  find("#fork").addEventListener("click", () => control.fork());
   const slider = find("#history");
   slider.addEventListener("input", () => {
     control.playback.pause();
@@ -47,9 +49,18 @@ export function makeControlBar(store, control, form) {
     const disabled = isOver || control.isBusy || control.isExperimenting;
     for (const name of ["#step", "#step-ten"]) update(find(name), { disabled });
     setAttributes(find("#slow"), { "aria-pressed": String(control.isSlow) });
+    drawFork(store, form, control);
     drawChips(store, form, control);
     drawSource(store, control);
   };
+}
+
+/** Other settings than the run's that is shown can go on from one of its measures. */
+function drawFork(/** @type {Store} */ store, /** @type {SettingsForm} */ form, /** @type {RunControl} */ control) {
+  const isOther = control.isLive ? control.isChanged() : store.run && differences(form.wanted, store.run.settings).length > 0;
+  const step = isOther ? control.forkStep : null;
+  update(find("#fork"), { hidden: step === null });
+  if (step !== null) setText(find("#fork"), t("control-bar.fork", { step: count(step) }));
 }
 
 /**

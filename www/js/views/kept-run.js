@@ -1,23 +1,20 @@
-/** Keeps the run that trains, and offers it again after a reload. */
-import { forget, keep, kept } from "../state/kept-run.js";
+/** Keeps the run that trains, and offers it again after a reload or in another tab. */
+import { MOST_KEPT, STATE_BYTES } from "../contract/data.js";
+import { eventsUpTo } from "../state/arm-states.js";
+import { bytesOf, forget, keep, kept } from "../state/kept-run.js";
+import { RunLock } from "../state/run-lock.js";
 import { say } from "../ui/alerts.js";
 import { find, setText, update } from "../ui/dom.js";
 import { bytes, count } from "../ui/format.js";
+import { invalidate } from "../ui/frame.js";
 import { t } from "../ui/text.js";
 
 /**
  * @typedef {import("../state/store.js").Store} Store
+ * @typedef {import("../state/store.js").Run} Run
  * @typedef {import("../state/run-control.js").RunControl} RunControl
  * @typedef {import("../state/kept-run.js").Kept} Kept
  */
-
-/** A larger state is not kept: writing it would take longer than what it saves. */
-const MOST_BYTES = 300e6;
-/** A trained tensor and two moments, of four bytes each. */
-const BYTES_A_PARAMETER = 12;
-const BETWEEN_MS = 2000;
-/** Whoever holds it keeps its run: the first tab that trains. */
-const LOCK = "driftscope-run";
 
 export class KeptRunView {
   /**
@@ -30,17 +27,22 @@ export class KeptRunView {
     this.store = store;
     this.control = control;
     this.post = post;
-    /** What is on its way: a snapshot was asked for, or is being written. */
-    this.isBusy = false;
-    this.last = 0;
-    /** Whether this tab is the one that keeps; null until it was asked. @type {Promise<boolean> | null} */
-    this.isKeeper = null;
+    /** What is being written, and whether there is more by now. @type {Promise<void> | null} */
+    this.writing = null;
+    this.isStale = false;
+    this.lock = new RunLock({ asked: () => this.handOver(), lost: () => this.handedOver() });
+    /** What was kept last, of the runs of this visit. @type {{run: Run | null, step: number}} */
+    this.keptAt = { run: null, step: 0 };
     /** @type {Kept | null} */
     this.offered = null;
     this.host = find("#kept-run");
-    find("#kept-go-on").addEventListener("click", () => {
-      const run = this.offered;
+    find("#kept-go-on").addEventListener("click", async () => {
+      let run = this.offered;
       this.close();
+      if (await this.lock.isElsewhere()) {
+        await this.lock.takeOver();
+        run = (await kept()) ?? run; // as it was left there
+      }
       if (run) goOn(run);
     });
     for (const selector of ["#kept-discard", "#kept-clear"]) {
@@ -50,18 +52,22 @@ export class KeptRunView {
       });
     }
     document.addEventListener("visibilitychange", () => document.hidden && this.ask());
+    addEventListener("pagehide", () => this.ask());
   }
 
-  /** Offers the run of an earlier visit, if the loaded model is its own. */
+  /** Offers the run of an earlier visit, or of another tab, if the loaded model is its own. */
   async offer(/** @type {string} */ model) {
-    const run = await kept();
+    const [run, isElsewhere] = await Promise.all([kept(), this.lock.isElsewhere()]);
     if (!run || run.model !== model || this.control.isLive) return;
     this.offered = run;
-    const step = Math.max(0, ...run.events.map((event) => ("step" in event ? event.step : 0)));
+    const step = Math.max(...run.states.map((state) => state.step));
     const arms = run.plan.settings.arms.map(({ label }) => label).join(", ");
-    setText(find("#kept-text"), t("kept-run.offer", { step: count(step), steps: count(run.plan.settings.steps), arms }));
+    const said = { step: count(step), steps: count(run.plan.settings.steps), arms };
+    setText(find("#kept-text"), isElsewhere ? t("kept-run.elsewhere", said) : t("kept-run.offer", said));
+    setText(find("#kept-go-on"), isElsewhere ? t("kept-run.take-over") : t("page.kept-go-on"));
+    update(find("#kept-discard"), { hidden: isElsewhere });
     this.host.hidden = false;
-    this.writeSize(run.bytes);
+    this.writeSize(bytesOf(run));
   }
 
   /** @private */
@@ -72,6 +78,7 @@ export class KeptRunView {
 
   /** @private */
   async clear() {
+    await this.writing;
     await forget();
     this.writeSize(0);
     say(t("kept-run.cleared"));
@@ -83,58 +90,100 @@ export class KeptRunView {
     update(find("#kept-clear"), { hidden: size === 0 });
   }
 
-  /** After an event: asks for the state once every arm has been measured at its step. */
-  update() {
-    const { store } = this;
-    const measured = [...store.arms.keys()].map((arm) => store.log(arm).measures.at(-1)?.step ?? -1);
-    const isMeasured = measured.every((step) => step === measured[0]) && measured[0] === store.newest;
-    if (isMeasured && (store.isDone || performance.now() > this.last + BETWEEN_MS)) this.ask();
+  /** A run has begun, or goes on. */
+  begun(/** @type {Run} */ run) {
+    this.close();
+    const parameters = run.arms.reduce((sum, arm) => sum + arm.trainable_parameters, 0);
+    if (parameters * STATE_BYTES > MOST_KEPT) setText(find("#kept-size"), t("kept-run.too-large"));
   }
 
-  /** @private */
+  /** Asks for the states of arms that have trained since their last measure. */
   ask() {
     const { store, control } = this;
-    if (this.isBusy || store.source.kind !== "live" || !control.isLive || control.experiment || !control.running) return;
-    if (store.newest === 0 || control.isBusy) return;
-    const parameters = store.run?.arms.reduce((sum, arm) => sum + arm.trainable_parameters, 0) ?? 0;
-    if (parameters * BYTES_A_PARAMETER > MOST_BYTES) return setText(find("#kept-size"), t("kept-run.too-large"));
-    this.isBusy = true;
-    this.close();
-    this.post({ type: "snapshot" });
+    if (store.source.kind !== "live" || !control.isLive || control.isExperimenting || control.isBusy) return;
+    if (store.newest > 0 && !store.isDone) this.post({ type: "snapshot" });
   }
 
-  /** Takes the state that was asked for: its events are those that have come by now. */
-  async take(/** @type {Extract<import("../contract/types.js").Message, {type: "snapshot"}>} */ { run, bytes: state }) {
+  /** Takes the state of an arm: what was said of it until then has come. */
+  async take(/** @type {Extract<import("../contract/types.js").Message, {type: "snapshot"}>} */ { run: number, arm, step, blobs }) {
+    const { store, control } = this;
+    const { run } = store;
+    if (run?.run !== number || !control.isLive || control.experiment || blobs.length !== 1) return;
+    control.states.add(run, arm, step, blobs[0]);
+    this.isStale = true;
+    this.writing ??= this.write().finally(() => {
+      this.writing = null;
+    });
+    await this.writing;
+  }
+
+  /** What the run that is shown goes on from: its newest states. @returns {Kept | null} */
+  latest() {
     const { store, control } = this;
     const plan = control.running;
+    const newest = store.run && control.states.newest(store.run);
+    if (!store.run || !newest || !plan?.settings) return null;
+    const { settings, instructions, heldout, probes } = plan;
+    const states = control.states.of(store.run);
+    const events = eventsUpTo(store.events, newest);
+    return { plan: { settings, instructions, heldout, probes }, events, model: store.run.model, states };
+  }
+
+  /** Writes until nothing newer has come. @private */
+  async write() {
     try {
-      if (store.run?.run !== run || !plan?.settings || control.experiment || !(await this.mayKeep())) return;
-      const { settings, instructions, heldout, probes } = plan;
-      const note = { plan: { settings, instructions, heldout, probes }, events: [...store.events], model: store.run.model, bytes: state.length };
-      if (await keep(note, /** @type {any} */ (state))) this.writeSize(state.length);
+      if (!(await this.lock.take())) return setText(find("#kept-size"), t("kept-run.other-tab"));
+      while (this.isStale) {
+        this.isStale = false;
+        const latest = this.latest();
+        if (!latest) continue;
+        const { states, ...note } = latest;
+        const size = await keep(note, states);
+        if (size === 0) return;
+        this.keptAt = { run: this.store.run, step: Math.min(...states.slice(-note.plan.settings.arms.length).map((state) => state.step)) };
+        this.writeSize(size);
+        invalidate();
+      }
     } catch (error) {
       setText(find("#kept-size"), t("kept-run.no-room", { reason: /** @type {Error} */ (error).message }));
-    } finally {
-      this.last = performance.now();
-      this.isBusy = false;
     }
   }
 
-  /** @private */
-  mayKeep() {
-    this.isKeeper ??= new Promise((resolve) => {
-      if (!navigator.locks) return resolve(true);
-      navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
-        if (lock === null) setText(find("#kept-size"), t("kept-run.other-tab"));
-        return lock === null ? undefined : new Promise(() => {}); // until the tab is closed
-      });
-    });
-    return this.isKeeper;
+  /** Another tab wants the run: what it has come to is written, and left to that tab. @private */
+  async handOver() {
+    if (!this.lock.isHere) return;
+    const isOpen = this.control.isLive && !this.store.isDone && this.store.newest > 0;
+    this.control.pause();
+    if (isOpen && !this.control.isExperimenting) {
+      this.post({ type: "snapshot" });
+      await this.settled();
+    }
+    await this.writing;
+    this.lock.release();
+    this.handedOver();
   }
 
-  /** The engine has failed: no answer comes. */
-  stop() {
-    this.isBusy = false;
+  /** Waits until every arm has a state where it stands, which is when its events have come too. @private */
+  async settled() {
+    const { store, control } = this;
+    for (let tries = 0; tries < 100; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const newest = store.run && control.states.newest(store.run);
+      if (newest?.every(({ arm, step }) => step === (store.log(arm).steps.at(-1)?.step ?? 0))) return;
+    }
+  }
+
+  /** From which step the run that is under way could go on after a reload; NaN where it would be lost, null where none is. */
+  get stepAfterReload() {
+    const { store, control } = this;
+    if (!control.isLive || control.state === "done" || store.newest === 0) return null;
+    return this.keptAt.run === store.run ? this.keptAt.step : NaN;
+  }
+
+  /** @private */
+  handedOver() {
+    this.control.pause();
+    say(t("kept-run.handed-over"));
+    setText(find("#kept-size"), t("kept-run.other-tab"));
   }
 }
