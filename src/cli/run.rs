@@ -16,9 +16,9 @@ use web_time::Instant;
 use super::opened::{BackendName, adapter_files};
 use super::{model, outputs, progress_bar, remembered, write_whole};
 use crate::data::facts;
-use crate::lab::{Experiment, Session, Slice, Subject, Texts};
+use crate::lab::{Dose, Experiment, Session, Slice, Subject, Texts};
 use crate::model::bundle;
-use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Summary};
+use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Strength, Summary};
 
 /// Runs an experiment over its conditions and seeds and writes its record, which the page shows.
 ///
@@ -67,6 +67,9 @@ pub struct Args {
     /// Number of seeds, instead of the preset's (with --arm: 1).
     #[arg(long)]
     seeds: Option<u32>,
+    /// After each run measure every arm with this share, 0 to 1, of its intruder dimensions left, and at last with all of them.
+    #[arg(long, value_delimiter = ',', value_name = "SHARE,…")]
+    intruders: Vec<f32>,
     /// Most memory that the base and all arms may take, MB; what is free where that is known.
     #[arg(long, value_name = "MB")]
     memory: Option<u64>,
@@ -98,10 +101,15 @@ struct Asked {
     facts: Option<String>,
     steps: Option<u32>,
     seeds: Option<u32>,
+    #[serde(default)]
+    intruders: Vec<f32>,
 }
 
 pub fn run(args: Args) -> Result<()> {
     let preset = preset(&args)?;
+    for &intruders in &args.intruders {
+        Dose { intruders, ..Dose::WHOLE }.check().context("--intruders")?;
+    }
     let adapters = args.adapters.iter().map(|text| named_folder(text)).collect::<Result<Vec<_>>>()?;
     let data = args.data.clone().unwrap_or_else(|| preset.set.file().into());
     let text = |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
@@ -120,6 +128,7 @@ pub fn run(args: Args) -> Result<()> {
         facts: args.facts.as_ref().map(|path| path.display().to_string()),
         steps: args.steps,
         seeds: args.seeds,
+        intruders: args.intruders.clone(),
     };
     let mut inputs: Vec<(&str, &Path)> =
         vec![("--data", &data), ("--heldout", &args.heldout), ("--model", &args.model)];
@@ -154,18 +163,19 @@ pub fn run(args: Args) -> Result<()> {
             remembered::autotune(&session.subject.backend, &session.products(settings))?;
             progress.begin(&part.experiment, settings);
             last = settings.steps;
-            // Only the first run is kept, and its weights looked at.
-            session.looks_at_weights = keeps;
         }
         let advanced = block_on(part.experiment.advance(&mut session, &texts, Slice::WHOLE))?;
         let events = advanced.unwrap_or_default();
         progress.count(&events);
         if keeps {
-            let json: serde_json::Result<Vec<Value>> =
-                shorten::worth_keeping(&events, last).map(serde_json::to_value).collect();
-            part.kept.extend(json?);
+            for event in shorten::worth_keeping(events, last) {
+                part.kept.push(serde_json::to_value(event)?);
+            }
         }
         if part.experiment.is_between_runs() {
+            for event in block_on(without_intruders(&mut session, &args.intruders))? {
+                part.kept.push(serde_json::to_value(event)?);
+            }
             progress.end();
             saved.write(&part)?;
         }
@@ -182,6 +192,30 @@ pub fn run(args: Args) -> Result<()> {
     write_whole(&args.out, record.to_string().as_bytes())?;
     saved.remove();
     Ok(())
+}
+
+/// Every arm with each of these shares of its intruder dimensions left, and with all, as the record's other figures have it.
+async fn without_intruders(session: &mut Session, shares: &[f32]) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    if shares.is_empty() {
+        return Ok(events);
+    }
+    for arm in session.all_models().iter().skip(1) {
+        session.look(arm)?;
+        while session.looked().is_some() {
+            session.go_on_looking().await?;
+        }
+        for &intruders in shares.iter().chain(&[1.0]) {
+            let dosed = session.dose(arm, Dose { intruders, ..Dose::WHOLE }).await?;
+            events.extend(dosed.into_iter().filter_map(|event| match event {
+                Event::Strength(dose) => {
+                    Some(Event::Strength(Strength { measure: None, text: None, ..dose }))
+                }
+                _ => None,
+            }));
+        }
+    }
+    Ok(events)
 }
 
 /// NAME=DIR.

@@ -312,6 +312,14 @@ impl Model {
         on!(self, m => m.weights().await)
     }
 
+    /// The weight of one linear layer as it is now, e.g. of `model.layers.0.self_attn.q_proj`; an adapter is merged into it.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub async fn linear(&self, name: &str) -> Result<Array> {
+        on!(self, m => m.linear(name).await)
+    }
+
     /// What this arm has come to; its queued steps must have been waited for.
     ///
     /// # Errors

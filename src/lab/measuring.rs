@@ -2,6 +2,7 @@
 
 use web_time::Instant;
 
+use super::looking::{self, Look};
 use super::run::{Arm, Run};
 use super::subject::Subject;
 use crate::data::batch::Sequence;
@@ -22,8 +23,9 @@ use crate::record::*;
 pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>> {
     let Subject { base, tokenizer, .. } = subject;
     let mut start = base.again()?;
-    let (measure, texts) =
+    let (mut measure, texts) =
         measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0, texts: TEXTS }).await?;
+    measure.intruders = looking::is_with_measures(base.config()).then_some(0.0);
     let mut events = Vec::new();
     let (elsewhere, here): (Vec<_>, Vec<_>) = run.arms.iter().partition(|arm| arm.spec.start().is_some());
     if !elsewhere.is_empty() {
@@ -45,7 +47,8 @@ pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>
 /// # Errors
 /// When the back end fails.
 pub async fn of_arm(run: &mut Run, arm: usize, subject: &mut Subject) -> Result<Vec<Event>> {
-    let (measure, texts) = measured_arm(run, arm, TEXTS, subject).await?;
+    let (mut measure, texts) = measured_arm(run, arm, TEXTS, subject).await?;
+    measure.intruders = run.arms[arm].look.as_ref().and_then(Look::mean);
     run.last.insert(measure.arm.clone(), measure.clone());
     Ok(std::iter::once(Event::Measure(measure)).chain(texts.into_iter().map(Event::Text)).collect())
 }
@@ -120,6 +123,7 @@ async fn measured(
         wrong,
         conversation,
         object_rank,
+        intruders: None,
         ms: begun.elapsed().as_secs_f32() * 1e3,
     };
     Ok((measure, texts))

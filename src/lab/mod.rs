@@ -7,6 +7,7 @@ mod comparison;
 mod dataset;
 mod doses;
 mod experiment;
+mod looking;
 mod measuring;
 pub mod memory;
 mod pace;
@@ -19,6 +20,7 @@ mod session;
 mod subject;
 
 pub use asking::{Answer, Asked};
+pub use doses::Dose;
 pub use experiment::{Experiment, Planned, Position};
 pub use probing::Probing;
 pub use resuming::Snapshot;

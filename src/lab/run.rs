@@ -6,6 +6,7 @@ use std::rc::Rc;
 use web_time::Instant;
 
 use super::dataset::Dataset;
+use super::looking::Look;
 use super::memory;
 use super::probes::{New, Probes};
 use super::subject::Subject;
@@ -70,6 +71,8 @@ pub struct Arm {
     pub is_due: bool,
     /// What answers in its place until its next step: the base with another multiple of its change.
     pub dose: Option<Model>,
+    /// What was found of its weights since its last step.
+    pub look: Option<Look>,
 }
 
 impl Arm {
@@ -85,7 +88,13 @@ impl Arm {
             // What it starts from is not the base.
             is_due: spec.start().is_some(),
             dose: None,
+            look: None,
         })
+    }
+
+    /// Whether its weights are being looked at, and there is more to see.
+    pub fn is_looked_at(&self) -> bool {
+        self.look.as_ref().is_some_and(|look| look.intruders().is_none())
     }
 
     /// The model that answers and is measured now.
@@ -272,7 +281,7 @@ impl Run {
         let micro = self.feed.step(arm.step as usize, arm.replay());
         let lr = arm.schedule.rate(arm.step as usize) as f32;
         arm.model.accumulated_step(&micro, lr)?;
-        (arm.step, arm.dose) = (arm.step + 1, None);
+        (arm.step, arm.dose, arm.look) = (arm.step + 1, None, None);
         Ok(StepEvent {
             run: self.id,
             arm: arm.spec.id.clone(),

@@ -12,7 +12,7 @@ use super::probing::Probing;
 use super::resuming::{self, Snapshot};
 use super::run::{Arm, Run, Tested};
 use super::subject::Subject;
-use super::{doses, measuring, saving};
+use super::{looking, measuring, saving};
 use crate::data::batch::Batch;
 use crate::data::{facts, instructions};
 use crate::engine::{Backend, step_products};
@@ -73,15 +73,10 @@ pub enum Work {
     Finish,
 }
 
-/// Parameters of the largest model whose matrices are looked at: of one of 135 million it takes a minute an arm.
-const LOOKED_AT: usize = 20_000_000;
-
 /// A base, and one run at a time.
 pub struct Session {
     pub subject: Subject,
-    /// Whether each measure also looks at the weights.
-    pub looks_at_weights: bool,
-    run: Option<Run>,
+    pub(super) run: Option<Run>,
     /// A free question that is being answered.
     asking: Option<Asking>,
     runs: u32,
@@ -96,7 +91,6 @@ impl Session {
     pub fn new(subject: Subject) -> Self {
         Self {
             subject,
-            looks_at_weights: true,
             run: None,
             asking: None,
             runs: 0,
@@ -244,10 +238,12 @@ impl Session {
             }
             Work::MeasureStart => measuring::of_start(run, &mut self.subject).await?,
             Work::Measure { arm } => {
+                let weights = match looking::is_with_measures(self.subject.base.config()) {
+                    true => Some(looking::whole(run, arm, &mut self.subject).await?),
+                    false => None,
+                };
                 let mut events = measuring::of_arm(run, arm, &mut self.subject).await?;
-                if self.looks_at_weights && self.subject.base.config().parameters() <= LOOKED_AT {
-                    events.push(doses::changes(run, arm, &mut self.subject).await?);
-                }
+                events.extend(weights);
                 run.arms[arm].is_due = false;
                 events
             }
@@ -324,6 +320,12 @@ impl Session {
         self.asking = None;
     }
 
+    /// Leaves what is asked and looked at.
+    pub fn stop_asides(&mut self) {
+        self.stop_asking();
+        self.stop_looking();
+    }
+
     /// Writes a little more of one model's answer, and gives those that are whole.
     ///
     /// # Errors
@@ -364,37 +366,16 @@ impl Session {
         saving::keep(&run.arms[arm], subject, name).await
     }
 
-    /// Gives an arm `strength` times its change until its next step: it answers and is measured so.
-    ///
-    /// # Errors
-    /// When there is no such arm, or `strength` is beyond 0 to 4.
-    pub async fn strength(&mut self, id: &str, strength: f32) -> Result<Vec<Event>> {
-        let arm = self.place(id)?;
-        self.stop_asking();
-        let (run, subject) = self.current()?;
-        doses::strength(run, arm, strength, subject).await
-    }
-
-    /// How much of each matrix of an arm has changed, and in how many directions.
-    ///
-    /// # Errors
-    /// When there is no such arm, or the back end fails.
-    pub async fn weights(&mut self, id: &str) -> Result<Event> {
-        let arm = self.place(id)?;
-        let (run, subject) = self.current()?;
-        doses::changes(run, arm, subject).await
-    }
-
     /// The counterfactual check of an arm's borrowed answers as it was last measured; nothing if there are none.
     pub(super) fn check(&self, id: &str) -> Option<Check> {
         Check::of(self.run.as_ref()?, id)
     }
 
-    fn place(&self, id: &str) -> Result<usize> {
+    pub(super) fn place(&self, id: &str) -> Result<usize> {
         self.run.as_ref().ok_or_else(no_run)?.place(id)
     }
 
-    fn current(&mut self) -> Result<(&mut Run, &mut Subject)> {
+    pub(super) fn current(&mut self) -> Result<(&mut Run, &mut Subject)> {
         Ok((self.run.as_mut().ok_or_else(no_run)?, &mut self.subject))
     }
 }

@@ -1,15 +1,18 @@
 //! What all runs of a session share.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::adapters::Adapters;
+use super::looking;
 use crate::data::facts::{Fact, objects};
 use crate::engine::{Backend, Model, Storage};
 use crate::error::Result;
 use crate::measure::recall::{self, AnswerKind, Probe};
+use crate::measure::spectrum::Svd;
 use crate::model::folder::SmallFiles;
 use crate::model::tokenizer::Tokenizer;
-use crate::model::weights::Weights;
+use crate::model::weights::{Array, Weights};
 
 /// A base model and what it was pre-trained to know.
 pub struct Subject {
@@ -32,6 +35,8 @@ pub struct Subject {
     pub memory_limit: Option<u64>,
     /// The base's weights, once they were asked for.
     weights: Option<Rc<Weights>>,
+    /// The singular values and vectors of a small base's linear layers, once they were asked for.
+    svds: BTreeMap<String, Rc<Svd>>,
     known: Option<Known>,
 }
 
@@ -57,6 +62,7 @@ impl Subject {
             adapters: Adapters::default(),
             memory_limit,
             weights: None,
+            svds: BTreeMap::new(),
             known: None,
         }
     }
@@ -93,5 +99,18 @@ impl Subject {
         let weights = Rc::new(self.base.weights().await?);
         self.weights = Some(weights.clone());
         Ok(weights)
+    }
+
+    /// All singular values and vectors of one of the base's linear layers, whose weight this is. Those of a large base would take
+    /// more memory than its weights do: they are made anew.
+    pub(super) fn svd(&mut self, name: &str, weight: &Array) -> Rc<Svd> {
+        if let Some(svd) = self.svds.get(name) {
+            return svd.clone();
+        }
+        let svd = Rc::new(Svd::of(weight, usize::MAX));
+        if looking::is_with_measures(self.base.config()) {
+            self.svds.insert(name.into(), svd.clone());
+        }
+        svd
     }
 }

@@ -6,5 +6,6 @@ pub mod conversation;
 pub mod loss;
 pub mod recall;
 pub mod shift;
+pub mod spectrum;
 pub mod statistics;
 pub mod weights;

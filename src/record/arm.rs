@@ -102,6 +102,19 @@ impl Default for LoraSpec {
     }
 }
 
+/// An adapter that is held.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AdapterInfo {
+    pub name: String,
+    /// Its shape, which an arm that starts from it has; `start` is its name.
+    pub spec: LoraSpec,
+    /// Numbers that it trains.
+    pub parameters: u64,
+    /// What was taken otherwise than the files say, a sentence each.
+    pub notes: Vec<String>,
+}
+
 /// What keeps an arm near the base, or from learning its set by heart. 0 switches each off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -157,7 +157,7 @@ pub struct WeightsEvent {
     pub matrices: Vec<MatrixChange>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MatrixChange {
     /// E.g. `model.layers.0.self_attn.q_proj`.
@@ -168,9 +168,27 @@ pub struct MatrixChange {
     pub rank90: u32,
     /// Directions that there are.
     pub of: u32,
+    /// How many of the ten largest left singular vectors of W are intruder dimensions, less than 0.5 (|cos|) like any of
+    /// W0's; not in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intruders: Option<u32>,
+    /// In records at an arm's last step alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectrum: Option<Spectrum>,
 }
 
-/// Measures of `W0 + strength (W - W0)`, which answers questions until the arm takes its next step.
+/// The ten largest singular values, falling, of W0 and of W.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Spectrum {
+    pub base: Vec<f32>,
+    pub tuned: Vec<f32>,
+    /// For each left singular vector of W the largest |cos| of its angle to any of W0's.
+    pub nearest: Vec<f32>,
+}
+
+/// Measures of `W0 + strength (W - W0)`, where of each intruder dimension of W the share `intruders` is left; it answers
+/// questions until the arm takes its next step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Strength {
@@ -178,6 +196,9 @@ pub struct Strength {
     pub arm: ArmId,
     pub step: u32,
     pub strength: f32,
+    /// 1 in older records.
+    #[serde(default = "whole")]
+    pub intruders: f32,
     pub heldout_loss: f32,
     /// Nats per token.
     pub kl: f32,
@@ -216,4 +237,9 @@ pub struct ShiftToken {
     /// The ten likeliest tokens of the arm and of the base with their log-probabilities.
     pub top: Vec<(String, f32)>,
     pub base_top: Vec<(String, f32)>,
+}
+
+/// Nothing taken away.
+fn whole() -> f32 {
+    1.0
 }

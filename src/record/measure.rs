@@ -31,6 +31,10 @@ pub struct Measure {
     /// wall; where the settings ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_rank: Option<f32>,
+    /// Mean number of intruder dimensions of a matrix, among its ten largest ([`super::MatrixChange::intruders`]); of models
+    /// whose weights are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intruders: Option<f32>,
     /// Wall time of the measurement, milliseconds.
     pub ms: f32,
 }
@@ -178,6 +182,7 @@ impl Measure {
             wrong: vec![],
             conversation: None,
             object_rank: None,
+            intruders: None,
             ms: 0.0,
         }
     }

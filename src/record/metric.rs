@@ -59,10 +59,12 @@ pub enum Metric {
     Format,
     Right,
     Conversation,
+    /// Intruder dimensions of a matrix, mean.
+    Intruders,
 }
 
 impl Metric {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::HeldoutLoss,
         Self::RecallCloze,
         Self::RecallAsked,
@@ -90,6 +92,7 @@ impl Metric {
         Self::Format,
         Self::Right,
         Self::Conversation,
+        Self::Intruders,
     ];
 
     /// As a reader names it, with its unit.
@@ -122,6 +125,7 @@ impl Metric {
             Self::Format => "answers in the set's format, %",
             Self::Right => "right answers, %",
             Self::Conversation => "right answers in the set's format, %",
+            Self::Intruders => "intruder dimensions a matrix, of ten",
         }
     }
 
@@ -155,6 +159,7 @@ impl Metric {
             Self::Format => "Set's format",
             Self::Right => "Right answer",
             Self::Conversation => "Right and in format",
+            Self::Intruders => "Intruders",
         }
     }
 
@@ -209,6 +214,7 @@ impl Metric {
             Self::Format => talk(|c| c.format),
             Self::Right => talk(|c| c.right),
             Self::Conversation => talk(|c| c.both),
+            Self::Intruders => m.intruders.map(f64::from),
         }
     }
 

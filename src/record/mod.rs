@@ -29,7 +29,8 @@ mod settings;
 mod summary;
 
 pub use arm::{
-    ArmId, ArmSpec, BASE, LoraSpec, MOST_ARMS, MOST_RANK, Method, Regularisers, ScheduleKind, Target, is_id,
+    AdapterInfo, ArmId, ArmSpec, BASE, LoraSpec, MOST_ARMS, MOST_RANK, Method, Regularisers, ScheduleKind,
+    Target, is_id,
 };
 pub use bench::*;
 pub use counterfactual::{Counterfactual, Fates, SwappedAnswer};

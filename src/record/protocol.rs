@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::arm::{ArmId, LoraSpec};
+use super::arm::{AdapterInfo, ArmId};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
 use super::event::{Event, Fork, ShiftToken};
 use super::probed::BaseAnswer;
@@ -128,11 +128,17 @@ pub enum Command {
     Counterfactual {
         arm: ArmId,
     },
-    /// From now until its next step the arm answers as the base with `strength` times its change, and is measured so;
-    /// answered by a `strength` event.
+    /// From now until its next step the arm answers as the base with `strength` times its change, of whose intruder dimensions
+    /// the share `intruders` is left, and is measured so; answered by a `strength` event.
     Strength {
         arm: ArmId,
         strength: f32,
+        intruders: f32,
+    },
+    /// What training did to the arm's weights, looked at while nothing else is to be done; answered by a `weights` event. No arm
+    /// only ends what was begun.
+    Look {
+        arm: Option<ArmId>,
     },
     /// Measures the speed of the loaded model, or of one with random weights; answered by [`Message::Bench`].
     Bench {
@@ -160,19 +166,6 @@ pub struct Load {
     pub found: Option<String>,
     #[serde(default)]
     pub blobs: Blobs,
-}
-
-/// An adapter that is held.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct AdapterInfo {
-    pub name: String,
-    /// Its shape, which an arm that starts from it has; `start` is its name.
-    pub spec: LoraSpec,
-    /// Numbers that it trains.
-    pub parameters: u64,
-    /// What was taken otherwise than the files say, a sentence each.
-    pub notes: Vec<String>,
 }
 
 /// The files of a model.

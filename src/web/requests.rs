@@ -214,6 +214,21 @@ pub fn add_adapter(session: &mut Session, name: &str, files: &[String], blobs: &
     adapters.read(name, &config, &weights, base.config())
 }
 
+/// Looks at a few more matrices of an arm's weights.
+pub async fn look(session: &mut Session) -> Result<()> {
+    if let Some(event) = session.go_on_looking().await? {
+        post(&Message::Event { event: Box::new(event) });
+    }
+    let (done, total) = session.looked().unwrap_or((1, 1));
+    post(&Message::Progress {
+        stage: "Looking at the weights".into(),
+        done: done as u32,
+        total: total as u32,
+    });
+    breathe().await;
+    Ok(())
+}
+
 /// Measures the loaded model's speed, or that of one with random weights.
 pub async fn measure_speed(
     session: &mut Session,

@@ -13,7 +13,7 @@ use super::requests;
 use crate::data::instructions;
 use crate::engine::Found;
 use crate::error::{Error, Result};
-use crate::lab::{Answer, Asked, Experiment, Probing, Session, Slice, Texts, Work};
+use crate::lab::{Answer, Asked, Dose, Experiment, Probing, Session, Slice, Texts, Work};
 use crate::record::*;
 
 /// Training goes on for about this long before messages are looked at.
@@ -67,19 +67,22 @@ impl Worker {
     async fn serve(mut self, mut commands: UnboundedReceiver<JsValue>) {
         loop {
             let is_idle = matches!(self.mode, Mode::Idle);
-            let command = match is_idle && self.probing.is_none() && self.question.is_none() {
+            let looked = self.session.as_ref().and_then(Session::looked);
+            let is_still = self.probing.is_none() && self.question.is_none() && looked.is_none();
+            let command = match is_idle && is_still {
                 true => commands.recv().await.ok(),
                 false => commands.try_recv().ok(),
             };
             let done = match command {
                 Some(command) => self.obey(command).await,
                 None if self.question.is_some() => self.answer().await,
+                None if is_idle && looked.is_some() => requests::look(self.session()?).await,
                 None if is_idle => self.probe().await,
                 None => self.advance().await,
             };
             if let Err(error) = done {
                 (self.mode, self.probing) = (Mode::Idle, None);
-                self.session.iter_mut().for_each(Session::stop_asking);
+                self.session.iter_mut().for_each(Session::stop_asides);
                 post_error(&error);
                 post_state(RunState::Paused);
             }
@@ -150,11 +153,13 @@ impl Worker {
                 };
                 (self.experiment, self.mode) = (Some(check), Mode::Play);
             }
-            Command::Strength { arm, strength } => {
-                for event in self.session()?.strength(&arm, strength).await? {
+            Command::Strength { arm, strength, intruders } => {
+                for event in self.session()?.dose(&arm, Dose { strength, intruders }).await? {
                     post(&Message::Event { event: Box::new(event) });
                 }
             }
+            Command::Look { arm: Some(arm) } => self.session()?.look(&arm)?,
+            Command::Look { arm: None } => self.session()?.stop_looking(),
             Command::Play => {
                 let is_open = self.session().is_ok_and(|session| !session.is_finished());
                 self.mode = if is_open { Mode::Play } else { Mode::Idle };

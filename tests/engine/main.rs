@@ -9,4 +9,5 @@ mod inference;
 mod memory;
 mod parity;
 mod sampling;
+mod spectra;
 mod training;

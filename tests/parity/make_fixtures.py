@@ -10,6 +10,7 @@ Beside each model (config.json, model.safetensors) lie
   cases.json                      {"tokens": the sequence of the logits}
   logits.safetensors              (T,V): "base", "<adapter>.start", "<method>.trained" after the last step
   gradients-<method>.safetensors  of the mean loss over the very first micro-batch, unclipped, under saved names
+  spectra.safetensors             of one model's linear layers with a stronger adapter-lora, as spectra.py explains
   curves.json                     by method: {"settings": {...}, "loss", "grad_norm", "lr", "tokens": a value per step}
 
 where a method is full, one of the adapters, or full-kl and lora-kl, which are kept near the base. A step's loss is taken before its update, its gradient norm before
@@ -34,6 +35,7 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 import llamas
 import training
+import spectra
 
 LARGEST_DRIFT = 1e-4  # relative
 SEQUENCE = 43  # tokens; longer than the 32 positions that rope-llama3 was "trained" on
@@ -98,6 +100,8 @@ def write_fixture(folder, name, seed):
         if not drift <= LARGEST_DRIFT:
             raise SystemExit(f"{name} {method}: more than {LARGEST_DRIFT:.0e}; choose a lower rate")
     save_file(logits, folder / "logits.safetensors")
+    if name == spectra.MODEL:
+        save_file(spectra.spectra(folder), folder / "spectra.safetensors")
     text = ",\n".join(f"{json.dumps(method)}: {json.dumps(curve)}" for method, curve in curves.items())
     (folder / "curves.json").write_text(f"{{\n{text}\n}}\n")
 

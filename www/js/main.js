@@ -5,7 +5,7 @@ import { keepOffline } from "./engine/offline.js";
 import { Page } from "./page.js";
 import { Cursor } from "./state/cursor.js";
 import { find, findAll, setText, update } from "./ui/dom.js";
-import { addView, invalidate } from "./ui/frame.js";
+import { addView, invalidate, invalidateSteps } from "./ui/frame.js";
 import { listenToKeys } from "./ui/keyboard.js";
 import { onThemeChange } from "./ui/theme.js";
 import { makeCharts } from "./views/charts.js";
@@ -83,7 +83,7 @@ function makeViews() {
   const drawBar = makeControlBar(store, control, page.form);
   const drawNothing = () => {}; // it is all words
   addView(find("#bar"), drawNothing, () => drawControls(drawBar));
-  store.subscribe(() => invalidate());
+  store.subscribe((isStep) => (isStep ? invalidateSteps() : invalidate()));
   onThemeChange(() => {
     charts.forEach((chart) => chart.redraw());
     invalidate();

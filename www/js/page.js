@@ -248,6 +248,7 @@ export class Page {
     if (message.type !== "event") return;
     const { run } = this.store;
     const { event } = message;
+    if (event.type === "step") return; // of which there are many
     if (event.type === "measure") {
       const { arm, step, heldout_loss, shift } = event;
       tell({ type: "measure", arm, step, heldout_loss, kl: shift.kl, recall_cloze: metricOf("recall_cloze", event) });

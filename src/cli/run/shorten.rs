@@ -5,14 +5,26 @@ use serde_json::Value;
 use crate::record::Event;
 
 /// All but most of the texts, which are most of a record: the answer to the first question at each measure, those to the others
-/// before the first step and after the last.
-pub fn worth_keeping(events: &[Event], last: u32) -> impl Iterator<Item = &Event> {
-    let follows_measure = |i: usize| i > 0 && matches!(events[i - 1], Event::Measure(_));
-    let is_kept = move |(i, event): &(usize, &Event)| match event {
-        Event::Text(text) => follows_measure(*i) || text.step == 0 || text.step == last,
-        _ => true,
+/// before the first step and after the last; and the spectra of weights after the last.
+pub fn worth_keeping(events: Vec<Event>, last: u32) -> Vec<Event> {
+    let mut follows_measure = false;
+    let mut is_kept = |event: &Event| {
+        let was = std::mem::replace(&mut follows_measure, matches!(event, Event::Measure(_)));
+        match event {
+            Event::Text(text) => was || text.step == 0 || text.step == last,
+            _ => true,
+        }
     };
-    events.iter().enumerate().filter(is_kept).map(|(_, event)| event)
+    let mut kept: Vec<Event> = events.into_iter().filter(|event| is_kept(event)).collect();
+    for event in &mut kept {
+        match event {
+            Event::Weights(weights) if weights.step != last => {
+                weights.matrices.iter_mut().for_each(|matrix| matrix.spectrum = None);
+            }
+            _ => {}
+        }
+    }
+    kept
 }
 
 /// Rounds an event, and writes its numbers short.
@@ -39,7 +51,12 @@ fn round_details(event: &mut Value) {
         }
         "weights" => {
             let matrices = event["matrices"].as_array_mut().into_iter().flatten();
-            matrices.for_each(|matrix| round(&mut matrix["relative"], |x| digits(x, 4)));
+            matrices.for_each(|matrix| {
+                round(&mut matrix["relative"], |x| digits(x, 4));
+                let lists = matrix["spectrum"].as_object_mut().into_iter().flatten();
+                let values = lists.flat_map(|(_, list)| list.as_array_mut().into_iter().flatten());
+                values.for_each(|value| round(value, |x| digits(x, 4)));
+            });
         }
         "step" => {
             round(&mut event["loss"], |x| digits(x, 6));

@@ -11,10 +11,10 @@ use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, MAGNITUDE};
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::{Array, Weights};
 use crate::reference::adapter::{LinearAdapter, row_norms};
-use crate::reference::llama::{Named, named};
+use crate::reference::llama::{Named, named, tensor};
 
 /// What PEFT puts before Hugging Face's names.
-pub(super) const PREFIX: &str = "base_model.model.";
+pub(in crate::engine) const PREFIX: &str = "base_model.model.";
 
 /// Every weight: the trained one where there is one, with an adapter's part.
 pub(super) fn merge(
@@ -34,10 +34,11 @@ pub(super) fn merge(
 }
 
 pub(super) fn arrays(tensors: HashMap<String, Tensor>) -> Result<Weights> {
-    let array = |(name, tensor): (String, Tensor)| {
-        Ok((name, Array::new(tensor.dims().to_vec(), tensor.flatten_all()?.to_vec1()?)?))
-    };
-    tensors.into_iter().map(array).collect()
+    tensors.into_iter().map(|(name, tensor)| Ok((name, array(&tensor)?))).collect()
+}
+
+pub(super) fn array(tensor: &Tensor) -> Result<Array> {
+    Array::new(tensor.dims().to_vec(), tensor.flatten_all()?.to_vec1()?)
 }
 
 /// A base's weights with an adapter's tensors, under PEFT's names, merged into them.
@@ -45,6 +46,19 @@ pub fn merge_adapter(config: &LlamaConfig, base: Weights, lora: &Lora, tensors: 
     let base = named(base)?;
     let adapters = adapters_at(config, &base, lora, &AdapterStart::Tensors(Rc::new(tensors)))?;
     arrays(merge(&base, &adapters, |_| None)?)
+}
+
+/// The weight of one linear layer with an adapter's A, B and, for DoRA, magnitudes merged into it.
+pub(in crate::engine) fn merge_linear(
+    weight: Array,
+    lora: &Lora,
+    [a, b]: [Array; 2],
+    magnitude: Option<Array>,
+) -> Result<Array> {
+    let var = |array: Array| -> Result<Var> { Ok(Var::from_tensor(&tensor(array)?)?) };
+    let magnitude = magnitude.map(var).transpose()?;
+    let adapter = LinearAdapter { a: var(a)?, b: var(b)?, scale: f64::from(lora.scale()), magnitude };
+    array(&adapter.merge(&tensor(weight)?)?)
 }
 
 /// Adapters by linear layer. A fresh one starts as on the GPU: with one draw of the seed.

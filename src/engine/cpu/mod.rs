@@ -14,7 +14,8 @@ use candle_transformers::models::llama as inference;
 
 pub(super) use self::decode::Decoding;
 pub use self::merge::merge_adapter;
-use self::merge::{PREFIX, adapters_at, arrays, merge};
+pub(super) use self::merge::{PREFIX, merge_linear};
+use self::merge::{adapters_at, array, arrays, merge};
 use self::training::Training;
 use super::{
     Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part,
@@ -24,7 +25,7 @@ use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::{CrossEntropy, Shift, TopK};
 use crate::model::config::LlamaConfig;
-use crate::model::weights::Weights;
+use crate::model::weights::{Array, Weights};
 use crate::reference::adamw::Moments;
 use crate::reference::adapter::LinearAdapter;
 use crate::reference::llama::{Llama, Named, tensor};
@@ -162,6 +163,18 @@ impl CpuModel {
     /// All weights as they are now, under Hugging Face's names.
     pub async fn weights(&self) -> Result<Weights> {
         arrays(self.merged()?)
+    }
+
+    /// See [`super::Model::linear`].
+    pub async fn linear(&self, name: &str) -> Result<Array> {
+        let key = format!("{name}.weight");
+        let held = self.base.get(&key).ok_or_else(|| no_such_part(name))?;
+        let trained = self.llama.trainable().get(&key).map(|var| var.as_tensor().detach());
+        let weight = trained.unwrap_or_else(|| held.clone());
+        match self.adapters.get(name) {
+            Some(adapter) => array(&adapter.merge(&weight)?),
+            None => array(&weight),
+        }
     }
 
     pub async fn tensors(&self) -> Result<Tensors> {

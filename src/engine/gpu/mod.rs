@@ -36,7 +36,7 @@ use crate::kernels::{IGNORED, TopK};
 use crate::model::config::LlamaConfig;
 use crate::model::layout::Place;
 use crate::model::lora::AdapterStart;
-use crate::model::weights::{Precision, Weights};
+use crate::model::weights::{Array, Precision, Weights};
 use crate::train::Optimizer;
 
 /// A Llama on the GPU: a base, or an arm that trains.
@@ -300,6 +300,11 @@ impl GpuModel {
     /// See [`super::Model::weights`].
     pub async fn weights(&self) -> Result<Weights> {
         self.weights.merged().await
+    }
+
+    /// See [`super::Model::linear`].
+    pub async fn linear(&self, name: &str) -> Result<Array> {
+        self.weights.linear(name).await
     }
 
     pub async fn gradients(&self) -> Result<Tensors> {

@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use super::adapter::GpuAdapter;
 use super::net::Net;
-use crate::engine::cpu::merge_adapter;
-use crate::engine::{Storage, Take, Tensors, not_of_this_arm};
+use crate::engine::cpu::{PREFIX, merge_adapter, merge_linear};
+use crate::engine::{Storage, Take, Tensors, no_such_part, not_of_this_arm};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Memory, PlanBuilder, Slice};
 use crate::kernels::{UnpackF16, pack_f16, rope_table};
 use crate::model::config::LlamaConfig;
-use crate::model::layout::{AdapterLayout, Layout, Place};
+use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, Layout, MAGNITUDE, Place};
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::{Array, Precision, Weights};
 
@@ -184,6 +184,37 @@ impl GpuWeights {
         let tensors = self.named(self.trained()).await?.into_iter();
         let arrays = tensors.map(|(name, (shape, data))| Ok((name, Array::new(shape, data)?)));
         merge_adapter(&self.config, dense, &adapter.lora, arrays.collect::<Result<_>>()?)
+    }
+
+    /// The weight of one linear layer as it is now, an adapter merged into it.
+    pub async fn linear(&self, name: &str) -> Result<Array> {
+        let place = self.layout.tensors.get(&format!("{name}.weight")).ok_or_else(|| no_such_part(name))?;
+        let len = place.range().len();
+        let data = match self.packed {
+            false => self.gpu.read(&self.values.sub(place.offset, len)).await?,
+            true => {
+                let words = len.div_ceil(2);
+                let packed = self.gpu.read::<u32>(&self.values.sub(place.offset / 2, words)).await?;
+                let mut values = UnpackF16 { len: words as u32 }.record_cpu(&packed);
+                values.truncate(len);
+                values
+            }
+        };
+        let weight = Array::new(place.shape.clone(), data)?;
+        let Some(adapter) = &self.adapter else { return Ok(weight) };
+        let part = async |part: &str| -> Result<Option<Array>> {
+            let Some(place) = adapter.layout.tensors.get(&format!("{PREFIX}{name}.{part}")) else {
+                return Ok(None);
+            };
+            let range = place.range();
+            let values = self.gpu.read(&adapter.values.sub(range.start, range.len())).await?;
+            Array::new(place.shape.clone(), values).map(Some)
+        };
+        let (a, b, magnitude) = (part(LORA_A).await?, part(LORA_B).await?, part(MAGNITUDE).await?);
+        match (a, b) {
+            (Some(a), Some(b)) => merge_linear(weight, &adapter.lora, [a, b], magnitude),
+            _ => Ok(weight), // no target
+        }
     }
 
     /// Puts tensors into an arena that is laid out as the trained parameters are.

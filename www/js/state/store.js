@@ -54,6 +54,10 @@ export class Store {
   base = null;
   /** By id, in the run's order. @type {Map<string, ArmLog>} */
   arms = new Map();
+  /** Their ids. @type {string[]} */
+  allNames = [];
+  /** Ids of those that are shown; all of them where every one is muted. @type {string[]} */
+  armNames = [];
   /** Everything of this run, for export. @type {RunEvent[]} */
   events = [];
   /** Checks of the shown run's borrowed answers, one per arm. @type {Check[]} */
@@ -81,7 +85,7 @@ export class Store {
     this.summaryKind = "none";
     /** The facts that its counterfactual checks refer to. @type {import("../contract/types.js").WallFact[]} */
     this.summaryFacts = [];
-    /** @type {Set<() => void>} */
+    /** @type {Set<(isStep: boolean) => void>} */
     this.listeners = new Set();
     /** Ids of arms that no view shows. @type {string[]} */
     this.muted = [];
@@ -92,6 +96,7 @@ export class Store {
   clear() {
     this.run = null;
     this.arms = new Map();
+    this.allNames = this.armNames = [];
     this.events = [];
     this.checks = [];
     this.isDone = false;
@@ -102,13 +107,13 @@ export class Store {
     this.base = null;
   }
 
-  /** Calls `listener` after every change. */
-  subscribe(/** @type {() => void} */ listener) {
+  /** Calls `listener` after every change; `isStep`: an arm has taken an optimiser step, and nothing else has happened. */
+  subscribe(/** @type {(isStep: boolean) => void} */ listener) {
     this.listeners.add(listener);
   }
 
-  changed() {
-    for (const listener of this.listeners) listener();
+  changed(isStep = false) {
+    for (const listener of this.listeners) listener(isStep);
   }
 
   /** Shows a whole record instead of the current run; one that only holds a summary leaves the run. */
@@ -160,7 +165,7 @@ export class Store {
   apply(/** @type {RunEvent} */ event) {
     this.take(event, this.source.engine, this.source.kind);
     this.version += 1;
-    this.changed();
+    this.changed(event.type === "step" && this.log(event.arm).strengths.length === 0); // a step makes a dosed arm whole again
   }
 
   /** @private */
@@ -177,6 +182,7 @@ export class Store {
       this.clear();
       this.run = event;
       for (const { id } of event.settings.arms) this.arms.set(id, emptyLog());
+      this.nameArms();
     }
     if (event.type === "counterfactual") {
       if (!this.run) return;
@@ -220,22 +226,22 @@ export class Store {
     return this.pinned === null;
   }
 
-  /** Ids of the arms of this run that are shown, in order; all of them where every one is muted. */
-  get armNames() {
-    const all = [...this.arms.keys()];
-    const shown = all.filter((id) => !this.muted.includes(id));
-    return shown.length > 0 ? shown : all;
-  }
-
   /** The place of an arm in the run's list, which is its colour; the base's is -1. */
   placeOf(/** @type {string} */ id) {
-    return [...this.arms.keys()].indexOf(id);
+    return this.allNames.indexOf(id);
   }
 
   /** The arm at a place; null where there is none, or it is muted. */
   armAt(/** @type {number} */ place) {
-    const id = [...this.arms.keys()][place];
+    const id = this.allNames[place];
     return id !== undefined && this.armNames.includes(id) ? id : null;
+  }
+
+  /** @private */
+  nameArms() {
+    this.allNames = [...this.arms.keys()];
+    const shown = this.allNames.filter((id) => !this.muted.includes(id));
+    this.armNames = shown.length > 0 ? shown : this.allNames;
   }
 
   /** An arm as a reader names it. */
@@ -258,6 +264,7 @@ export class Store {
   mute(/** @type {string[]} */ ids) {
     if (ids.join() === this.muted.join()) return;
     this.muted = ids;
+    this.nameArms();
     this.version += 1;
     this.measuredVersion += 1;
     this.changed();

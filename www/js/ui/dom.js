@@ -62,13 +62,14 @@ export function setText(/** @type {Node} */ element, /** @type {string} */ text)
 
 /** Sets those of the properties that differ; one that is set to what it was has the element styled anew. */
 export function update(/** @type {any} */ element, /** @type {Record<string, unknown>} */ properties) {
-  for (const [name, value] of Object.entries(properties)) if (element[name] !== value) element[name] = value;
+  for (const name in properties) if (element[name] !== properties[name]) element[name] = properties[name];
 }
 
 /** Sets those of the attributes that differ. */
 export function setAttributes(/** @type {Element} */ element, /** @type {Record<string, string | number>} */ attributes) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
+  for (const name in attributes) {
+    const value = String(attributes[name]);
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   }
 }
 

@@ -1,16 +1,19 @@
 /**
  * Draws views in animation frames, and only those on the screen: a view that is off screen stays marked and is
- * drawn when it comes into sight, or once nothing changes any more. Its words (captions, counts) are written at once,
+ * drawn when it comes into sight, or once nothing trains or changes any more. Its words (captions, counts) are written at once,
  * for those who read without seeing.
  */
 
 /**
- * @typedef {{draw: () => unknown, write: () => void, isDirty: boolean, isUnwritten: boolean, isVisible: boolean,
- *   width: number | null}} View  `width`: its box's, while its height is held
+ * @typedef {{element: HTMLElement, draw: () => unknown, write: () => void, isOfSteps: boolean, isDirty: boolean,
+ *   isUnwritten: boolean, isVisible: boolean, width: number | null}} View
+ *   `isOfSteps`: it changes with every optimiser step; `width`: its box's, while its height is held
  */
 
 /** @type {Map<HTMLElement, View>} */
 const views = new Map();
+/** In the order in which they wait: nothing is made anew to go through them, frame after frame. @type {View[]} */
+const line = [];
 let isScheduled = false;
 /**
  * A view that took less to draw and lay out had nothing to do. One that did have is a frame's last: paint comes on top
@@ -19,13 +22,10 @@ let isScheduled = false;
 const IDLE_MS = 0.3;
 /** Nothing has changed for this long: time to draw what is off screen. */
 const QUIET_MS = 1500;
-/** While something trains, one view off screen is drawn in so much time. */
-const SPACING_MS = 100;
 let isQuiet = false;
 let isBusy = false;
+let lastNews = 0;
 let quietTimer = 0;
-/** When the next view off screen may be drawn. */
-let nextUnseen = 0;
 
 const observer = new IntersectionObserver(
   (entries) => {
@@ -58,7 +58,7 @@ const heights = new ResizeObserver((entries) => {
 document.addEventListener(
   "toggle",
   ({ target }) => {
-    for (const element of views.keys()) if (element.contains(/** @type {Node} */ (target))) element.style.minHeight = "";
+    for (const { element } of line) if (element.contains(/** @type {Node} */ (target))) element.style.minHeight = "";
   },
   true,
 );
@@ -73,35 +73,27 @@ async function drawFrame() {
   isScheduled = false;
   const start = performance.now();
   let now = start;
-  for (const [element, view] of [...views]) {
-    const isDrawn = view.isDirty && (view.isVisible || (isQuiet && now >= nextUnseen));
-    if (!isDrawn && !view.isUnwritten) continue;
-    if (now >= start + IDLE_MS) {
-      schedule();
-      continue; // stays where it is, so that no view waits for ever: those that are drawn go to the end of the line
+  for (let i = 0, left = line.length; left > 0; left -= 1) {
+    const view = line[i];
+    const isDrawn = view.isDirty && (view.isVisible || (isQuiet && !isBusy));
+    if (!isDrawn && !view.isUnwritten) {
+      i += 1;
+      continue;
     }
-    views.delete(element);
-    views.set(element, view);
+    if (now >= start + IDLE_MS) return schedule();
+    line.push(...line.splice(i, 1)); // to the end, so that none waits for ever
     if (view.isUnwritten) {
       view.isUnwritten = false;
       view.write();
     }
     if (isDrawn) {
-      if (!view.isVisible && isBusy) drawUnseenLater(now);
       view.isDirty = view.draw() === true;
       if (view.isDirty) schedule();
       await null; // uPlot draws in a microtask: still in this frame, and counted
     }
-    // Has it laid out now, for that is most of what it costs. Off screen, training's frames do that by themselves.
-    if (view.isVisible || !isBusy) element.getBoundingClientRect();
+    if (view.isVisible || !isBusy) view.element.getBoundingClientRect(); // lays it out now, for that is most of what it costs
     now = performance.now();
   }
-}
-
-/** Leaves the views off screen that are still to be drawn for later frames. */
-function drawUnseenLater(/** @type {number} */ now) {
-  nextUnseen = now + SPACING_MS;
-  setTimeout(schedule, SPACING_MS);
 }
 
 /**
@@ -112,8 +104,11 @@ export function addView(
   /** @type {HTMLElement} */ element,
   /** @type {View["draw"]} */ draw,
   /** @type {View["write"]} */ write = () => {},
+  isOfSteps = false,
 ) {
-  views.set(element, { draw, write, isDirty: true, isUnwritten: true, isVisible: false, width: null });
+  const view = { element, draw, write, isOfSteps, isDirty: true, isUnwritten: true, isVisible: false, width: null };
+  views.set(element, view);
+  line.push(view);
   observer.observe(element);
 }
 
@@ -129,32 +124,48 @@ export function makeDifference() {
 
 /** Marks all views, or the one of `element`, for the next frames. */
 export function invalidate(/** @type {HTMLElement | undefined} */ element = undefined) {
-  for (const [key, view] of views) {
-    if (element === undefined || key === element) view.isDirty = view.isUnwritten = true;
+  if (element) {
+    const view = views.get(element);
+    if (view) view.isDirty = view.isUnwritten = true;
+    return schedule(); // by itself, as when it has another size: what it shows is not news
   }
-  schedule();
-  if (element) return; // by itself, as when it has another size: what it shows is not news
-  isQuiet = false;
-  clearTimeout(quietTimer);
-  quietTimer = setTimeout(() => {
-    isQuiet = true;
-    schedule();
-  }, QUIET_MS);
+  for (const view of line) view.isDirty = view.isUnwritten = true;
+  takeNews();
 }
 
-/** Says whether something trains: then what is off screen has time. Once nothing does any more it is drawn at once. */
+/** Marks the views that change with every optimiser step: nothing else has happened. */
+export function invalidateSteps() {
+  for (const view of line) if (view.isOfSteps) view.isDirty = true;
+  takeNews();
+}
+
+function takeNews() {
+  schedule();
+  isQuiet = false;
+  lastNews = performance.now();
+  if (quietTimer === 0) quietTimer = setTimeout(awaitQuiet, QUIET_MS);
+}
+
+function awaitQuiet() {
+  const left = lastNews + QUIET_MS - performance.now();
+  quietTimer = left > 0 ? setTimeout(awaitQuiet, left) : 0;
+  if (left > 0) return;
+  isQuiet = true;
+  schedule();
+}
+
+/** Says whether something trains: then what is off screen waits. Once nothing does any more it is drawn at once. */
 export function setBusy(/** @type {boolean} */ value) {
   if (isBusy && !value) {
     isQuiet = true;
-    nextUnseen = 0;
     schedule();
   }
   if (isBusy === value) return;
   isBusy = value;
   if (!isBusy) heights.disconnect();
-  for (const [element, view] of views) {
-    element.style.minHeight = "";
+  for (const view of line) {
+    view.element.style.minHeight = "";
     view.width = null;
-    if (isBusy) heights.observe(element);
+    if (isBusy) heights.observe(view.element);
   }
 }

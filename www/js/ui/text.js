@@ -19,6 +19,8 @@ if (translation) {
 
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
+/** Texts between their placeholders, whose names are every second part: the same ones are written frame after frame. @type {Map<string, string[]>} */
+const split = new Map();
 
 /**
  * The text of a name, with its `{placeholders}` filled: numbers as the language writes them. A text of several plural
@@ -29,10 +31,15 @@ const numbers = new Intl.NumberFormat(language);
 export function t(name, values = {}) {
   const text = catalogue[name] ?? name;
   const form = typeof text === "string" ? text : (text[plurals.select(Number(values.n))] ?? text.other);
-  return form.replace(/\{(\w+)\}/g, (whole, key) => {
-    const value = values[key];
-    return typeof value === "number" ? numbers.format(value) : (value ?? whole);
-  });
+  let parts = split.get(form);
+  if (!parts) split.set(form, (parts = form.split(/\{(\w+)\}/)));
+  let filled = parts[0];
+  for (let i = 1; i < parts.length; i += 2) {
+    const value = values[parts[i]] ?? `{${parts[i]}}`;
+    filled += typeof value === "number" ? numbers.format(value) : value;
+    filled += parts[i + 1];
+  }
+  return filled;
 }
 
 /**

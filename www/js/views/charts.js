@@ -30,18 +30,18 @@ function lineFigure(/** @type {Store} */ store, /** @type {"loss" | "recall" | "
   });
   const drawTable = tableOf(figure, store, spec);
   let drawn = -1;
+  const offer = name === "recall" ? offerChoices(figure, store, FIGURES.recall, () => ((drawn = -1), invalidate(figure))) : () => {};
   const draw = () => {
     if (!store.run) return;
+    offer();
     const { lines, x, values } = spec.lines(store);
     const version = spec.isOfSteps ? store.version : store.measuredVersion;
     if (drawn !== version) drawLines(chart, lines, x, values);
-    else chart.moveCursor();
     drawn = version;
     drawLegend(find(".legend", figure), lines, spec.write);
     drawTable();
   };
-  addView(figure, draw, () => writeCaption(figure, store, spec));
-  if (name === "recall") offerChoices(figure, store, FIGURES.recall, () => ((drawn = -1), invalidate(figure)));
+  addView(figure, draw, () => writeCaption(figure, store, spec), spec.isOfSteps);
   return { redraw: () => chart.redraw() };
 }
 
@@ -68,7 +68,6 @@ function shareFigure(/** @type {Store} */ store) {
         host.dataset.share = arm;
         const { lines, x, values } = shareLines(store, arm);
         if (drawn !== store.measuredVersion) drawLines(chart, lines, x, values);
-        else chart.moveCursor();
         const now = lines.toReversed().map((line) => spec.write(line.now));
         setText(find(".share-now", host), `${store.label(arm)}: ${now.join(" / ")}`);
       });
@@ -120,7 +119,7 @@ function tableOf(/** @type {Element} */ figure, /** @type {Store} */ store, /** 
 }
 
 /**
- * Buttons that choose which recall is drawn.
+ * Buttons that choose which recall is drawn; returns what brings them up to date.
  * @param {Element} figure
  * @param {Store} store
  * @param {import("./figures.js").RecallFigure} spec
@@ -128,7 +127,10 @@ function tableOf(/** @type {Element} */ figure, /** @type {Store} */ store, /** 
  */
 function offerChoices(figure, store, spec, redraw) {
   const host = find(".choices", figure);
-  const update = () => {
+  let offered = -1;
+  return () => {
+    if (offered === store.measuredVersion) return;
+    offered = store.measuredVersion;
     const choices = spec.choices(store);
     const key = JSON.stringify(choices);
     if (host.dataset.key === key) return;
@@ -149,5 +151,4 @@ function offerChoices(figure, store, spec, redraw) {
       }),
     );
   };
-  store.subscribe(update);
 }

@@ -3,6 +3,7 @@ import { differences } from "../state/settings.js";
 import { armClass, armLine } from "../ui/arm-style.js";
 import { el, find, setAttributes, setText, update } from "../ui/dom.js";
 import { count, fixed } from "../ui/format.js";
+import { addView } from "../ui/frame.js";
 import { swatch } from "../ui/swatch.js";
 import { t } from "../ui/text.js";
 
@@ -34,6 +35,11 @@ export function makeControlBar(store, control, form) {
     store.pin(step >= store.newest ? null : step);
   });
   find("#newest").addEventListener("click", () => store.pin(null));
+  const drawSteps = () => {
+    drawSlider(store, slider);
+    drawCounters(store);
+  };
+  addView(find(".counter"), drawSteps, () => {}, true);
 
   return function draw() {
     const isRunning = control.isRunning;
@@ -45,8 +51,6 @@ export function makeControlBar(store, control, form) {
     setAttributes(find("#slow"), { "aria-pressed": String(control.isSlow) });
     drawFork(store, form, control);
     drawChips(store, form, control);
-    drawSlider(store, slider);
-    drawCounters(store);
     drawSource(store, control);
   };
 }

@@ -11,7 +11,7 @@ import { stateOf } from "./wall-layout.js";
  * @typedef {import("../contract/types.js").WallFact} WallFact
  * @typedef {import("../contract/types.js").WrongAnswer} WrongAnswer
  * @typedef {{question: string, answer: string}[]} Rows
- * @typedef {{key: () => unknown, check: (arm: string) => Element, ask: (question: string) => void}} Acts
+ * @typedef {{key: () => unknown[], check: (arm: string) => Element, ask: (question: string) => void}} Acts
  *   what can be done about a fact: a button that checks an arm's borrowed answers, and asking for it; `key`: what the button depends on
  */
 

@@ -8,6 +8,7 @@
  */
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { markerPath } from "../ui/arm-style.js";
+import { addView } from "../ui/frame.js";
 import { color } from "../ui/theme.js";
 
 const LEAST_HEIGHT = 120;
@@ -28,6 +29,7 @@ export class LineChart {
     /** @type {uPlot | null} */
     this.plot = null;
     new ResizeObserver(() => this.resize()).observe(host);
+    addView(host, () => this.moveCursor(), () => {}, true);
   }
 
   /** Draws `lines` over `x`; `values[i]` belongs to `lines[i]`, null where there is none. */
@@ -150,6 +152,16 @@ function seriesOf(/** @type {Line} */ line) {
   };
 }
 
+/** Markers by name and size: the same few are drawn again and again. @type {Map<string, Path2D>} */
+const outlines = new Map();
+
+function outlineOf(/** @type {import("../ui/arm-style.js").Marker} */ marker, /** @type {number} */ size) {
+  const key = `${marker} ${size}`;
+  const outline = outlines.get(key) ?? new Path2D(markerPath(marker, size));
+  outlines.set(key, outline);
+  return outline;
+}
+
 /** Marks at some of the values, so that lines differ without colour. */
 function drawMarkers(
   /** @type {uPlot} */ plot,
@@ -169,7 +181,7 @@ function drawMarkers(
   ctx.strokeStyle = color(line.color);
   ctx.lineWidth = 2 * uPlot.pxRatio;
   ctx.setLineDash([]);
-  const outline = new Path2D(markerPath(line.marker ?? "circle", size));
+  const outline = outlineOf(line.marker ?? "circle", size);
   for (const i of known.filter((_, n) => n % every === 0)) {
     const x = plot.valToPos(Number(plot.data[0][i]), "x", true);
     const y = plot.valToPos(Number(values[i]), "y", true);

@@ -49,6 +49,7 @@ export function makeStrips(store, cursor, chosen) {
     const canvas = find("canvas", host);
     /** @type {Grid} */
     let grid = { x: STEPS, width: 1, height: 1, gap: 0 };
+    const areNewCells = makeDifference();
     addView(host, () => {
       const arm = store.armAt(place);
       host.hidden = arm === null;
@@ -57,7 +58,9 @@ export function makeStrips(store, cursor, chosen) {
       setText(find("h4", host), store.label(arm));
       const texts = textsOf(arm);
       grid = gridOf(find(".strip-room", host), texts);
-      drawStrip(canvas, grid, texts, store.text(arm, cursor.question), cursor.token(arm));
+      const [shown, token] = [store.text(arm, cursor.question), cursor.token(arm)];
+      if (!areNewCells(texts.length, texts.at(-1), shown, token, grid.width, grid.height, devicePixelRatio, color("ink"), color("paper"))) return;
+      drawStrip(canvas, grid, texts, shown, token);
       setAttributes(canvas, { "aria-label": spoken(store.label(arm), texts) });
     });
     const at = (/** @type {PointerEvent | MouseEvent} */ event) => {

@@ -108,6 +108,8 @@ function fitted(/** @type {CanvasRenderingContext2D} */ ctx, /** @type {string} 
  * @param {Wall | null} painted what the canvas shows, if anything
  */
 export function drawCells(canvas, { size, cells }, wall, painted) {
+  const { letters, before, chosen: fact } = wall;
+  if (painted && painted.letters === letters && painted.before === before && painted.chosen === fact) return;
   const ctx = contextOf(canvas);
   const framed = cells.find(({ fact }) => fact === painted?.chosen);
   // A frame reaches over the neighbours.
@@ -115,7 +117,7 @@ export function drawCells(canvas, { size, cells }, wall, painted) {
     framed && Math.max(Math.abs(x - framed.x), Math.abs(y - framed.y)) < size + 4;
   if (framed) ctx.clearRect(framed.x - 4, framed.y - 4, size + 8, size + 8);
   for (const cell of cells) {
-    if (painted && look(wall, cell.fact) === look(painted, cell.fact) && !isFramed(cell)) continue;
+    if (painted && looksSame(wall, painted, cell.fact) && !isFramed(cell)) continue;
     drawCell(ctx, cell, size, wall);
   }
   const chosen = cells.find(({ fact }) => fact === wall.chosen);
@@ -126,7 +128,8 @@ export function drawCells(canvas, { size, cells }, wall, painted) {
 
 const hasChanged = (/** @type {Wall} */ { letters, before }, /** @type {number} */ fact) =>
   before !== null && before[fact] !== letters[fact];
-const look = (/** @type {Wall} */ wall, /** @type {number} */ fact) => `${wall.letters[fact]}${hasChanged(wall, fact)}`;
+const looksSame = (/** @type {Wall} */ a, /** @type {Wall} */ b, /** @type {number} */ fact) =>
+  a.letters[fact] === b.letters[fact] && hasChanged(a, fact) === hasChanged(b, fact);
 
 function drawCell(
   /** @type {CanvasRenderingContext2D} */ ctx,

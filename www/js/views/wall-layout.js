@@ -12,9 +12,11 @@ export const STATES = [
 
 const SPLITS = ["kept", "seen", "new"];
 
+const BY_LETTER = new Map(STATES.map((state) => [state.letter, state]));
+
 /** The state of a letter of `Measure.cells`; an unknown letter is malformed. */
 export function stateOf(/** @type {string} */ letter) {
-  return STATES.find((state) => state.letter === letter) ?? STATES[4];
+  return BY_LETTER.get(letter) ?? STATES[4];
 }
 
 /**
@@ -110,6 +112,6 @@ export function neighbour(/** @type {Layout} */ layout, /** @type {number} */ fr
 /** How many cells are in each state: `{ k: 230, w: 4, … }`. */
 export function countStates(/** @type {string} */ letters) {
   const counts = Object.fromEntries(STATES.map((state) => [state.letter, 0]));
-  for (const letter of letters) counts[stateOf(letter).letter] += 1;
+  for (let i = 0; i < letters.length; i += 1) counts[stateOf(letters[i]).letter] += 1;
   return counts;
 }

@@ -4,7 +4,7 @@ import { say } from "../ui/alerts.js";
 import { el, find, setText } from "../ui/dom.js";
 import { drawFact } from "./fact-panel.js";
 import { NOT_MEASURED, count, words } from "../ui/format.js";
-import { addView, invalidate } from "../ui/frame.js";
+import { addView, invalidate, makeDifference } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { t } from "../ui/text.js";
 import { onThemeChange } from "../ui/theme.js";
@@ -50,6 +50,7 @@ export class Walls {
     this.painted = new Map();
     this.slots = makeSlots("[data-wall-of]", this.section);
     this.canvases = this.slots.map((slot) => find("canvas", slot));
+    this.areNewWords = makeDifference();
     this.keySwatches = this.makeKey();
     this.keyRatio = 0;
     find("#most-wrong").addEventListener("click", () => this.showMostWrong());
@@ -148,11 +149,14 @@ export class Walls {
     if (!run) return;
     if (this.run !== run) this.chosen = this.hovered = -1;
     this.run = run;
+    const measures = this.store.armNames.map((arm) => this.store.dosed(arm));
+    const rows = this.instructionRows();
+    if (!this.areNewWords(run, this.fact, this.store.measuredVersion, this.walls.clientWidth, rows, ...this.acts.key(), ...measures)) return;
     this.canvases.forEach((canvas, place) => this.writeCounts(canvas, place, run));
     this.arrange();
     this.writeCaption();
     this.writeBrief(run);
-    drawFact(find("#fact"), this.store, this.fact, this.instructionRows(), this.acts);
+    drawFact(find("#fact"), this.store, this.fact, rows, this.acts);
   }
 
   /** @private */
