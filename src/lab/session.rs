@@ -73,7 +73,7 @@ pub enum Work {
 }
 
 /// Parameters of the largest model whose matrices are looked at: of one of 135 million it takes a minute an arm.
-const LOOKED_AT: usize = 20_000_000;
+const LOOKED_AT: u64 = 20_000_000;
 
 /// A base, and one run at a time.
 pub struct Session {
