@@ -79,6 +79,8 @@ function makeViews() {
     onImport: () => control.leave(),
     hash: () => page.hash(),
     post: (command) => page.engine.post(command),
+    saveRun: (name, arms, record) => page.files.saveRun(name, arms, record),
+    takeAdapters: (file) => page.adapters.take([{ path: file.name, blob: file }]),
   });
   const drawBar = makeControlBar(store, control, page.form);
   const drawNothing = () => {}; // it is all words

@@ -74,7 +74,7 @@ export class Page {
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
     this.ask = new Ask(this.store, post);
     this.adapters = new Adapters(this.form, this.store, post);
-    this.files = new ArmFiles((arm) => `${arm}-seed${this.store.run?.settings.seed ?? 0}-step${this.store.newest}`);
+    this.files = new ArmFiles((arm) => `${arm}-seed${this.store.run?.settings.seed ?? 0}-step${this.store.newest}`, post);
     this.models = new ModelPicker({
       inspect: ({ blobs, ...model }) => post({ type: "inspect", model, blobs, settings: this.form.wanted }),
       load: (chosen, way) => this.loadModel(chosen, way),
@@ -284,6 +284,7 @@ export class Page {
     if (this.control.mode === "loading") return this.playbackOnly(message);
     showError(name, message);
     this.strength.stop();
+    this.files.stop();
     this.ask.end();
     this.control.fail();
     if (name !== "worker" && name !== "device-lost") return;
