@@ -17,7 +17,7 @@ use crate::model::config::LlamaConfig;
 use crate::record::{Event, MatrixChange, WeightsEvent};
 
 /// Parameters of the largest model that is looked at with each measure: of one of 135 million it takes a minute an arm.
-const WITH_MEASURES: usize = 20_000_000;
+const WITH_MEASURES: u64 = 20_000_000;
 
 /// Most directions of a matrix: the work grows with their cube, and of these many one matrix takes a few seconds.
 const MOST_DIRECTIONS: usize = 1024;
