@@ -85,7 +85,7 @@ impl Look {
                 Some((base, tuned)) => (base.clone(), tuned.clone()),
                 None => (subject.base.linear(name).await?, model.linear(name).await?),
             };
-            let (change, intruders) = look(name, &base, &*subject.svd(name, &base), &tuned);
+            let (change, intruders) = look(name, &base, &subject.svd(name, &base), &tuned);
             self.matrices.push(change);
             let some = intruders.filter(|intruders| intruders.count() > 0);
             self.intruders.extend(some.map(|intruders| (key, intruders)));
