@@ -161,6 +161,8 @@ fn data() -> String {
     export("RECORD_VERSION", "The version of records that is written.", "number", json!(Record::VERSION));
     export("BASE", "The id of the untouched model.", "string", json!(BASE));
     export("MOST_ARMS", "Most arms of a run.", "number", json!(MOST_ARMS));
+    let of_a_spectrum = "A direction that is nearer than this, |cos|, to none of the base's is an intruder.";
+    export("INTRUDER", of_a_spectrum, "number", json!(Spectrum::INTRUDER));
     export("RUN_FIELDS", "The choices of a run.", &import("FieldData[]"), fields(RUN_FIELDS));
     export("ARM_FIELDS", "The choices of an arm.", &import("FieldData[]"), fields(ARM_FIELDS));
     export(

@@ -88,7 +88,7 @@ export class Page {
     });
     this.milestones = new Milestones(this.store);
     this.kept = new KeptRunView(this.store, this.control, post, (run) => this.goOn(run));
-    this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
+    this.strength = makeStrength(this.control, post);
     this.store.mute(link.muted);
     this.reportIgnored(link.ignored);
   }
