@@ -9,12 +9,7 @@ use std::cmp::Ordering;
 use nalgebra::DMatrix;
 
 use crate::model::weights::Array;
-
-/// How many of the tuned weight's largest singular vectors are looked at.
-pub const LARGEST: usize = 10;
-
-/// One of them is an intruder where |cos| of the angle to every left singular vector of the base's weight is less.
-pub const THRESHOLD: f64 = 0.5;
+use crate::record::Spectrum;
 
 /// Part of a weight W (M,N) = U diag(s) V^T; K is the smaller of M and N.
 pub struct Svd {
@@ -51,7 +46,7 @@ impl Svd {
 
     /// Those of these vectors that are intruders, by what [`Self::nearest`] gave.
     pub fn intruders(&self, nearest: &[f64]) -> Intruders {
-        let new = |(i, cosine): (usize, &f64)| (*cosine < THRESHOLD).then_some(i);
+        let new = |(i, cosine): (usize, &f64)| (*cosine < Spectrum::INTRUDER).then_some(i);
         let columns: Vec<usize> = nearest.iter().enumerate().filter_map(new).collect();
         Intruders(self.left.select_columns(&columns))
     }
@@ -127,7 +122,7 @@ mod tests {
     }
 
     fn intruders(base: &Array, tuned: &Array) -> (Intruders, Vec<f64>) {
-        let largest = Svd::of(tuned, LARGEST);
+        let largest = Svd::of(tuned, Spectrum::LARGEST);
         let nearest = largest.nearest(&Svd::of(base, usize::MAX));
         (largest.intruders(&nearest), nearest)
     }
@@ -161,7 +156,7 @@ mod tests {
                 let tuned = with(&base, 1e4, &mixed(of, rows), &mixed(of, columns));
                 let (found, nearest) = intruders(&base, &tuned);
                 assert!((nearest[0] - (of as f64).sqrt().recip()).abs() < 1e-2, "{of}: {nearest:?}");
-                assert_eq!(usize::from(nearest[0] < THRESHOLD), count, "{of}");
+                assert_eq!(usize::from(nearest[0] < Spectrum::INTRUDER), count, "{of}");
                 assert!(found.count() >= count);
             }
             let (found, nearest) = intruders(&base, &base);

@@ -1,7 +1,7 @@
 //! How training changed each matrix: by how much, in how many directions (Biderman et al., arXiv 2405.09673, find full
 //! tuning's changes of far higher rank than LoRA's), and whether its largest singular vectors are new ones.
 
-use super::spectrum::{Intruders, LARGEST, Svd, rank};
+use super::spectrum::{Intruders, Svd, rank};
 use crate::model::config::LlamaConfig;
 use crate::model::weights::Array;
 use crate::record::{MatrixChange, Spectrum};
@@ -35,10 +35,10 @@ pub fn look(name: &str, base: &Array, svd: &Svd, tuned: &Array) -> (MatrixChange
         return (change, None);
     }
     change.rank90 = rank(&delta, SHARE) as u32;
-    let largest = Svd::of(tuned, LARGEST);
+    let largest = Svd::of(tuned, Spectrum::LARGEST);
     let nearest = largest.nearest(svd);
     let intruders = largest.intruders(&nearest);
-    let short = |values: &[f64]| values.iter().take(LARGEST).map(|v| *v as f32).collect();
+    let short = |values: &[f64]| values.iter().take(Spectrum::LARGEST).map(|v| *v as f32).collect();
     change.intruders = Some(intruders.count() as u32);
     change.spectrum =
         Some(Spectrum { base: short(&svd.values), tuned: short(&largest.values), nearest: short(&nearest) });

@@ -174,6 +174,8 @@ fn data() -> String {
         "number",
         json!(MOST_KEPT),
     );
+    let of_a_spectrum = "A direction that is nearer than this, |cos|, to none of the base's is an intruder.";
+    export("INTRUDER", of_a_spectrum, "number", json!(Spectrum::INTRUDER));
     export("RUN_FIELDS", "The choices of a run.", &import("FieldData[]"), fields(RUN_FIELDS));
     export("ARM_FIELDS", "The choices of an arm.", &import("FieldData[]"), fields(ARM_FIELDS));
     export(

@@ -168,8 +168,8 @@ pub struct MatrixChange {
     pub rank90: u32,
     /// Directions that there are.
     pub of: u32,
-    /// How many of the ten largest left singular vectors of W are intruder dimensions, less than 0.5 (|cos|) like any of
-    /// W0's; not in older records.
+    /// How many of the ten largest left singular vectors of W are intruder dimensions, nearer than
+    /// [`Spectrum::INTRUDER`] to none of W0's; not in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intruders: Option<u32>,
     /// In records at an arm's last step alone.
@@ -185,6 +185,13 @@ pub struct Spectrum {
     pub tuned: Vec<f32>,
     /// For each left singular vector of W the largest |cos| of its angle to any of W0's.
     pub nearest: Vec<f32>,
+}
+
+impl Spectrum {
+    /// How many of a weight's largest singular vectors are looked at.
+    pub const LARGEST: usize = 10;
+    /// One of them is an intruder dimension where it is less [`Self::nearest`] than this.
+    pub const INTRUDER: f64 = 0.5;
 }
 
 /// Measures of `W0 + strength (W - W0)`, where of each intruder dimension of W the share `intruders` is left; it answers

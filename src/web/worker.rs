@@ -76,7 +76,7 @@ impl Worker {
             let done = match command {
                 Some(command) => self.obey(command).await,
                 None if self.question.is_some() => self.answer().await,
-                None if is_idle && looked.is_some() => requests::look(self.session()?).await,
+                None if is_idle && looked.is_some() => self.look().await,
                 None if is_idle => self.probe().await,
                 None => self.advance().await,
             };
@@ -322,6 +322,10 @@ impl Worker {
         }
         breathe().await;
         Ok(())
+    }
+
+    async fn look(&mut self) -> Result<()> {
+        requests::look(self.session()?).await
     }
 
     /// Asks the base for the next of a visitor's facts.

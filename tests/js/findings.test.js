@@ -19,7 +19,7 @@ import {
   sourceRow,
   waysOf,
 } from "../../www/js/views/summary-data.js";
-import { byLayer, overall } from "../../www/js/views/weights-data.js";
+import { byLayer, matrixName, overall, totalIntruders } from "../../www/js/views/weights-data.js";
 import * as sample from "./sample.js";
 
 test("every experiment of the page has its record and its words", () => {
@@ -111,6 +111,10 @@ test("matrices find their layer and column", () => {
   );
   assert.deepEqual(layers[1].changes, [null, null, null, null, null, null, change]);
   assert.equal(overall(event).n, 2); // what has not changed has no directions
+  assert.equal(totalIntruders(event), null); // an older record's
+  const counted = { ...event, matrices: event.matrices.map((matrix, i) => ({ ...matrix, intruders: i })) };
+  assert.equal(totalIntruders(counted), 3);
+  assert.deepEqual(["model.layers.10.mlp.down_proj", "model.norm"].map(matrixName), ["Layer 11, down", "model.norm"]);
 });
 
 test("axes have round numbers and room", () => {

@@ -140,6 +140,11 @@ test("the store keeps checks, weights and doses, and the summary goes into the f
   assert.equal(store.weights("lora").step, 2);
   assert.equal(store.weights("lora", 1), null);
   assert.equal(store.log("lora").strengths.length, 1);
+  const older = parseRecord(writeRecord(store)).events.find(({ type }) => type === "strength");
+  assert.equal(older.intruders, 1); // it was measured before there were two numbers
+  store.pin(2);
+  const labels = [older, { ...older, strength: 1 }, { ...older, intruders: 0.7 }].map((dose) => (store.apply(dose), store.dosedLabel("lora")));
+  assert.deepEqual(labels, ["LoRA, λ 0.5", "LoRA", "LoRA, λ 0.5, intruders × 0.70"]);
   assert.equal(store.checks.length, 1);
   assert.equal(store.summaryKind, "recorded");
   assert.deepEqual(parseRecord(writeRecord(store)).events.at(-1), sample.experiment());

@@ -22,6 +22,7 @@ import { makeShiftClasses } from "./views/shift-classes.js";
 import { ShiftTextView } from "./views/shift-text.js";
 import { headline } from "./views/status.js";
 import { makeRuns } from "./views/runs.js";
+import { makeSpectrum } from "./views/spectrum.js";
 import { makeStrips } from "./views/strips.js";
 import { makeSummary } from "./views/summary.js";
 import { makeTradeOff } from "./views/trade-off.js";
@@ -65,6 +66,7 @@ function makeViews() {
   makeKlBars(store);
   makeShiftClasses(store);
   makeWeights(store);
+  makeSpectrum(store);
   makeTradeOff(store, makeSummary(store));
   makeChecks(control);
   makeFindings(store, control, {

@@ -104,7 +104,7 @@ export class Page {
       latest: () => this.kept.latest(),
       giveUp: (message) => this.playbackOnly(quoting("page.says.playback-said", message)),
     });
-    this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength, intruders: 1 }));
+    this.strength = makeStrength(this.control, post);
     this.store.mute(link.muted);
     this.reportIgnored(link.ignored);
   }

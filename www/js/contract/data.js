@@ -18,6 +18,9 @@ export const STATE_BYTES = 12;
 /** Most bytes of all arms' states that are kept while a run goes on. @type {number} */
 export const MOST_KEPT = 300000000;
 
+/** A direction that is nearer than this, |cos|, to none of the base's is an intruder. @type {number} */
+export const INTRUDER = 0.5;
+
 /** The choices of a run. @type {import("./types.js").FieldData[]} */
 export const RUN_FIELDS = [
   {"help":"Examples of one step; every arm gets the same.","high":256.0,"is_main":true,"key":"batch","kind":"whole","label":"Batch","low":1.0,"method":null,"name":"batch","options":null},

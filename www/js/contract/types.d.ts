@@ -464,8 +464,8 @@ export type LoraSpec = {
 
 export type MatrixChange = {
   /**
-   * How many of the ten largest left singular vectors of W are intruder dimensions, less than 0.5 (|cos|) like any of
-   * W0's; not in older records.
+   * How many of the ten largest left singular vectors of W are intruder dimensions, nearer than
+   * [`Spectrum::INTRUDER`] to none of W0's; not in older records.
    */
   intruders?: number | null;
   /** E.g. `model.layers.0.self_attn.q_proj`. */

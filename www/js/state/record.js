@@ -100,6 +100,7 @@ export function writeCsv(/** @type {import("./store.js").Store} */ store) {
     "borrowed",
     "other",
     "malformed",
+    "intruders_per_matrix",
     ...forms.flatMap(([s, f]) => [`${s}_${f}_correct`, `${s}_${f}_n`]),
   ];
   const rows = store.armNames.flatMap((name) => {
@@ -132,6 +133,7 @@ export function writeCsv(/** @type {import("./store.js").Store} */ store) {
         m?.errors.borrowed,
         m?.errors.other,
         m?.errors.malformed,
+        m?.intruders,
         ...recalls,
       ];
     });

@@ -294,7 +294,7 @@ export class Store {
   dose(/** @type {string} */ arm, step = this.step) {
     const dose = this.log(arm).strengths.at(-1);
     const isThere = dose !== undefined && dose.step === (this.trained(arm, step)?.step ?? 0);
-    return isThere && dose.strength !== 1 ? dose : null;
+    return isThere && (dose.strength !== 1 || dose.intruders !== 1) ? dose : null;
   }
 
   /** The measure of an arm at the chosen step as it answers there: with its dose. */
@@ -304,8 +304,11 @@ export class Store {
 
   /** An arm as a reader names it, with its dose. */
   dosedLabel(/** @type {string} */ arm) {
-    const dose = this.dose(arm);
-    return dose ? `${this.label(arm)}, λ ${fixed(dose.strength, 1)}` : this.label(arm);
+    const { strength, intruders } = this.dose(arm) ?? { strength: 1, intruders: 1 };
+    const parts = [this.label(arm)];
+    if (strength !== 1) parts.push(`λ ${fixed(strength, 1)}`);
+    if (intruders !== 1) parts.push(t("store.intruders", { share: fixed(intruders, 2) }));
+    return parts.join(", ");
   }
 
   /** How an arm's weights differ from the base's at the chosen step. */

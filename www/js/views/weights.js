@@ -4,7 +4,7 @@ import { count, fixed, percent } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 import { makeSlots } from "../ui/slots.js";
 import { t } from "../ui/text.js";
-import { MATRICES, byLayer, overall } from "./weights-data.js";
+import { MATRICES, byLayer, overall, totalIntruders } from "./weights-data.js";
 
 /**
  * @typedef {import("../state/store.js").Store} Store
@@ -83,7 +83,9 @@ function caption(/** @type {Store} */ store, /** @type {WeightsEvent[]} */ event
     const { relative, rank90, of, n } = overall(event);
     const arm = store.label(event.arm);
     if (n === 0) return t("weights.unchanged", { arm });
-    return t("weights.moved", { arm, n, mean: percent(relative), rank: fixed(rank90, 1), of: fixed(of, 0) });
+    const moved = t("weights.moved", { arm, n, mean: percent(relative), rank: fixed(rank90, 1), of: fixed(of, 0) });
+    const intruders = totalIntruders(event);
+    return intruders === null ? moved : `${moved}, ${t("weights.intruders", { n: intruders })}`;
   });
   const step = Math.max(...events.map((event) => event.step));
   return t("weights.caption", { n: step, arms: parts.join("; ") });
@@ -101,22 +103,20 @@ function emptyTable(/** @type {Element} */ body) {
 }
 
 function emptyRow() {
-  const cell = () => el("td", {}, el("span", { class: "relative" }), el("span", { class: "rank" }));
+  const cell = () => el("td", {}, ["relative", "rank", "intruders"].map((name) => el("span", { class: name })));
   return el("tr", {}, el("th", { scope: "row" }), MATRICES.map(cell));
 }
 
 function drawCell(/** @type {Element} */ cell, /** @type {Change | null} */ change, /** @type {number} */ top) {
-  const [relative, rank] = cell.children;
+  const [relative, rank, intruders] = cell.children;
   cell.classList.toggle("heat", change !== null);
   setText(relative, percent(change?.relative));
   setText(rank, change ? `${change.rank90}/${change.of}` : "");
+  const found = change?.intruders ?? null;
+  setText(intruders, found ? `⊥ ${found}` : "");
   if (!change) return cell.removeAttribute("title");
   /** @type {HTMLElement} */ (cell).style.setProperty("--fill", `${((STRONGEST_FILL * (change.relative ?? 0)) / top).toFixed(1)}%`);
-  setAttributes(cell, {
-    title: t("weights.cell", {
-      relative: percent(change.relative, 2),
-      rank: String(change.rank90),
-      of: String(change.of),
-    }),
-  });
+  const moved = t("weights.cell", { relative: percent(change.relative, 2), rank: String(change.rank90), of: String(change.of) });
+  const title = found === null ? moved : `${moved}; ${t("weights.intruders", { n: found })}`;
+  setAttributes(cell, { title });
 }
