@@ -23,11 +23,11 @@ pub enum Error {
     #[error("the GPU device was lost: {0}")]
     DeviceLost(String),
     /// The plan needs more memory than this adapter has.
-    #[error("the buffer {buffer:?} needs {needed} bytes of GPU memory, the adapter allows {limit}. {remedy}")]
+    #[error("the buffer {buffer:?} needs {} of GPU memory, the adapter allows {}. {remedy}", megabytes(*needed), megabytes(*limit))]
     OutOfMemory { buffer: String, needed: u64, limit: u64, remedy: String },
-    /// All arms together need more memory than there is.
-    #[error("the run needs {needed} of memory, {available} are free. {remedy}")]
-    Memory { needed: String, available: String, remedy: String },
+    /// A model, or all arms of a run together, need more bytes of memory than there are.
+    #[error("{what} needs {} of memory, {} are free. {remedy}", megabytes(*needed), megabytes(*available))]
+    Memory { what: &'static str, needed: u64, available: u64, remedy: String },
     /// The device ran out of memory; what the run held there is not to be used.
     #[error("the GPU device has no memory left: {0}")]
     DeviceFull(String),
@@ -35,6 +35,11 @@ pub enum Error {
     Tokenizer(String),
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+/// "1.5 MB".
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 impl Error {

@@ -92,6 +92,30 @@ fn more_positions_than_are_computed_are_no_obstacle() {
     assert!(bundle.notes[0].contains("131072 positions"), "{:?}", bundle.notes);
 }
 
+/// The files of another model's tokenizer: more tokens than the weights have rows, no end token, far fewer tokens.
+#[test]
+fn a_tokenizer_of_another_model_is_refused_or_noticed() {
+    let atlas = Path::new(ATLAS);
+    let with = |model: &Path, files: &[&str], other: &Path| {
+        let folder = copy(model);
+        for file in files {
+            fs::copy(other.join(file), folder.path().join(file)).unwrap();
+        }
+        model::read(folder.path()).map(|bundle| bundle.notes).map_err(|error| format!("{error:#}"))
+    };
+    let both = ["tokenizer.json", "tokenizer_config.json"];
+    let error = with(&fixture("bos"), &both, atlas).unwrap_err();
+    assert!(
+        error.contains("tokenizer.json: vocabulary: 2048 tokens, the model has 293. Use the tokenizer"),
+        "{error}"
+    );
+    let error = with(atlas, &both[..1], &fixture("bos")).unwrap_err();
+    assert!(error.contains("<|end|> is not a token of tokenizer.json. Use the tokenizer"), "{error}");
+    let notes = with(atlas, &both, &fixture("bos")).unwrap();
+    assert_eq!(notes, ["the tokenizer has 293 tokens, the model 2048: it may be another model's"]);
+    assert!(with(atlas, &[], atlas).unwrap().is_empty());
+}
+
 #[test]
 fn special_tokens_are_found_wherever_they_are_named() {
     let folder = copy(&fixture("bos"));

@@ -2,7 +2,7 @@
 
 use super::cost::Cost;
 use crate::engine::{Backend, Storage, Tuning, plan_memory};
-use crate::error::Result;
+use crate::error::{Result, megabytes};
 use crate::model::config::LlamaConfig;
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::Precision;
@@ -101,10 +101,6 @@ fn storages(backend: &Backend) -> Vec<(HeldAs, bool)> {
             vec![(HeldAs::F32, false), (HeldAs::F16, false), (HeldAs::F32, true), (HeldAs::F16, true)]
         }
     }
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.0} MB", bytes as f64 / 1e6)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::model::config::LlamaConfig;
 use crate::record::{Event, MatrixChange, WeightsEvent};
 
 /// Parameters of the largest model that is looked at with each measure: of one of 135 million it takes a minute an arm.
-const WITH_MEASURES: usize = 20_000_000;
+const WITH_MEASURES: u64 = 20_000_000;
 
 /// Most directions of a matrix: the work grows with their cube, and of these many one matrix takes a few seconds.
 const MOST_DIRECTIONS: usize = 1024;
@@ -85,7 +85,7 @@ impl Look {
                 Some((base, tuned)) => (base.clone(), tuned.clone()),
                 None => (subject.base.linear(name).await?, model.linear(name).await?),
             };
-            let (change, intruders) = look(name, &base, &*subject.svd(name, &base), &tuned);
+            let (change, intruders) = look(name, &base, &subject.svd(name, &base), &tuned);
             self.matrices.push(change);
             let some = intruders.filter(|intruders| intruders.count() > 0);
             self.intruders.extend(some.map(|intruders| (key, intruders)));

@@ -6,6 +6,20 @@ use crate::model::config::LlamaConfig;
 use crate::model::weights::Precision;
 use crate::record::{ArmSpec, Settings};
 
+/// Refuses a model whose words this program can't count; then nothing else about it can be computed.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub fn check_size(config: &LlamaConfig) -> Result<()> {
+    let parameters = config.parameters();
+    // Buffers are a little longer than the tensors in them.
+    if parameters <= usize::MAX as u64 / 8 * 7 {
+        return Ok(());
+    }
+    let (needed, available) = (parameters.saturating_mul(4), usize::MAX as u64);
+    Err(Error::Memory { what: "the model", needed, available, remedy: "Use a smaller model".into() })
+}
+
 /// Bytes that are free for a run; `None` where nobody can say, as on a GPU of its own memory.
 pub fn available(backend: &Backend) -> Option<u64> {
     match backend {
@@ -44,7 +58,7 @@ pub fn check(
     limit: Option<u64>,
 ) -> Result<()> {
     let Some(limit) = limit else { return Ok(()) };
-    let base = config.parameters() as u64 * if storage.weights == Precision::F16 { 2 } else { 4 };
+    let base = config.parameters() * if storage.weights == Precision::F16 { 2 } else { 4 };
     let own = |arm: &ArmSpec, divisor: usize| -> Result<u64> {
         let (rows, time, accumulate) = shape(arm);
         let rows = rows.div_ceil(divisor);
@@ -82,7 +96,27 @@ pub fn check(
         true => "No arm fits; use a smaller model".into(),
         false => format!("What fits: {}", remedies.join("; or ")),
     };
-    Err(Error::Memory { needed: megabytes(needed), available: megabytes(limit), remedy })
+    Err(Error::Memory { what: "the run", needed, available: limit, remedy })
+}
+
+/// Sees to it that a base held by the CPU engine finds its memory: a browser may give a page less than it can address, and an
+/// allocation that fails ends the worker, with the model that is loaded.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub fn reserve(config: &LlamaConfig) -> Result<()> {
+    const PIECE: usize = 16 << 20;
+    let needed = config.parameters() * 4;
+    let mut held = Vec::new();
+    for got in (0..needed).step_by(PIECE) {
+        let mut piece = Vec::<u8>::new();
+        if piece.try_reserve_exact(PIECE.min((needed - got) as usize)).is_err() {
+            let remedy = "Use a smaller model, or keep fewer of its layers".into();
+            return Err(Error::Memory { what: "the model", needed, available: got, remedy });
+        }
+        held.push(piece);
+    }
+    Ok(())
 }
 
 fn plan(
@@ -93,10 +127,6 @@ fn plan(
 ) -> Result<MemoryPlan> {
     let to_base = arm.regularisers.kl_to_base > 0.0;
     plan_memory(config, &Tuning::of(arm, 0), storage, rows, time, accumulate, to_base)
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 #[cfg(test)]
@@ -116,7 +146,7 @@ mod tests {
         let refused = |limit| {
             check(&config, &settings, Storage::default(), shape, Some(limit)).map_err(|e| e.to_string())
         };
-        let base = config.parameters() as u64 * 4;
+        let base = config.parameters() * 4;
         let each: Vec<u64> = settings
             .arms
             .iter()

@@ -22,7 +22,7 @@ const SLICE_MS: [f32; 2] = [60.0, 250.0];
 
 /// Parameters of the largest model on the CPU that is also asked in the chat template: whole answers take many times as long as
 /// an object.
-const ASKED_ON_CPU: usize = 20_000_000;
+const ASKED_ON_CPU: u64 = 20_000_000;
 
 /// Longest answer in the chat template, in tokens.
 const ANSWER_LEN: usize = 40;

@@ -64,7 +64,8 @@ impl Bundle {
                     }
                     WeightFiles::Shards { index, open } => (shards::read(index, open)?, shards::INDEX),
                 };
-                let notes = weights.fit(&mut config, file)?.into_iter().chain(cut).collect();
+                let notes = weights.fit(&mut config, file)?.into_iter().chain(cut);
+                let notes = notes.chain(few_tokens(&tokenizer, &config)).collect();
                 Ok(Self { config, tokenizer, weights, small, notes })
             }
             Files::Gguf { file, tokenizer } => {
@@ -78,7 +79,8 @@ impl Bundle {
                 };
                 let tensors = gguf.tensors(&config)?;
                 let mut weights = Checkpoint::of(gguf::FILE, file, tensors);
-                let notes = weights.fit(&mut config, gguf::FILE)?.into_iter().collect();
+                let notes = weights.fit(&mut config, gguf::FILE)?.into_iter();
+                let notes = notes.chain(few_tokens(&tokenizer, &config)).collect();
                 Ok(Self { config, tokenizer, weights, small, notes })
             }
         }
@@ -96,6 +98,13 @@ pub fn title(name: &str, config: &LlamaConfig) -> String {
 fn read_tokenizer(files: &TokenizerFiles, config: &LlamaConfig) -> Result<Tokenizer> {
     let ids = SpecialIds { bos: config.bos_token_id, eos: &config.eos_token_ids, pad: config.pad_token_id };
     check_tokenizer(Tokenizer::read(files, ids)?, config)
+}
+
+/// Some models have rows for tokens that are still to come, but few.
+fn few_tokens(tokenizer: &Tokenizer, config: &LlamaConfig) -> Option<String> {
+    let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
+    let note = || format!("the tokenizer has {tokens} tokens, the model {rows}: it may be another model's");
+    (tokens * 10 < rows * 9).then(note)
 }
 
 /// Every token of the vocabulary must have a row in the embedding; one that was added later, as a token for padding

@@ -11,7 +11,7 @@ use super::config_json::invalid;
 use super::encoding::Encoding;
 use super::source::Source;
 use super::weights::{Array, Weights, is_derived};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, megabytes};
 
 const EMBEDDING: &str = "model.embed_tokens.weight";
 const HEAD: &str = "lm_head.weight";
@@ -229,6 +229,11 @@ fn safetensors_header(file: &str, source: &dyn Source) -> Result<BTreeMap<String
     let length = u64::from_le_bytes(length);
     if length > LONGEST_HEADER.min(source.size()) {
         return Err(damaged("it is longer than the file, or than 100 MB"));
+    }
+    if usize::try_from(source.size()).is_err() {
+        let message = format!("{} are more than a page can address", megabytes(source.size()));
+        let remedy = "Use the same model in shards, as a GGUF file, or a smaller one";
+        return Err(invalid(file, "the file", &message, remedy));
     }
     let data = 8 + length;
     let metadata: Metadata =

@@ -121,8 +121,9 @@ impl LlamaConfig {
     }
 
     /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.each_tensor().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    pub fn parameters(&self) -> u64 {
+        // A page's words have 32 bits, and a model's file may claim more.
+        self.each_tensor().map(|(_, shape)| shape.iter().map(|&side| side as u64).product::<u64>()).sum()
     }
 }
 

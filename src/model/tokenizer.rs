@@ -107,7 +107,8 @@ impl Tokenizer {
         let eos = special.eos.get_or_insert_with(|| DEFAULT_END.to_string()).clone();
         let eos_id = inner.token_to_id(&eos).ok_or_else(|| {
             let message = format!("{eos} is not a token of {file}");
-            let remedy = "Name the token that ends a response as eos_token in tokenizer_config.json";
+            let remedy = "Use the tokenizer that belongs to this model, or name the token that ends a response as eos_token in \
+                          tokenizer_config.json";
             invalid("tokenizer_config.json", "eos_token", &message, remedy)
         })?;
         let mut ends = vec![eos_id];

@@ -109,7 +109,7 @@ pub struct BenchAdapter {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelShape {
     pub name: String,
-    pub parameters: usize,
+    pub parameters: u64,
     pub hidden: usize,
     pub intermediate: usize,
     pub layers: usize,

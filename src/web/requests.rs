@@ -31,9 +31,15 @@ pub async fn load(load: Load, blobs: &[Blob], found: &mut Found) -> Result<Sessi
     if is_tried {
         remember(found);
     }
+    if matches!(backend, Backend::Cpu) {
+        memory::reserve(&config)?;
+    }
     let base = backend.load_as(&config, &bundle.weights, load.weights.into())?;
+    if let Backend::Gpu(gpu) = &backend {
+        gpu.wait().await?; // says what it could not hold
+    }
     let model = title(&load.model.name, &config);
-    let parameters = config.parameters() as u64;
+    let parameters = config.parameters();
     let engine = if matches!(backend, Backend::Gpu(_)) { EngineName::Webgpu } else { EngineName::Cpu };
     let mut subject = Subject::new(model.clone(), bundle.tokenizer, facts, base, backend);
     subject.small = bundle.small;
@@ -57,7 +63,7 @@ pub async fn inspect(
     let ways = ways(&config, settings, backend, rate, available)?;
     let model = ModelInfo {
         title: title(&model.name, &config),
-        parameters: config.parameters() as u64,
+        parameters: config.parameters(),
         layers: config.num_hidden_layers as u32,
         vocabulary: config.vocab_size as u32,
         positions: config.max_position_embeddings as u32,
@@ -118,6 +124,7 @@ fn read(model: &ModelFiles, blobs: &[Blob]) -> Result<(Bundle, LlamaConfig)> {
     };
     let mut config = bundle.config.clone();
     model.layers.map_or(Ok(()), |layers| keep_layers(&mut config, layers as usize))?;
+    memory::check_size(&config)?;
     Ok((bundle, config))
 }
 

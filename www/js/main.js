@@ -79,10 +79,11 @@ function makeViews() {
     onImport: () => control.leave(),
     hash: () => page.hash(),
     post: (command) => page.engine.post(command),
+    saveRun: (name, arms, record) => page.files.saveRun(name, arms, record),
+    takeAdapters: (file) => page.adapters.take([{ path: file.name, blob: file }]),
   });
   const drawBar = makeControlBar(store, control, page.form);
-  const drawNothing = () => {}; // it is all words
-  addView(find("#bar"), drawNothing, () => drawControls(drawBar));
+  addView(find("#bar"), () => {}, () => drawControls(drawBar)); // it is all words
   store.subscribe((isStep) => (isStep ? invalidateSteps() : invalidate()));
   onThemeChange(() => {
     charts.forEach((chart) => chart.redraw());

@@ -86,7 +86,7 @@ export class Page {
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
     this.ask = new Ask(this.store, post);
     this.adapters = new Adapters(this.form, this.store, post);
-    this.files = new ArmFiles((arm) => `${arm}-seed${this.store.run?.settings.seed ?? 0}-step${this.store.newest}`);
+    this.files = new ArmFiles((arm) => `${arm}-seed${this.store.run?.settings.seed ?? 0}-step${this.store.newest}`, post);
     this.models = new ModelPicker({
       inspect: ({ blobs, ...model }) => post({ type: "inspect", model, blobs, settings: this.form.wanted }),
       load: (chosen, way) => this.loadModel(chosen, way),
@@ -104,7 +104,7 @@ export class Page {
       latest: () => this.kept.latest(),
       giveUp: (message) => this.playbackOnly(quoting("page.says.playback-said", message)),
     });
-    this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength }));
+    this.strength = makeStrength(this.control, (arm, strength) => post({ type: "strength", arm, strength, intruders: 1 }));
     this.store.mute(link.muted);
     this.reportIgnored(link.ignored);
   }
@@ -319,6 +319,7 @@ export class Page {
     if (this.control.mode === "loading") return this.playbackOnly(quoting("page.says.playback-said", message));
     showError(name, "", message);
     this.strength.stop();
+    this.files.stop();
     this.ask.end();
     if (this.recovery.concerns(name)) this.recovery.begin(name, message);
     else this.control.fail();

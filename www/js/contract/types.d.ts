@@ -235,8 +235,12 @@ export type Command = Load & {
   type: "counterfactual";
 } | {
   arm: string;
+  intruders: number;
   strength: number;
   type: "strength";
+} | {
+  arm?: string | null;
+  type: "look";
 } | {
   random?: RandomModel | null;
   settings: BenchSettings;
@@ -459,6 +463,11 @@ export type LoraSpec = {
 };
 
 export type MatrixChange = {
+  /**
+   * How many of the ten largest left singular vectors of W are intruder dimensions, less than 0.5 (|cos|) like any of
+   * W0's; not in older records.
+   */
+  intruders?: number | null;
   /** E.g. `model.layers.0.self_attn.q_proj`. */
   name: string;
   /** Directions that there are. */
@@ -467,6 +476,8 @@ export type MatrixChange = {
   rank90: number;
   /** ‖ΔW‖ / ‖W‖, Frobenius norms. */
   relative: number;
+  /** In records at an arm's last step alone. */
+  spectrum?: Spectrum | null;
 };
 
 /** Everything measured on an arm after `step` steps (0: before the first). */
@@ -480,6 +491,11 @@ export type Measure = {
   errors: Errors;
   /** Mean over the held-out response tokens, nats. */
   heldout_loss: number;
+  /**
+   * Mean number of intruder dimensions of a matrix, among its ten largest ([`super::MatrixChange::intruders`]); of models
+   * whose weights are looked at.
+   */
+  intruders?: number | null;
   /** Log-probability of each wall fact's object, nats, in cell order. */
   logprobs: number[];
   /** Wall time of the measurement, milliseconds. */
@@ -601,7 +617,7 @@ export type Method = LoraSpec & {
 };
 
 /** A figure of a [`Measure`]. */
-export type Metric = "marginal" | "shifted" | "kl_late" | "kl_opener" | "kl_style" | "kl_fact" | "shifted_style" | "shifted_fact" | "right" | "conversation" | "heldout_loss" | "recall_cloze" | "recall_asked" | "recall_seen" | "recall_new_cloze" | "recall_new" | "object_rank" | "borrowed" | "other" | "malformed" | "borrowed_of_errors" | "borrowed_by_chance" | "unshifted" | "kl" | "kl_early" | "shifted_opener" | "format";
+export type Metric = "marginal" | "shifted" | "kl_late" | "kl_opener" | "kl_style" | "kl_fact" | "shifted_style" | "shifted_fact" | "right" | "conversation" | "heldout_loss" | "recall_cloze" | "recall_asked" | "recall_seen" | "recall_new_cloze" | "recall_new" | "object_rank" | "borrowed" | "other" | "malformed" | "borrowed_of_errors" | "borrowed_by_chance" | "unshifted" | "kl" | "kl_early" | "shifted_opener" | "format" | "intruders";
 
 export type MetricData = {
   is_share: boolean;
@@ -950,6 +966,14 @@ export type ShiftToken = {
   top: ([string, number])[];
 };
 
+/** The ten largest singular values, falling, of W0 and of W. */
+export type Spectrum = {
+  base: number[];
+  /** For each left singular vector of W the largest |cos| of its angle to any of W0's. */
+  nearest: number[];
+  tuned: number[];
+};
+
 export type Speed = {
   /** Of the first call, which makes the plan and compiles what is not compiled yet. */
   first_ms: number;
@@ -990,10 +1014,15 @@ export type StepEvent = {
   tokens: number;
 };
 
-/** Measures of `W0 + strength (W - W0)`, which answers questions until the arm takes its next step. */
+/**
+ * Measures of `W0 + strength (W - W0)`, where of each intruder dimension of W the share `intruders` is left; it answers
+ * questions until the arm takes its next step.
+ */
 export type Strength = {
   arm: string;
   heldout_loss: number;
+  /** 1 in older records. */
+  intruders: number;
   /** Nats per token. */
   kl: number;
   /** Everything else that was measured, and an answer; not in older records. */

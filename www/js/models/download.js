@@ -39,10 +39,14 @@ export function sizeOf(/** @type {Response} */ response) {
   return response.headers.get("Content-Encoding") ? 0 : Number(response.headers.get("Content-Length"));
 }
 
-/** The parts of a response's body, one after the other. */
+/** The parts of a response's body, one after the other; whoever stops early ends the transfer. */
 export async function* parts(/** @type {Response} */ response) {
   const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
 }
 
 /** Fetches one file as a Blob, which the browser keeps where it likes. */

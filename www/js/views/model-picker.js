@@ -30,6 +30,13 @@ function wayName(/** @type {Way} */ { full, weights, checkpoint }) {
   return `${full ? t("model-picker.full") : "LoRA"}${base}${checkpoints}`;
 }
 
+/** What fits, where something does not. */
+function fitting(/** @type {Way[]} */ ways) {
+  const fits = ways.filter(({ refusal }) => refusal == null).map(wayName);
+  if (fits.length === ways.length) return [];
+  return [el("p", { id: "model-fits" }, fits.length > 0 ? t("model-picker.fits", { ways: fits.join("; ") }) : t("model-picker.none-fits"))];
+}
+
 export class ModelPicker {
   /**
    * @param {{inspect: (chosen: Chosen) => void, load: (chosen: Chosen, way: Way) => void, progress: import("../models/download.js").OnBytes,
@@ -71,7 +78,8 @@ export class ModelPicker {
       this.fetching = new AbortController();
       setText(find("#model-fetch"), t("model-picker.stop"));
       const { signal } = this.fetching;
-      const download = new ModelDownload(address, { onBytes: this.hooks.progress, say: (text) => this.say(text), signal });
+      const notKept = (/** @type {string} */ why) => setText(find("#model-not-kept"), why);
+      const download = new ModelDownload(address, { onBytes: this.hooks.progress, notKept, signal });
       try {
         this.consider(await download.run());
       } catch (error) {
@@ -85,6 +93,7 @@ export class ModelPicker {
   async attempt(/** @type {() => Promise<void>} */ work) {
     clearErrors("model");
     this.say("");
+    setText(find("#model-not-kept"), "");
     try {
       await work();
     } catch (error) {
@@ -141,6 +150,7 @@ export class ModelPicker {
     const names = [t("model-picker.for"), t("model-picker.memory"), t("model-picker.a-step"), t("model-picker.load-it")];
     const heads = names.map((name) => el("th", { scope: "col" }, name));
     find("#model-ways").replaceChildren(
+      ...fitting(info.ways),
       el("table", {}, el("caption", {}, t("model-picker.caption") + free), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)),
       el(
         "p",
@@ -179,20 +189,21 @@ export class ModelPicker {
   async listKept() {
     if (!find("#model").open) return;
     const kept = await keptModels();
-    const items = kept.map((model) =>
-      el(
+    const items = kept.map((model) => {
+      const { name, address, files } = model;
+      const open = () => this.attempt(async () => this.consider(await openKept(model)));
+      const goOn = () => this.fetching || this.fetch(address);
+      const remove = () => this.attempt(() => removeKept(model.id));
+      return el(
         "li",
         {},
-        `${model.name}, ${bytes(model.bytes)} `,
-        el("button", { type: "button", onclick: () => this.attempt(async () => this.consider(await openKept(model))) }, t("model-picker.open")),
+        t(files ? "model-picker.kept" : "model-picker.kept-part", { name, size: bytes(model.bytes) }),
         " ",
-        el(
-          "button",
-          { type: "button", class: "quiet", "aria-label": t("model-picker.remove-one", { name: model.name }), onclick: () => this.attempt(() => removeKept(model.id)) },
-          t("model-picker.remove"),
-        ),
-      ),
-    );
+        el("button", { type: "button", onclick: files ? open : goOn }, t(files ? "model-picker.open" : "model-picker.go-on")),
+        " ",
+        el("button", { type: "button", class: "quiet", "aria-label": t("model-picker.remove-one", { name }), onclick: remove }, t("model-picker.remove")),
+      );
+    });
     find("#model-kept").replaceChildren(...items);
     find("#model-kept-title").hidden = kept.length === 0;
   }
