@@ -9,6 +9,7 @@
  * @typedef {Note & {states: ArmState[]}} Kept  `states`: in the order in which they came
  */
 import { privateFolder } from "../ui/private-folder.js";
+import { noteText } from "./note-text.js";
 
 const FOLDER = "run";
 /** Written last, and names the states that belong to it: what breaks off leaves the one before. */
@@ -18,7 +19,7 @@ const VERSION = 2;
 const folder = () => privateFolder(FOLDER);
 const sizeOf = (/** @type {{blob: Blob}[]} */ states) => states.reduce((sum, { blob }) => sum + blob.size, 0);
 
-async function write(/** @type {any} */ place, /** @type {string} */ name, /** @type {Blob | string} */ content) {
+async function write(/** @type {any} */ place, /** @type {string} */ name, /** @type {Blob} */ content) {
   const writer = await (await place.getFileHandle(name, { create: true })).createWritable();
   try {
     await writer.write(content);
@@ -65,7 +66,7 @@ async function keepIn(/** @type {any} */ place, /** @type {Note} */ note, /** @t
   try {
     for (const { file, blob } of states) if (!there.has(file)) await write(place, file, blob);
     const list = states.map(({ arm, step, file, blob }) => ({ arm, step, file, bytes: blob.size }));
-    await write(place, NOTE, JSON.stringify({ version: VERSION, ...note, states: list }));
+    await write(place, NOTE, noteText({ version: VERSION, ...note, states: list }));
   } catch (error) {
     // What broke off would be taken for whole the next time.
     for (const { file } of states) if (!there.has(file)) await place.removeEntry(file).catch(() => {});

@@ -8,6 +8,11 @@ import { language, translation } from "./language.js";
 
 /** @typedef {string | Record<string, string>} Text  by plural form, for texts that count `n` */
 
+const plurals = new Intl.PluralRules(language);
+const numbers = new Intl.NumberFormat(language);
+/** Texts between their placeholders, whose names are every second part: the same ones are written frame after frame. @type {Map<string, string[]>} */
+const split = new Map();
+
 /** @type {Record<string, Text>} */
 const catalogue = { ...english };
 if (translation) {
@@ -16,11 +21,6 @@ if (translation) {
   translate(document.documentElement);
   document.documentElement.classList.remove("is-untranslated");
 }
-
-const plurals = new Intl.PluralRules(language);
-const numbers = new Intl.NumberFormat(language);
-/** Texts between their placeholders, whose names are every second part: the same ones are written frame after frame. @type {Map<string, string[]>} */
-const split = new Map();
 
 /**
  * The text of a name, with its `{placeholders}` filled: numbers as the language writes them. A text of several plural

@@ -16,6 +16,9 @@ import { t } from "../ui/text.js";
  * @typedef {import("../state/kept-run.js").Kept} Kept
  */
 
+/** The states of all arms come one after the other: they are written together. */
+const TOGETHER_MS = 250;
+
 export class KeptRunView {
   /**
    * @param {Store} store
@@ -134,6 +137,7 @@ export class KeptRunView {
     try {
       if (!(await this.lock.take())) return setText(find("#kept-size"), t("kept-run.other-tab"));
       while (this.isStale) {
+        await new Promise((resolve) => setTimeout(resolve, TOGETHER_MS));
         this.isStale = false;
         const latest = this.latest();
         if (!latest) continue;
