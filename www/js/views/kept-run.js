@@ -115,7 +115,7 @@ export class KeptRunView {
       const { settings, instructions, heldout, probes } = plan;
       const note = { plan: { settings, instructions, heldout, probes }, events: [...store.events], model: store.run.model, bytes: state.length };
       const step = store.newest;
-      if (!(await keep(note, /** @type {any} */ (state)))) return;
+      if (!(await keep(note, /** @type {any} */ (state)))) return setText(find("#kept-size"), t("kept-run.no-place"));
       this.keptAt = { run, step };
       this.writeSize(state.length);
       invalidate();
@@ -138,11 +138,12 @@ export class KeptRunView {
   mayKeep() {
     this.isKeeper ??= new Promise((resolve) => {
       if (!navigator.locks) return resolve(true);
-      navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
+      const asked = navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
         resolve(lock !== null);
         if (lock === null) setText(find("#kept-size"), t("kept-run.other-tab"));
         return lock === null ? undefined : new Promise(() => {}); // until the tab is closed
       });
+      asked.catch(() => resolve(true)); // the visitor blocks it, and storage with it
     });
     return this.isKeeper;
   }
