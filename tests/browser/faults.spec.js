@@ -131,7 +131,7 @@ for (const [what, hook, says] of [
   }, "The run could not be kept (The quota has been exceeded); it goes on, and can be saved as a file."],
   ["is refused", () => {
     navigator.storage.getDirectory = () => Promise.reject(new DOMException("It is not allowed", "SecurityError"));
-  }, "Nothing of a run is kept in this browser."],
+  }, "This browser has no place for a run: a reload loses it, but it can be saved as a file."],
 ]) {
   test(`a browser whose storage ${what}: the run goes on @plain`, async ({ page, site }) => {
     test.setTimeout(300_000);

@@ -74,6 +74,9 @@ class Folder {
   }
 }
 
+globalThis.FileSystemFileHandle = class {
+  createWritable() {}
+};
 let folder = new Folder();
 beforeEach(() => {
   folder = new Folder();

@@ -143,7 +143,7 @@ export class KeptRunView {
         if (!latest) continue;
         const { states, ...note } = latest;
         const size = await keep(note, states);
-        if (size === 0) return;
+        if (size === 0) return setText(find("#kept-size"), t("kept-run.no-place"));
         this.keptAt = { run: this.store.run, step: Math.min(...states.slice(-note.plan.settings.arms.length).map((state) => state.step)) };
         this.writeSize(size);
         invalidate();
