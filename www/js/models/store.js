@@ -169,8 +169,10 @@ export class ModelDownload {
   async run() {
     const { name, folder, gguf } = this.place;
     await this.orInMemory(async () => {
-      const id = await idOf(folder + (gguf ?? ""));
-      this.folder = await stored(async () => (await root()).getDirectoryHandle(id, { create: true }));
+      this.folder = await stored(async () => {
+        const id = await idOf(folder + (gguf ?? "")); // which plain http does not have
+        return (await root()).getDirectoryHandle(id, { create: true });
+      });
       await this.note(null);
     });
     const files = gguf ? [gguf] : await this.names();
