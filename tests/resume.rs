@@ -33,10 +33,6 @@ fn two() -> Settings {
     Settings { arms: vec![lora(), full()], ..settings() }
 }
 
-fn begin(session: &mut Session, settings: Settings) {
-    block_on(session.start(settings, &texts())).unwrap();
-}
-
 /// What the run says from here to its end, without times.
 fn rest(session: &mut Session) -> Vec<serde_json::Value> {
     let mut events = Vec::new();
@@ -72,13 +68,19 @@ fn states(session: &mut Session) -> Vec<Vec<u8>> {
     arms[1..].iter().map(|arm| block_on(session.snapshot(arm)).unwrap().bytes).collect()
 }
 
+/// A run that has come to `step`, and the states of its arms there.
+fn stopped(settings: Settings, step: u32) -> (Session, Vec<Vec<u8>>) {
+    let mut session = session();
+    block_on(session.start(settings, &texts())).unwrap();
+    until(&mut session, step);
+    let states = states(&mut session);
+    (session, states)
+}
+
 #[test]
 fn a_resumed_run_is_the_uninterrupted_one() {
     for step in [2, 3] {
-        let mut session = session();
-        begin(&mut session, settings());
-        until(&mut session, step);
-        let states = states(&mut session);
+        let (mut session, states) = stopped(settings(), step);
         let expected = rest(&mut session);
         assert!(expected.len() > 12, "{}", expected.len());
         let mut other = atlas::session();
@@ -90,10 +92,7 @@ fn a_resumed_run_is_the_uninterrupted_one() {
 /// Arms whose states are of different steps: those that lag catch up, and each goes its own way as before.
 #[test]
 fn arms_may_stop_at_different_steps() {
-    let mut session = session();
-    begin(&mut session, two());
-    until(&mut session, 2);
-    let mut states = states(&mut session);
+    let (mut session, mut states) = stopped(two(), 2);
     until(&mut session, 4);
     states[0] = block_on(session.snapshot("lora")).unwrap().bytes;
     let expected = rest(&mut session);
@@ -114,10 +113,7 @@ fn arms_may_stop_at_different_steps() {
 /// From a step on with another rate: the arm whose rate stays goes on as before, the other doesn't, and the record says it.
 #[test]
 fn a_fork_goes_on_with_other_settings() {
-    let mut session = session();
-    begin(&mut session, two());
-    until(&mut session, 2);
-    let states = states(&mut session);
+    let (mut session, states) = stopped(two(), 2);
     let expected = rest(&mut session);
     let mut changed = two();
     changed.arms[0].lr *= 0.1;
@@ -139,10 +135,7 @@ fn a_fork_goes_on_with_other_settings() {
 
 #[test]
 fn a_state_of_another_run_or_a_damaged_one_is_refused_and_the_run_stays() {
-    let mut session = session();
-    begin(&mut session, settings());
-    until(&mut session, 2);
-    let all = states(&mut session);
+    let (mut session, all) = stopped(settings(), 2);
     let mut refused = |settings: Settings, states: &[Vec<u8>], why: &str| {
         let error = block_on(session.resume(settings, &texts(), states, None)).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains("egin the run anew"), "{error}");

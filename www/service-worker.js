@@ -14,11 +14,13 @@ const CACHE = MINE + VERSION;
 
 async function keepAll() {
   const list = new Request("build.json", { cache: "no-cache", integrity: LIST_INTEGRITY });
-  const { files } = await (await fetch(list)).json();
+  const response = await fetch(list);
+  const { files } = await response.clone().json();
   const requests = Object.entries(files).map(([file, integrity]) => new Request(file, { cache: "no-cache", integrity }));
   const cache = await caches.open(CACHE);
   try {
-    await cache.addAll([list, ...requests]);
+    await cache.addAll(requests);
+    await cache.put(list, response);
   } catch (error) {
     await caches.delete(CACHE);
     throw error;

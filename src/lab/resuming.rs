@@ -80,7 +80,7 @@ pub async fn snapshot(run: &Run, arm: usize) -> Result<Snapshot> {
     Ok(Snapshot { run: run.id, arm: at.id, step: at.step, bytes: bytes.map_err(unwritten)? })
 }
 
-/// FNV-1a of the walls' sentences: the log-probabilities of a start belong to them.
+/// FNV-1a of the subjects and objects on the walls: the log-probabilities of a start belong to them.
 fn fingerprint(probes: &Probes) -> u64 {
     let bytes = probes
         .facts

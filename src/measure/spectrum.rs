@@ -23,19 +23,19 @@ impl Svd {
     /// The values and the first `most` vectors. The weight must be finite.
     pub fn of(weight: &Array, most: usize) -> Self {
         let w = matrix(weight);
-        let is_wide = w.nrows() <= w.ncols();
-        let eigen = if is_wide { &w * w.transpose() } else { w.transpose() * &w }.symmetric_eigen();
+        let eigen = gram(&w).symmetric_eigen();
         let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
         order.sort_by(|&a, &b| falling(eigen.eigenvalues[a], eigen.eigenvalues[b]));
         let values = order.iter().map(|&i| eigen.eigenvalues[i].max(0.0).sqrt()).collect();
         order.truncate(most);
         let vectors = eigen.eigenvectors.select_columns(&order);
-        let mut left = if is_wide { vectors } else { &w * vectors };
-        if !is_wide {
-            left.column_iter_mut().for_each(|mut u| {
-                u.try_normalize_mut(f64::MIN_POSITIVE);
-            });
+        if is_wide(&w) {
+            return Self { values, left: vectors };
         }
+        let mut left = &w * vectors;
+        left.column_iter_mut().for_each(|mut u| {
+            u.try_normalize_mut(f64::MIN_POSITIVE);
+        });
         Self { values, left }
     }
 
@@ -73,9 +73,8 @@ impl Intruders {
 
 /// The fewest singular values that hold this share of the sum of their squares; 0 for zeros. The weight must be finite.
 pub fn rank(weight: &Array, share: f64) -> usize {
-    let w = matrix(weight);
-    let gram = if w.nrows() <= w.ncols() { &w * w.transpose() } else { w.transpose() * &w };
-    let mut squares: Vec<f64> = gram.symmetric_eigenvalues().iter().map(|v| v.max(0.0)).collect();
+    let eigenvalues = gram(&matrix(weight)).symmetric_eigenvalues();
+    let mut squares: Vec<f64> = eigenvalues.iter().map(|v| v.max(0.0)).collect();
     squares.sort_by(|a, b| falling(*a, *b));
     let wanted = share * squares.iter().sum::<f64>();
     let mut sum = 0.0;
@@ -84,6 +83,15 @@ pub fn rank(weight: &Array, share: f64) -> usize {
         sum >= wanted
     };
     if wanted == 0.0 { 0 } else { squares.iter().position(enough).map_or(0, |i| i + 1) }
+}
+
+fn is_wide(w: &DMatrix<f64>) -> bool {
+    w.nrows() <= w.ncols()
+}
+
+/// The smaller of W W^T and W^T W: its eigenvalues are the squares of W's singular values.
+fn gram(w: &DMatrix<f64>) -> DMatrix<f64> {
+    if is_wide(w) { w * w.transpose() } else { w.transpose() * w }
 }
 
 fn matrix(weight: &Array) -> DMatrix<f64> {

@@ -251,7 +251,7 @@ pub enum Message {
         event: Box<Event>,
     },
     Progress {
-        /// `base`: it is measured; `bench`: so is this machine.
+        /// `base`: it is measured; `bench`: so is this machine; `weights`: an arm's are looked at.
         stage: String,
         done: u32,
         total: u32,

@@ -227,11 +227,7 @@ pub async fn look(session: &mut Session) -> Result<()> {
         post(&Message::Event { event: Box::new(event) });
     }
     let (done, total) = session.looked().unwrap_or((1, 1));
-    post(&Message::Progress {
-        stage: "Looking at the weights".into(),
-        done: done as u32,
-        total: total as u32,
-    });
+    post(&Message::Progress { stage: "weights".into(), done: done as u32, total: total as u32 });
     breathe().await;
     Ok(())
 }

@@ -1,5 +1,5 @@
 // What can go wrong with the engine and the browser's room, each brought about for real: nothing is lost, and a sentence says what to do.
-import { SHORT_RUN, at, done, expect, openPage, press, said, test, twoSteps, waitForEngine } from "./helpers.js";
+import { SHORT_RUN, at, done, expect, openPage, press, said, test, twoSteps, waitForEngine, wholeThenTwo } from "./helpers.js";
 
 /** On a WebGPU that is a program. */
 const ON_WEBGPU = SHORT_RUN.replace("engine=cpu", "engine=webgpu").replace("steps=6", "steps=4").replace(/&arm=full.*/, "");
@@ -7,18 +7,6 @@ const ON_WEBGPU = SHORT_RUN.replace("engine=cpu", "engine=webgpu").replace("step
 const alert = (page, name) => page.locator(`#alerts [data-error="${name}"]`);
 /** The engine's worker. */
 const worker = (page) => page.workers().at(-1);
-
-/** A run to its end, and what it said; then two steps of the same again. */
-async function wholeThenTwo(page, site, at = SHORT_RUN) {
-  await openPage(page, site, at);
-  await waitForEngine(page);
-  await press(page, "Play");
-  await done(page);
-  const whole = await said(page);
-  await press(page, "Reset");
-  await twoSteps(page, 2);
-  return whole;
-}
 
 test("a worker that ends is started again, and the run is the uninterrupted one @plain", async ({ page, site, errors }) => {
   test.setTimeout(300_000);

@@ -157,6 +157,18 @@ export async function twoSteps(page, step) {
   await page.waitForTimeout(1000); // it is written in the background
 }
 
+/** A run to its end, and what it said; then two steps of the same again. */
+export async function wholeThenTwo(page, site, at = SHORT_RUN) {
+  await openPage(page, site, at);
+  await waitForEngine(page);
+  await press(page, "Play");
+  await done(page);
+  const whole = await said(page);
+  await press(page, "Reset");
+  await twoSteps(page, 2);
+  return whole;
+}
+
 /** The record without times and without the number of the run, by arm and step: the start is measured when there is time. */
 export async function said(page) {
   const { events } = await exportRecord(page);

@@ -102,6 +102,7 @@ export class Page {
     this.kept = new KeptRunView(this.store, this.control, post, (run) => this.goOn(run));
     this.recovery = new Recovery(this.engine, this.control, {
       latest: () => this.kept.latest(),
+      replace: () => this.runs.replace(),
       giveUp: (message) => this.playbackOnly(quoting("page.says.playback-said", message)),
     });
     this.strength = makeStrength(this.control, post);
@@ -277,10 +278,7 @@ export class Page {
     tell({ type: "ready", engine: message.engine });
     const isAgain = this.recovery.isPending;
     this.adapters.begin(message.adapter_bytes, isAgain);
-    if (isAgain) {
-      this.runs.replaced();
-      return this.recovery.ready();
-    }
+    if (isAgain) return this.recovery.ready();
     this.kept.offer(message.model);
     say(t("page.says.ready", { model: modelName(message.model), reason }));
   }

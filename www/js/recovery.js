@@ -17,7 +17,8 @@ export class Recovery {
   /**
    * @param {import("./engine/engine.js").Engine} engine
    * @param {import("./state/run-control.js").RunControl} control
-   * @param {{latest: () => Kept | null, giveUp: (message: string) => void}} hooks  `giveUp`: nothing helps
+   * @param {{latest: () => Kept | null, replace: () => void, giveUp: (message: string) => void}} hooks
+   *   `replace`: the next run takes the place of the one that is shown; `giveUp`: nothing helps
    */
   constructor(engine, control, hooks) {
     this.engine = engine;
@@ -96,6 +97,7 @@ export class Recovery {
     const { control, pending } = this;
     this.pending = null;
     if (!pending?.run) return say(t("recovery.ready"));
+    this.hooks.replace();
     control.resume(pending.run);
     if (pending.plays) control.play();
     const step = count(Math.max(...pending.run.states.map((state) => state.step)));

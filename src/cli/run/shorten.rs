@@ -17,11 +17,10 @@ pub fn worth_keeping(events: Vec<Event>, last: u32) -> Vec<Event> {
     };
     let mut kept: Vec<Event> = events.into_iter().filter(|event| is_kept(event)).collect();
     for event in &mut kept {
-        match event {
-            Event::Weights(weights) if weights.step != last => {
-                weights.matrices.iter_mut().for_each(|matrix| matrix.spectrum = None);
-            }
-            _ => {}
+        if let Event::Weights(weights) = event
+            && weights.step != last
+        {
+            weights.matrices.iter_mut().for_each(|matrix| matrix.spectrum = None);
         }
     }
     kept

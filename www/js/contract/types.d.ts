@@ -540,7 +540,7 @@ export type Message = {
   type: "event";
 } | {
   done: number;
-  /** `base`: it is measured; `bench`: so is this machine. */
+  /** `base`: it is measured; `bench`: so is this machine; `weights`: an arm's are looked at. */
   stage: string;
   total: number;
   type: "progress";

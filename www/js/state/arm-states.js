@@ -41,26 +41,28 @@ export class ArmStates {
 
   /** The newest state of each arm, in the run's order; null where one has none. @returns {ArmState[] | null} */
   newest(/** @type {Run} */ run) {
-    return whole(run, (arm) => this.of(run).findLast((state) => state.arm === arm));
+    return whole(run, newestOf(run.settings.arms, this.of(run)));
   }
 
   /** The states of all arms at a step; null where one has none there. @returns {ArmState[] | null} */
   at(/** @type {Run} */ run, /** @type {number} */ step) {
-    return whole(run, (arm) => this.of(run).find((state) => state.arm === arm && state.step === step));
+    return whole(run, newestOf(run.settings.arms, this.of(run).filter((state) => state.step === step)));
   }
 
   /** The last step, at most `step`, at which every arm has a state; null where there is none. */
   stepUpTo(/** @type {Run | null} */ run, /** @type {number} */ step) {
     if (!run) return null;
-    const steps = this.of(run).map((state) => state.step).filter((at) => at <= step && this.at(run, at));
-    return steps.length > 0 ? Math.max(...steps) : null;
+    const steps = new Set(this.of(run).map((state) => state.step).filter((at) => at <= step));
+    return [...steps].sort((a, b) => b - a).find((at) => this.at(run, at)) ?? null;
   }
 }
 
-/** One state for each arm of a run, or null. @returns {ArmState[] | null} */
-function whole(/** @type {Run} */ run, /** @type {(arm: string) => ArmState | undefined} */ of) {
-  const states = run.settings.arms.flatMap(({ id }) => of(id) ?? []);
-  return states.length === run.settings.arms.length ? states : null;
+/** The states where every arm of a run has one. */
+const whole = (/** @type {Run} */ run, /** @type {ArmState[]} */ states) => (states.length === run.settings.arms.length ? states : null);
+
+/** The newest of these states of each arm that has one, in the arms' order. @returns {ArmState[]} */
+export function newestOf(/** @type {{id: string}[]} */ arms, /** @type {ArmState[]} */ states) {
+  return arms.flatMap(({ id }) => states.findLast(({ arm }) => arm === id) ?? []);
 }
 
 /** What was said up to these states, of their arms and of none. @returns {RunEvent[]} */

@@ -9,6 +9,7 @@
  * @typedef {Note & {states: ArmState[]}} Kept  `states`: in the order in which they came
  */
 import { privateFolder } from "../ui/private-folder.js";
+import { newestOf } from "./arm-states.js";
 import { noteText } from "./note-text.js";
 
 const FOLDER = "run";
@@ -51,7 +52,7 @@ export async function keep(/** @type {Note} */ note, /** @type {ArmState[]} */ s
     return sizeOf(states);
   } catch (error) {
     if (/** @type {Error} */ (error).name !== "QuotaExceededError") throw error;
-    const newest = note.plan.settings.arms.map(({ id }) => states.findLast(({ arm }) => arm === id));
+    const newest = newestOf(note.plan.settings.arms, states);
     const fewer = states.filter((state, i) => i >= states.length >> 1 || newest.includes(state));
     if (fewer.length < states.length) return keep(note, fewer, isAlone);
     if (isAlone) throw error;

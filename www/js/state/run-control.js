@@ -9,7 +9,7 @@
  * @typedef {Plan & {settings: import("./settings.js").Settings}} RunPlan
  * @typedef {{events: import("../contract/types.js").RunEvent[], states: import("./arm-states.js").ArmState[]}} Earlier
  */
-import { ArmStates, eventsUpTo } from "./arm-states.js";
+import { ArmStates, eventsUpTo, newestOf } from "./arm-states.js";
 import { Playback } from "./playback.js";
 import { NONE, advanced, arrived, begun, failed, phased, wanted } from "./run-state.js";
 import { differences } from "./settings.js";
@@ -241,7 +241,8 @@ export class RunControl {
   }
 
   /**
-   * Goes on with a run where the newest states of its arms are; `fork`, where the settings are not what it was trained with.
+   * Goes on with a run where the newest states of its arms are; `fork`, where the settings are not what it was trained with. A run
+   * that was a fork stays one.
    * @param {{plan: RunPlan} & Earlier} from
    * @param {import("../contract/types.js").Fork | null} fork
    */
@@ -249,9 +250,10 @@ export class RunControl {
     this.playback.pause();
     this.store.pin(null);
     this.run = begun(this.run, plan, "pause");
-    const newest = plan.settings.arms.flatMap(({ id }) => states.findLast(({ arm }) => arm === id) ?? []);
+    const newest = newestOf(plan.settings.arms, states);
+    const [earlier] = events.flatMap((event) => (event.type === "run" ? [event.fork ?? null] : []));
     this.earlier = { events: eventsUpTo(events, newest), states };
-    this.hooks.post({ type: "resume", ...plan, fork, blobs: newest.map(({ blob }) => blob) });
+    this.hooks.post({ type: "resume", ...plan, fork: fork ?? earlier ?? null, blobs: newest.map(({ blob }) => blob) });
     this.hooks.changed();
   }
 

@@ -6,6 +6,7 @@
  * @typedef {{id: number, run: Run, events: RunEvent[], source: import("./store.js").Source}} Kept
  *   `events`: those of the run that is shown go on growing
  */
+import { differences } from "./settings.js";
 import { Store } from "./store.js";
 
 /** More are forgotten, the oldest first: each is some hundred kilobytes. */
@@ -23,6 +24,8 @@ export class Runs {
     this.stores = new WeakMap();
     /** The run that was shown last. @type {Run | null} */
     this.last = null;
+    /** The run whose place the next one takes. @type {Run | null} */
+    this.replacing = null;
     store.subscribe(() => this.take());
   }
 
@@ -34,10 +37,16 @@ export class Runs {
     if (known) known.events = events;
     else this.kept.push({ id: (this.count += 1), run, events, source });
     if (this.last === run) return;
+    if (this.replacing && this.replacing !== run) {
+      this.kept = this.kept.filter((kept) => kept.run !== this.replacing);
+      this.replacing = null;
+    }
+    const { fork } = run;
     const parent = this.kept.find((kept) => kept.run === this.last);
     this.last = run;
     // A fork is shown beside the run that it leaves.
-    if (run.fork && parent && !known) for (const { id } of parent.run.settings.arms) this.overlaid.add(`${parent.id} ${id}`);
+    const isFork = fork && parent && !known && differences(fork.settings, parent.run.settings).length === 0;
+    if (isFork) for (const { id } of parent.run.settings.arms) this.overlaid.add(`${parent.id} ${id}`);
     this.overlay(); // another run is shown: the others lie over it
     if (this.kept.length > MOST) this.forget(this.kept[0].id);
   }
@@ -65,12 +74,9 @@ export class Runs {
     this.store.show(kept.events, source.kind === "live" ? { ...source, kind: "kept" } : source);
   }
 
-  /** The run that is shown is about to be replaced by one that goes on from it. */
-  replaced() {
-    const { shown } = this;
-    if (!shown) return;
-    this.kept = this.kept.filter((one) => one !== shown);
-    this.last = null;
+  /** The next run goes on from the one that is shown, and takes its place. */
+  replace() {
+    this.replacing = this.store.run;
   }
 
   /** Forgets a run; the one that is shown stays. */

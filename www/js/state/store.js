@@ -207,7 +207,7 @@ export class Store {
     if (event.type === "measure") log.measures.push(event);
     if (event.type === "text") log.texts.push(event);
     if (event.type === "weights") log.weights.push(event);
-    if (event.type === "strength") log.strengths.push(event);
+    if (event.type === "strength") log.strengths.push({ ...event, intruders: event.intruders ?? 1 }); // not in older records
     this.newest = Math.max(this.newest, event.step);
   }
 

@@ -1,6 +1,6 @@
 /** Keeps the run that trains, and offers it again after a reload or in another tab. */
 import { MOST_KEPT, STATE_BYTES } from "../contract/data.js";
-import { eventsUpTo } from "../state/arm-states.js";
+import { eventsUpTo, newestOf } from "../state/arm-states.js";
 import { bytesOf, forget, keep, kept } from "../state/kept-run.js";
 import { RunLock } from "../state/run-lock.js";
 import { say } from "../ui/alerts.js";
@@ -144,7 +144,8 @@ export class KeptRunView {
         const { states, ...note } = latest;
         const size = await keep(note, states);
         if (size === 0) return setText(find("#kept-size"), t("kept-run.no-place"));
-        this.keptAt = { run: this.store.run, step: Math.min(...states.slice(-note.plan.settings.arms.length).map((state) => state.step)) };
+        const newest = newestOf(note.plan.settings.arms, states);
+        this.keptAt = { run: this.store.run, step: Math.min(...newest.map((state) => state.step)) };
         this.writeSize(size);
         invalidate();
       }
