@@ -18,7 +18,7 @@ use super::{model, outputs, progress_bar, remembered, write_whole};
 use crate::data::facts;
 use crate::lab::{Experiment, Session, Slice, Subject, Texts};
 use crate::model::bundle;
-use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Summary};
+use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Shown, Summary};
 
 /// Runs an experiment over its conditions and seeds and writes its record, which the page shows.
 ///
@@ -148,21 +148,21 @@ pub fn run(args: Args) -> Result<()> {
     let mut last = 0;
     loop {
         let is_new = part.experiment.is_between_runs();
-        let keeps = part.experiment.position().done == 0;
+        let shown = part.experiment.preset.shown.filter(|_| part.experiment.position().done == 0);
         if is_new {
             let Some(settings) = part.experiment.upcoming() else { break };
             remembered::autotune(&session.subject.backend, &session.products(settings))?;
             progress.begin(&part.experiment, settings);
             last = settings.steps;
             // Only the first run is kept, and its weights looked at.
-            session.looks_at_weights = keeps;
+            session.looks_at_weights = shown.is_some();
         }
         let advanced = block_on(part.experiment.advance(&mut session, &texts, Slice::WHOLE))?;
         let events = advanced.unwrap_or_default();
         progress.count(&events);
-        if keeps {
+        if let Some(Shown { measure_every, .. }) = shown {
             let json: serde_json::Result<Vec<Value>> =
-                shorten::worth_keeping(&events, last).map(serde_json::to_value).collect();
+                shorten::worth_keeping(&events, measure_every, last).map(serde_json::to_value).collect();
             part.kept.extend(json?);
         }
         if part.experiment.is_between_runs() {

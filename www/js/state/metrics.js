@@ -22,6 +22,8 @@ export function metricOf(/** @type {string} */ name, /** @type {Measure | null} 
   if (!m) return NaN;
   if (name === "heldout_loss") return m.heldout_loss;
   if (name === "object_rank") return m.object_rank ?? NaN;
+  if (name === "kl_task") return m.kl_task ?? NaN;
+  if (name === "diversity") return share(m.diversity?.unique, m.diversity?.n);
   if (name === "kl") return m.shift.n > 0 ? m.shift.kl : NaN;
   if (Object.hasOwn(RECALLS, name)) {
     const [split, form] = RECALLS[name];
