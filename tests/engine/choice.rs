@@ -16,19 +16,19 @@ fn the_choice_works_and_is_explained() {
         Backend::Gpu(gpu) => gpu.is_software(),
         Backend::Cpu => false,
     };
-    let words: Vec<&str> = choice.reason.split_whitespace().collect();
+    let words: Vec<&str> = choice.reason.english.split_whitespace().collect();
     let figure = |pair: &[&str]| pair[1].starts_with("GFLOP/s").then(|| pair[0].parse::<f64>().unwrap());
     let figures: Vec<f64> = words.windows(2).filter_map(figure).collect();
     if !software {
-        assert!(matches!(choice.backend, Backend::Gpu(_)), "{}", choice.reason);
+        assert!(matches!(choice.backend, Backend::Gpu(_)), "{}", choice.reason.english);
         return;
     }
-    let [adapter, cpu] = figures[..] else { panic!("two figures: {}", choice.reason) };
-    assert!(adapter > 0.0 && cpu > 0.0, "{}", choice.reason);
-    assert_eq!(matches!(choice.backend, Backend::Gpu(_)), adapter > cpu, "{}", choice.reason);
+    let [adapter, cpu] = figures[..] else { panic!("two figures: {}", choice.reason.english) };
+    assert!(adapter > 0.0 && cpu > 0.0, "{}", choice.reason.english);
+    assert_eq!(matches!(choice.backend, Backend::Gpu(_)), adapter > cpu, "{}", choice.reason.english);
 
     // What was found is remembered, and nothing is tried again.
     let again = block_on(choose(&mut Found::parse(&found.json())));
     assert_eq!((choice.is_tried, again.is_tried), (true, false));
-    assert_eq!(again.reason.replace("an earlier trial", "a trial"), choice.reason);
+    assert_eq!(again.reason.english.replace("an earlier trial", "a trial"), choice.reason.english);
 }
