@@ -318,7 +318,7 @@ fn doses_are_compared_like_an_arm() {
         |arm: &str| summary.rows.iter().any(|r| r.arm == arm && r.fairness == Some(Fairness::EqualLoss));
     assert!(equal("full-dose") && equal("full") && equal("lora"));
     assert!(summary.arms.iter().any(|arm| arm.id == "full-dose" && arm.label.contains('λ')));
-    assert!(!summary.comparisons.is_empty() && summary.fits.len() == 2, "{summary:?}");
+    assert!(!summary.comparisons.is_empty(), "{summary:?}");
 }
 
 /// The rates that the findings are run at are those that the recorded sweep found.
