@@ -301,6 +301,48 @@ mod tests {
         assert!(summary.verdict.contains("agree with the claim"), "{}", summary.verdict);
     }
 
+    /// Arms are looked at where both know 90 % of the new facts, each at the rate that then keeps most; the best rate is the one that
+    /// teaches most.
+    #[test]
+    fn equal_facts_are_looked_up_over_all_rates() {
+        let mut experiment = Experiment::new(Preset::by_name("harder").unwrap());
+        while let Some(planned) = experiment.waiting.pop_front() {
+            let mut current = Current::new(planned, &experiment.preset.doses);
+            for (arm, lr) in current.planned.settings.arms.clone().into_iter().map(|arm| (arm.id, arm.lr)) {
+                // Full tuning at its lowest rate does not get there; at others it keeps less, the higher the rate.
+                let most = if lr < 8e-5 { 80 } else { 100 };
+                let lost = (lr * 1e4).round() as u32;
+                for (step, new) in [(0, 0), (50, 80.min(most)), (100, most)] {
+                    let Event::Measure(mut m) = measure(&arm, step, 1.0, 100 - lost * step / 50) else {
+                        panic!()
+                    };
+                    m.recall.push(Recall {
+                        split: Split::New,
+                        form: RecallForm::Asked,
+                        correct: new,
+                        n: 100,
+                    });
+                    current.note(&Event::Measure(m));
+                }
+            }
+            experiment.courses.extend(current.courses);
+        }
+        let summary = experiment.summary().unwrap();
+        let row = |fairness, arm: &str| {
+            summary.rows.iter().find(|r| r.fairness == Some(fairness) && r.arm == arm).unwrap().clone()
+        };
+        for (arm, lr) in [("lora", 6e-4), ("full", 1e-4)] {
+            let row = row(Fairness::EqualFacts, arm);
+            assert_eq!((row.lr, row.seeds), (lr, 5));
+            assert!((row.figures[&Metric::RecallNew].mean - 0.9).abs() < 1e-6, "{row:?}");
+            // Halfway between the measures after 50 and 100 steps.
+            let lost = (lr * 1e4).round() * 0.015;
+            assert!((row.figures[&Metric::RecallCloze].mean - (1.0 - lost)).abs() < 1e-6, "{row:?}");
+        }
+        assert_eq!(row(Fairness::BestRate, "full").lr, 1e-4);
+        assert_eq!((summary.goal, summary.frontiers.len(), summary.optima.len()), (Metric::RecallNew, 2, 0));
+    }
+
     #[test]
     fn a_single_seed_proves_nothing() {
         let preset = Preset { seeds: vec![1], ..Preset::by_name("f4").unwrap() };

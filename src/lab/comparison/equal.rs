@@ -3,7 +3,8 @@
 use super::{Comparing, Derived, mean, rate};
 use crate::record::*;
 
-/// Of new facts: a share that counts as learned, though all arms may come further.
+/// Of new facts arms are compared at this part of what all come to know: at all of it the weakest arm would have to be at the rate that
+/// drives it furthest.
 const LEARNED: f64 = 0.9;
 
 impl Comparing<'_> {
@@ -60,7 +61,7 @@ impl Comparing<'_> {
         };
         let most = |arm: &SummaryArm| at.iter().filter_map(|&i| reached(i, &arm.id)).reduce(f64::max);
         let Some(by_all) = self.arms.iter().filter_map(most).reduce(f64::min) else { return Vec::new() };
-        let target = if self.preset.goal.is_share() { by_all.min(LEARNED) } else { by_all };
+        let target = if self.preset.goal.is_share() { LEARNED * by_all } else { by_all };
         let side = |arm: &SummaryArm| {
             let there = at.iter().filter(|&&i| reached(i, &arm.id).is_some_and(|r| r >= target - 1e-9));
             let crossings = there.map(|&i| (i, self.crossings(i, &arm.id, target)));

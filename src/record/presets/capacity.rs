@@ -6,10 +6,10 @@ use crate::record::metric::Metric;
 use crate::record::preset::{Expect, Fairness, Preset, Question};
 
 /// LoRA's rates beside full tuning's, a tenth: around the best ones for learning new facts.
-const RATES: [f32; 2] = [1e-3, 3e-3];
+const RATES: [[f32; 2]; 2] = [[1e-3, 1e-4], [3e-3, 3e-4]];
 
-fn sweep(arms: impl Fn(f32) -> Vec<ArmSpec>) -> Preset {
-    let run = |rate: f32| condition(RICH, None, with_new_facts(few_questions(arms(rate), 200)));
+fn sweep(arms: impl Fn([f32; 2]) -> Vec<ArmSpec>) -> Preset {
+    let run = |rates| condition(RICH, None, with_new_facts(few_questions(arms(rates), 200)));
     Preset {
         conditions: RATES.map(run).into(),
         is_sweep: true,
@@ -35,9 +35,9 @@ fn against(first: &str, others: &[&str], new: Expect, kept: Expect) -> Vec<Quest
 }
 
 pub(super) fn ranks() -> Preset {
-    let arms = |rate: f32| {
+    let arms = |[rate, full]: [f32; 2]| {
         let mut arms: Vec<ArmSpec> = [1, 4, 16, 64].map(|rank| of_rank(rank, rate)).into();
-        arms.push(ArmSpec::full(rate / 10.0));
+        arms.push(ArmSpec::full(full));
         arms
     };
     Preset {
@@ -52,7 +52,7 @@ pub(super) fn ranks() -> Preset {
 
 pub(super) fn places() -> Preset {
     use Target::{DownProj, GateProj, KProj, OProj, QProj, UpProj, VProj};
-    let arms = |rate: f32| {
+    let arms = |[rate, _]: [f32; 2]| {
         let at = |id: &str, label: &str, targets: &[Target]| {
             let method = Method::Lora(LoraSpec { targets: targets.into(), ..LoraSpec::default() });
             ArmSpec { id: id.into(), label: label.into(), method, ..ArmSpec::lora(rate) }

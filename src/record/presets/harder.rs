@@ -22,6 +22,7 @@ pub(super) fn harder() -> Preset {
         is_sweep: true,
         goal: Metric::RecallNew,
         seeds: (1..=5).collect(),
+        shown: None,
         questions: vec![
             ask(Fairness::BestRate, Metric::RecallNew, Higher),
             ask(Fairness::BestRate, Metric::RecallCloze, Lower),
@@ -36,7 +37,7 @@ pub(super) fn harder() -> Preset {
             "Harder",
             "Does LoRA forget less where both have learned as many new facts?",
             "LoRA learns less and forgets less.",
-            [1, 100],
+            [0, 50],
         )
     }
 }

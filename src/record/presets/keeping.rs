@@ -1,6 +1,6 @@
 //! What keeps full tuning from forgetting.
 
-use super::{FULL, LORA, RICH, SAME_RATE, condition, few_questions, preset, side};
+use super::{FULL, LORA, RICH, SAME_RATE, condition, few_questions, preset, side, with_new_facts};
 use crate::record::arm::{ArmSpec, Regularisers};
 use crate::record::metric::Metric;
 use crate::record::preset::{Doses, Expect, Fairness, Preset, Question};
@@ -41,6 +41,33 @@ pub(super) fn near_base() -> Preset {
 /// Full tuning at a rate where it forgets, with one remedy each, and weaker doses of its whole change; compared where all have
 /// learned equally much.
 pub(super) fn keepers() -> Preset {
+    let settings = |arms| Settings { measure_every: 10, ..few_questions(arms, 80) };
+    remedies(
+        preset(
+            "keepers",
+            "Keepers",
+            "What keeps knowledge, where all have learned the instructions equally well?",
+            "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
+            [0, 10],
+        ),
+        settings,
+    )
+}
+
+/// The same where new facts are to be learned.
+pub(super) fn keepers_of_facts() -> Preset {
+    let settings = |arms| with_new_facts(Settings { measure_every: 10, ..few_questions(arms, 100) });
+    let asked = preset(
+        "keepers-facts",
+        "Keepers, new facts",
+        "What keeps knowledge, where all have learned as many new facts?",
+        "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
+        [0, 10],
+    );
+    remedies(Preset { goal: Metric::RecallNew, ..asked }, settings)
+}
+
+fn remedies(preset: Preset, settings: impl Fn(Vec<ArmSpec>) -> Settings) -> Preset {
     let with = |id: &str, label: &str, regularisers: Regularisers| ArmSpec {
         id: format!("full-{id}"),
         label: format!("Full, {label}"),
@@ -56,25 +83,19 @@ pub(super) fn keepers() -> Preset {
     let doses = Doses { arms: vec![FULL.into()], strengths: vec![0.1, 0.2, 0.3, 0.45, 0.7] };
     let mut against: Vec<String> = kept.iter().map(|arm| arm.id.clone()).collect();
     against.extend([Doses::id(FULL), LORA.into()]);
-    let equal = |arm: &str| side(RICH, Some(Fairness::EqualLoss), arm);
+    let equal = preset.equal();
+    let equal = |arm: &str| side(RICH, Some(equal), arm);
     let questions = [Metric::RecallCloze, Metric::KlTask].into_iter().flat_map(|metric| {
         let expect = if metric == Metric::KlTask { Expect::Lower } else { Expect::Higher };
-        let ask = move |arm: &String| Question { metric, a: equal(FULL), b: equal(arm), other: None, expect };
+        let ask = |arm: &String| Question { metric, a: equal(FULL), b: equal(arm), other: None, expect };
         against.iter().map(ask).collect::<Vec<_>>()
     });
     let arms = [vec![ArmSpec::full(SAME_RATE)], kept.to_vec(), vec![ArmSpec::lora(SAME_RATE)]].concat();
-    let settings = Settings { measure_every: 10, ..few_questions(arms, 80) };
     Preset {
         questions: questions.collect(),
-        conditions: vec![condition(RICH, Some(Fairness::SameRate), settings)],
+        conditions: vec![condition(RICH, Some(Fairness::SameRate), settings(arms))],
         doses,
         shown: None,
-        ..preset(
-            "keepers",
-            "Keepers",
-            "What keeps knowledge, where all have learned equally much?",
-            "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
-            [0, 10],
-        )
+        ..preset
     }
 }

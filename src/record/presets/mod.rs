@@ -41,6 +41,7 @@ impl Preset {
             capacity::places(),
             keeping::near_base(),
             keeping::keepers(),
+            keeping::keepers_of_facts(),
             pretrained::pretrained(),
         ]
     }

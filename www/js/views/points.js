@@ -14,9 +14,13 @@ import { nats, percent } from "../ui/format.js";
 import { t } from "../ui/text.js";
 import { Store } from "../state/store.js";
 import { summaryArm } from "../state/comparisons.js";
+import { coursesOf } from "./summary-data.js";
 
 /** Recall covers at least this many percent, so that the spread of a few facts does not fill the figure. */
 const SPAN = 10;
+
+/** A sweep has at least so many. */
+const FEWEST_RATES = 3;
 
 /** @type {View} */
 const BY_LOSS = {
@@ -118,4 +122,17 @@ export function fitCurve(/** @type {Summary} */ summary, /** @type {boolean} */ 
   const [a, b, c] = fit.coefficients;
   const at = Array.from({ length: 41 }, (_, i) => (most * i) / 40);
   return [{ place: -1, points: at.map((x) => ({ x, y: Math.max(0, 100 * (a + b * x + c * x * x)) })) }];
+}
+
+/** The last checkpoints of each arm and seed in the order of their rates; nothing of fewer than three rates. */
+export function ratesOf(/** @type {Summary | null} */ summary) {
+  /** @type {Map<string, Checkpoint[]>} */
+  const ends = new Map();
+  for (const course of coursesOf((summary?.checkpoints ?? []).filter(({ strength }) => typeof strength !== "number"))) {
+    const end = course[course.length - 1];
+    const key = `${end.arm}|${end.seed}`;
+    ends.set(key, [...(ends.get(key) ?? []), end]);
+  }
+  const byRate = [...ends.values()].map((points) => points.toSorted((a, b) => a.lr - b.lr));
+  return byRate.filter((points) => new Set(points.map(({ lr }) => lr)).size >= FEWEST_RATES);
 }

@@ -5,29 +5,13 @@ import { NOT_MEASURED, fixed, nats, rate } from "../ui/format.js";
 import { addView, makeDifference } from "../ui/frame.js";
 import { writeLegend } from "../ui/swatch.js";
 import { t } from "../ui/text.js";
+import { ratesOf } from "./points.js";
 import { Scatter } from "./scatter.js";
-import { coursesOf } from "./summary-data.js";
 
 /**
  * @typedef {import("../state/store.js").Store} Store
  * @typedef {import("../state/store.js").Summary} Summary
- * @typedef {import("../contract/types.js").Checkpoint} Checkpoint
  */
-
-const FEWEST_RATES = 3;
-
-/** The last checkpoints of each arm and seed in the order of their rates; nothing of fewer than three rates. */
-export function ratesOf(/** @type {Summary | null} */ summary) {
-  /** @type {Map<string, Checkpoint[]>} */
-  const ends = new Map();
-  for (const course of coursesOf((summary?.checkpoints ?? []).filter(({ strength }) => typeof strength !== "number"))) {
-    const end = course[course.length - 1];
-    const key = `${end.arm}|${end.seed}`;
-    ends.set(key, [...(ends.get(key) ?? []), end]);
-  }
-  const byRate = [...ends.values()].map((points) => points.toSorted((a, b) => a.lr - b.lr));
-  return byRate.filter((points) => new Set(points.map(({ lr }) => lr)).size >= FEWEST_RATES);
-}
 
 export function makeRates(/** @type {Store} */ store) {
   const figure = find('[data-figure="rates"]');
