@@ -379,7 +379,6 @@ fn doses_are_compared_like_an_arm() {
     }
     let mut experiment = Experiment::new(preset);
     let mut on = session();
-    on.looks_at_weights = false;
     while block_on(experiment.advance(&mut on, &texts(), Slice::WHOLE)).unwrap().is_some() {}
     let summary = experiment.summary().unwrap();
     let of =
