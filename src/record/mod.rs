@@ -14,6 +14,7 @@ mod contract_types;
 mod counterfactual;
 mod event;
 mod field;
+mod inspected;
 #[cfg(test)]
 mod lesson;
 mod measure;
@@ -35,6 +36,7 @@ pub use bench::*;
 pub use counterfactual::{Counterfactual, Fates, SwappedAnswer};
 pub use event::*;
 pub use field::{ARM_FIELDS, Field, Kind, RUN_FIELDS};
+pub use inspected::{ModelInfo, Way};
 pub use measure::*;
 pub use metric::{Metric, Spread, Values};
 pub use preset::{Condition, Doses, Expect, Fairness, Preset, Question, Set, Shown, Side};
