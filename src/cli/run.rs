@@ -18,7 +18,7 @@ use super::{model, outputs, progress_bar, remembered, write_whole};
 use crate::data::facts;
 use crate::lab::{Dose, Experiment, Session, Slice, Subject, Texts};
 use crate::model::bundle;
-use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Strength, Summary};
+use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Shown, Strength, Summary};
 
 /// Runs an experiment over its conditions and seeds and writes its record, which the page shows.
 ///
@@ -30,7 +30,8 @@ use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Strength, 
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// The experiment: lora-vs-full, one of the paper's findings f1 to f5, or kl-to-base.
+    /// The experiment: one of the paper's findings f1 to f5, lora-vs-full (rates), harder, ranks, places, kl-to-base, keepers,
+    /// keepers-facts, or pretrained.
     #[arg(long, required_unless_present = "arms", conflicts_with = "arms")]
     preset: Option<String>,
     /// An arm, up to six times: "lora" or "full" and its settings, as r, alpha, targets, lr, schedule, warmup, kl,
@@ -157,7 +158,7 @@ pub fn run(args: Args) -> Result<()> {
     let mut last = 0;
     loop {
         let is_new = part.experiment.is_between_runs();
-        let keeps = part.experiment.position().done == 0;
+        let shown = part.experiment.preset.shown.filter(|_| part.experiment.position().done == 0);
         if is_new {
             let Some(settings) = part.experiment.upcoming() else { break };
             remembered::autotune(&session.subject.backend, &session.products(settings))?;
@@ -167,8 +168,8 @@ pub fn run(args: Args) -> Result<()> {
         let advanced = block_on(part.experiment.advance(&mut session, &texts, Slice::WHOLE))?;
         let events = advanced.unwrap_or_default();
         progress.count(&events);
-        if keeps {
-            for event in shorten::worth_keeping(events, last) {
+        if let Some(Shown { measure_every, .. }) = shown {
+            for event in shorten::worth_keeping(events, measure_every, last) {
                 part.kept.push(serde_json::to_value(event)?);
             }
         }

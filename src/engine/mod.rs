@@ -48,12 +48,21 @@ pub struct StepMetrics {
     pub grad_norm: f32,
 }
 
-/// How a token of a tuned model's answer looks to the base.
+/// From whom to whom a divergence is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Divergence {
+    /// KL(tuned || base): by what the tuned model says.
+    ToBase,
+    /// KL(base || tuned): by what the base would have said.
+    FromBase,
+}
+
+/// How a token looks to a tuned model and to the base.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenShift {
-    /// KL(tuned || base) over the whole vocabulary, nats.
+    /// The [`Divergence`] that was asked for, over the whole vocabulary, nats.
     pub kl: f32,
-    /// Rank in the base's distribution, from 1.
+    /// Rank in the distribution that it is taken to, from 1: the base's of [`Divergence::ToBase`].
     pub rank: u32,
     pub logprob: f32,
     pub base_logprob: f32,
@@ -61,8 +70,12 @@ pub struct TokenShift {
 
 impl TokenShift {
     /// From the four words that the shift kernel writes for a token.
-    pub fn from_words(words: &[f32]) -> Self {
-        Self { kl: words[0], rank: words[1] as u32, logprob: words[2], base_logprob: words[3] }
+    pub fn from_words(words: &[f32], divergence: Divergence) -> Self {
+        let (logprob, base_logprob) = match divergence {
+            Divergence::ToBase => (words[2], words[3]),
+            Divergence::FromBase => (words[3], words[2]),
+        };
+        Self { kl: words[0], rank: words[1] as u32, logprob, base_logprob }
     }
 }
 
@@ -269,10 +282,20 @@ impl Model {
 
     /// Compares this model's distribution with the base's at each target of the batch. (B,T).
     pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
+        self.compare(base, batch, Divergence::ToBase).await
+    }
+
+    /// [`Self::shift`] by either divergence.
+    pub async fn compare(
+        &mut self,
+        base: &mut Self,
+        batch: &Batch,
+        divergence: Divergence,
+    ) -> Result<Vec<TokenShift>> {
         self.check(&batch.tokens, batch.time)?;
         match (self, base) {
-            (Self::Gpu(tuned), Self::Gpu(base)) => tuned.shift(base, batch).await,
-            (Self::Cpu(tuned), Self::Cpu(base)) => tuned.shift(base, batch).await,
+            (Self::Gpu(tuned), Self::Gpu(base)) => tuned.compare(base, batch, divergence).await,
+            (Self::Cpu(tuned), Self::Cpu(base)) => tuned.compare(base, batch, divergence).await,
             _ => Err(Error::Shape { op: "shift", message: "arm and base are on different back ends".into() }),
         }
     }

@@ -10,7 +10,7 @@ use super::pace::Pace;
 use super::run::Run;
 use super::subject::Subject;
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Decoding, Model, TokenShift};
+use crate::engine::{Decoding, Divergence, Model, TokenShift};
 use crate::error::Result;
 use crate::kernels::{IGNORED, Shift};
 use crate::measure::shift;
@@ -146,7 +146,7 @@ async fn of_arm(
     answer: &Sequence,
 ) -> Result<Vec<ShiftToken>> {
     let time = answer.tokens.len().next_multiple_of(32);
-    let shifts = shift::compare(model, base, std::slice::from_ref(answer), time).await?;
+    let shifts = shift::compare(model, base, std::slice::from_ref(answer), time, Divergence::ToBase).await?;
     shift_tokens(model, base, tokenizer, answer, &shifts[0]).await
 }
 
@@ -159,7 +159,8 @@ async fn of_base(base: &mut Model, tokenizer: &Tokenizer, answer: &Sequence) -> 
     let op = Shift { rows: context.len() as u32, vocab: (logits.len() / context.len()) as u32 };
     let words = op.record_cpu(&logits, &logits, &targets);
     let counted = words.chunks_exact(4).zip(&targets).filter(|(_, t)| **t != IGNORED);
-    let shifts: Vec<TokenShift> = counted.map(|(words, _)| TokenShift::from_words(words)).collect();
+    let shifts: Vec<TokenShift> =
+        counted.map(|(words, _)| TokenShift::from_words(words, Divergence::ToBase)).collect();
     let top = base.top_k(context).await?;
     tokens(tokenizer, answer, &shifts, &top, &top)
 }

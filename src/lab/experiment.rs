@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Check;
 use super::comparison::{self, Course};
+use super::doses::Dose;
 use super::session::{Session, Slice, Texts};
 use crate::error::Result;
 use crate::record::*;
@@ -51,6 +52,8 @@ struct Current {
     courses: Vec<Course>,
     /// The last measure, which a check looks at.
     last: Option<Measure>,
+    /// Arms and strengths that are measured once the run is done.
+    doses: VecDeque<(ArmId, f32)>,
 }
 
 impl Experiment {
@@ -64,8 +67,10 @@ impl Experiment {
             }
         }
         // The run that is kept whole comes first, with its own measures.
-        if let Some(mut first) = waiting.remove(preset.shown.condition) {
-            first.settings.measure_every = preset.shown.measure_every;
+        if let Some(shown) = preset.shown
+            && let Some(mut first) = waiting.remove(shown.condition)
+        {
+            first.settings.measure_every = first.settings.measure_every.min(shown.measure_every);
             waiting.push_front(first);
         }
         let total = waiting.len();
@@ -123,12 +128,25 @@ impl Experiment {
             let Some(planned) = self.waiting.front().cloned() else { return Ok(None) };
             let begun = session.start(planned.settings.clone(), texts).await?;
             self.waiting.pop_front();
-            self.current = Some(Current { planned, courses: Vec::new(), last: None });
+            self.current = Some(Current::new(planned, &self.preset.doses));
             return Ok(Some(vec![begun]));
         };
+        if session.is_finished()
+            && let Some((arm, strength)) = current.doses.pop_front()
+        {
+            let events = session.dose(&arm, Dose { strength, ..Dose::WHOLE }).await?;
+            events.iter().for_each(|event| current.note(event));
+            if current.doses.is_empty()
+                && let Some(done) = self.current.take()
+            {
+                return Ok(Some(self.finish(done, session).into_iter().collect()));
+            }
+            return Ok(Some(Vec::new()));
+        }
         let mut events = session.advance(current.allowed(slice)).await?.unwrap_or_default();
         events.iter().for_each(|event| current.note(event));
         if session.is_finished()
+            && current.doses.is_empty()
             && let Some(done) = self.current.take()
         {
             events.extend(self.finish(done, session));
@@ -137,9 +155,10 @@ impl Experiment {
     }
 
     /// Keeps what a run measured; gives what its check found, and plans the checks that follow from it.
-    fn finish(&mut self, done: Current, session: &Session) -> Option<Event> {
+    fn finish(&mut self, mut done: Current, session: &Session) -> Option<Event> {
         self.done += 1;
-        let Current { planned, courses, last } = done;
+        done.end_doses();
+        let Current { planned, courses, last, .. } = done;
         let Some(check) = planned.check else {
             self.courses.extend(courses);
             let is_checked = self.preset.counterfactual == Some(planned.condition);
@@ -165,20 +184,54 @@ impl Experiment {
     }
 }
 
+/// How a strength is numbered in a course.
+fn percent(strength: f32) -> u32 {
+    (100.0 * strength).round() as u32
+}
+
 impl Current {
+    fn new(planned: Planned, doses: &Doses) -> Self {
+        let all = doses.arms.iter().flat_map(|arm| doses.strengths.iter().map(|&s| (arm.clone(), s)));
+        let doses = all.filter(|(arm, _)| planned.check.is_none() && planned.settings.arm(arm).is_some());
+        Self { doses: doses.collect(), planned, courses: Vec::new(), last: None }
+    }
+
     fn allowed<'a>(&self, slice: Slice<'a>) -> Slice<'a> {
         if self.last.is_none() { Slice { steps: 0, ..slice } } else { slice }
     }
 
     fn note(&mut self, event: &Event) {
-        let Event::Measure(m) = event else { return };
-        let Planned { condition, seed, .. } = self.planned;
-        let point = (m.step, Metric::values(m));
-        match self.courses.iter_mut().find(|course| course.arm == m.arm) {
-            Some(course) => course.measures.push(point),
-            None => self.courses.push(Course { condition, seed, arm: m.arm.clone(), measures: vec![point] }),
+        match event {
+            Event::Measure(m) => {
+                self.add(m.arm.clone(), m.step, Metric::values(m));
+                self.last = Some(m.clone());
+            }
+            Event::Strength(Strength { arm, strength, measure: Some(m), .. }) => {
+                self.add(Doses::id(arm), percent(*strength), Metric::values(m));
+            }
+            _ => {}
         }
-        self.last = Some(m.clone());
+    }
+
+    fn add(&mut self, arm: ArmId, at: u32, values: Values) {
+        let Planned { condition, seed, .. } = self.planned;
+        match self.courses.iter_mut().find(|course| course.arm == arm) {
+            Some(course) => course.measures.push((at, values)),
+            None => self.courses.push(Course { condition, seed, arm, measures: vec![(at, values)] }),
+        }
+    }
+
+    /// Doses begin with none of the change, the arm's start, and end with all of it.
+    fn end_doses(&mut self) {
+        let of = |arm: &str| self.courses.iter().find(|course| course.arm == arm).map(|c| c.measures.clone());
+        let whole: Vec<_> = self.courses.iter().map(|c| (Doses::id(&c.arm), of(&c.arm))).collect();
+        for (id, measures) in whole {
+            let Some(doses) = self.courses.iter_mut().find(|course| course.arm == id) else { continue };
+            let ends = measures.unwrap_or_default();
+            let (Some(first), Some(last)) = (ends.first(), ends.last()) else { continue };
+            doses.measures.insert(0, (0, first.1.clone()));
+            doses.measures.push((percent(1.0), last.1.clone()));
+        }
     }
 }
 
@@ -202,7 +255,7 @@ mod tests {
     fn played(preset: Preset, end: impl Fn(&Planned, &ArmSpec) -> (f32, u32)) -> Summary {
         let mut experiment = Experiment::new(preset);
         while let Some(planned) = experiment.waiting.pop_front() {
-            let mut current = Current { planned, courses: Vec::new(), last: None };
+            let mut current = Current::new(planned, &experiment.preset.doses);
             for arm in current.planned.settings.arms.clone() {
                 let (loss, correct) = end(&current.planned, &arm);
                 current.note(&measure(&arm.id, 0, 2.0, 100));
@@ -246,6 +299,48 @@ mod tests {
         let kl = summary.comparisons.iter().find(|c| c.fairness == Some(Fairness::BestRate)).unwrap();
         assert_eq!(kl.reading, Reading::Supports, "{}", kl.text);
         assert!(summary.verdict.contains("agree with the claim"), "{}", summary.verdict);
+    }
+
+    /// Arms are looked at where both know 90 % of the new facts, each at the rate that then keeps most; the best rate is the one that
+    /// teaches most.
+    #[test]
+    fn equal_facts_are_looked_up_over_all_rates() {
+        let mut experiment = Experiment::new(Preset::by_name("harder").unwrap());
+        while let Some(planned) = experiment.waiting.pop_front() {
+            let mut current = Current::new(planned, &experiment.preset.doses);
+            for (arm, lr) in current.planned.settings.arms.clone().into_iter().map(|arm| (arm.id, arm.lr)) {
+                // Full tuning at its lowest rate does not get there; at others it keeps less, the higher the rate.
+                let most = if lr < 8e-5 { 80 } else { 100 };
+                let lost = (lr * 1e4).round() as u32;
+                for (step, new) in [(0, 0), (50, 80.min(most)), (100, most)] {
+                    let Event::Measure(mut m) = measure(&arm, step, 1.0, 100 - lost * step / 50) else {
+                        panic!()
+                    };
+                    m.recall.push(Recall {
+                        split: Split::New,
+                        form: RecallForm::Asked,
+                        correct: new,
+                        n: 100,
+                    });
+                    current.note(&Event::Measure(m));
+                }
+            }
+            experiment.courses.extend(current.courses);
+        }
+        let summary = experiment.summary().unwrap();
+        let row = |fairness, arm: &str| {
+            summary.rows.iter().find(|r| r.fairness == Some(fairness) && r.arm == arm).unwrap().clone()
+        };
+        for (arm, lr) in [("lora", 6e-4), ("full", 1e-4)] {
+            let row = row(Fairness::EqualFacts, arm);
+            assert_eq!((row.lr, row.seeds), (lr, 5));
+            assert!((row.figures[&Metric::RecallNew].mean - 0.9).abs() < 1e-6, "{row:?}");
+            // Halfway between the measures after 50 and 100 steps.
+            let lost = (lr * 1e4).round() * 0.015;
+            assert!((row.figures[&Metric::RecallCloze].mean - (1.0 - lost)).abs() < 1e-6, "{row:?}");
+        }
+        assert_eq!(row(Fairness::BestRate, "full").lr, 1e-4);
+        assert_eq!((summary.goal, summary.frontiers.len(), summary.optima.len()), (Metric::RecallNew, 2, 0));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::engine::{Model, TokenShift, Top};
 use crate::error::Result;
 use crate::measure::classes::{self, TokenClass};
 use crate::measure::recall::{AnswerKind, ClozeAnswer};
-use crate::measure::{conversation, loss, recall, shift};
+use crate::measure::{conversation, diversity, loss, recall, shift};
 use crate::model::tokenizer::Tokenizer;
 use crate::record::*;
 
@@ -93,14 +93,22 @@ async fn measured(
 ) -> Result<(Measure, Vec<ShiftText>)> {
     let begun = Instant::now();
     let (prompts, max_new) = (run.prompts(), run.settings.answer_len as usize);
-    let heldout_loss = loss::mean(model, &run.heldout).await?;
+    let (heldout_loss, kl_task) = loss::and_kl(model, base, &run.heldout).await?;
     let (answers, shifts) = shift::of_answers(model, base, &prompts, max_new, tokenizer.ends()).await?;
     let cloze = recall::cloze(model, &run.probes.wall, tokenizer).await?;
     let asked = asked(run, model, tokenizer).await?;
     let object_rank = object_rank(run, model, tokenizer).await?;
-    let conversation = match step == 0 || step == run.settings.steps {
+    let is_end = step == 0 || step == run.settings.steps;
+    let conversation = match is_end {
         true => Some(conversation::converse(model, &run.conversation, &run.style, max_new, tokenizer).await?),
         false => None,
+    };
+    let asked_often = prompts.first().filter(|_| is_end && run.settings.samples > 0);
+    let diversity = match asked_often {
+        Some(prompt) => {
+            Some(diversity::of_answers(model, prompt, run.settings.samples, max_new, tokenizer.ends()).await?)
+        }
+        None => None,
     };
     let mut texts = Vec::new();
     for ((answer, shifts), (question, _)) in answers.iter().zip(&shifts).zip(&run.questions).take(kept) {
@@ -115,6 +123,7 @@ async fn measured(
         arm: arm.into(),
         step,
         heldout_loss,
+        kl_task: Some(kl_task),
         shift: Shift { classes: Some(shift::by_class(&shifts, &classes)), ..shift::aggregate(&shifts) },
         recall: recall_table(run, &cloze, &asked),
         errors: errors(run, &cloze, &wrong),
@@ -122,6 +131,7 @@ async fn measured(
         logprobs: cloze.iter().map(|c| rounded(c.logprob)).collect(),
         wrong,
         conversation,
+        diversity,
         object_rank,
         intruders: None,
         ms: begun.elapsed().as_secs_f32() * 1e3,

@@ -1,8 +1,9 @@
 //! Loss on examples that were not trained on.
 
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::Model;
+use crate::engine::{Divergence, Model, TokenShift};
 use crate::error::Result;
+use crate::measure::shift;
 
 /// Examples evaluated in one batch.
 const ROWS: usize = 16;
@@ -14,7 +15,23 @@ pub async fn mean(model: &mut Model, examples: &[Sequence]) -> Result<f32> {
     Ok((sums.iter().sum::<f64>() / n.max(1) as f64) as f32)
 }
 
-/// The same of each example by itself.
+/// [`mean`] of a tuned model, and the mean of KL(base || tuned) over the same tokens, nats: how far it has moved where the
+/// new task speaks. After "RL's Razor" (Shenfeld et al., arXiv 2509.04259), where this predicts what is forgotten.
+///
+/// # Errors
+/// What the back end refuses.
+pub async fn and_kl(tuned: &mut Model, base: &mut Model, examples: &[Sequence]) -> Result<(f32, f32)> {
+    let longest = examples.iter().map(|s| s.tokens.len()).max().unwrap_or(1);
+    let time = longest.next_multiple_of(8);
+    let tokens = shift::compare(tuned, base, examples, time, Divergence::FromBase).await?.concat();
+    let mean = |figure: fn(&TokenShift) -> f32| {
+        let sum: f64 = tokens.iter().map(|token| f64::from(figure(token))).sum();
+        (sum / tokens.len().max(1) as f64) as f32
+    };
+    Ok((mean(|token| -token.logprob), mean(|token| token.kl)))
+}
+
+/// [`mean`] of each example by itself.
 pub async fn each(model: &mut Model, examples: &[Sequence]) -> Result<Vec<f32>> {
     let sums = sums(model, examples).await?;
     Ok(sums.iter().zip(examples).map(|(sum, e)| (sum / e.targets().max(1) as f64) as f32).collect())

@@ -3,8 +3,10 @@
 pub mod borrowed;
 pub mod classes;
 pub mod conversation;
+pub mod diversity;
 pub mod loss;
 pub mod recall;
+pub mod relations;
 pub mod shift;
 pub mod spectrum;
 pub mod statistics;

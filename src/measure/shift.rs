@@ -3,7 +3,7 @@
 //! the full vocabulary and by token id, unlike their public code.
 
 use crate::data::batch::{Batch, Sequence};
-use crate::engine::{Model, TokenShift};
+use crate::engine::{Divergence, Model, TokenShift};
 use crate::error::Result;
 use crate::kernels::IGNORED;
 use crate::measure::classes::TokenClass;
@@ -39,12 +39,13 @@ pub async fn compare(
     base: &mut Model,
     answers: &[Sequence],
     max_len: usize,
+    divergence: Divergence,
 ) -> Result<Vec<Vec<TokenShift>>> {
     let mut out = Vec::with_capacity(answers.len());
     for chunk in answers.chunks(ROWS) {
         let refs: Vec<&Sequence> = chunk.iter().collect();
         let batch = Batch::new(&refs, ROWS, max_len);
-        let shifts = tuned.shift(base, &batch).await?;
+        let shifts = tuned.compare(base, &batch, divergence).await?;
         for row in 0..chunk.len() {
             let at = row * max_len..(row + 1) * max_len;
             let pairs = shifts[at.clone()].iter().zip(&batch.targets[at]);
@@ -72,7 +73,7 @@ pub async fn of_answers(
     };
     let sequences: Vec<Sequence> = prompts.iter().zip(answers).map(sequence).collect();
     let time = prompts.iter().map(Vec::len).max().unwrap_or(0) + max_new;
-    let shifts = compare(tuned, base, &sequences, time.next_multiple_of(8)).await?;
+    let shifts = compare(tuned, base, &sequences, time.next_multiple_of(8), Divergence::ToBase).await?;
     Ok((sequences, shifts))
 }
 

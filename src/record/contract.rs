@@ -2,6 +2,7 @@
 //! defaults, labels and help that its views show; and for its tests measures with the value of every metric.
 //! `scripts/contract` brings all three up to date.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -186,6 +187,13 @@ fn data() -> String {
     );
     let arms = json!({ "lora": as_written(&ArmSpec::lora(1e-3)), "full": as_written(&ArmSpec::full(1e-3)) });
     export("DEFAULT_ARMS", "An arm of each method.", &format!("Record<string, {}>", import("ArmSpec")), arms);
+    let (lora, full) = BEST_RATES;
+    export(
+        "BEST_RATES",
+        "The rates of the lowest held-out loss in the recorded sweep, by method.",
+        "Record<string, number>",
+        as_written(&BTreeMap::from([("lora", lora), ("full", full)])),
+    );
     let metrics = Metric::ALL.map(|metric| MetricData {
         name: metric,
         label: metric.short().into(),

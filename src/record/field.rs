@@ -177,6 +177,13 @@ pub const RUN_FIELDS: &[Field] = &[
     Field::new("probes", "probes", whole(1, 100_000), "Facts on the walls", "Most of them are kept facts."),
     Field::new("asked", "asked", whole(0, 100_000), "Facts asked as questions", "At each measurement."),
     Field::new(
+        "samples",
+        "samples",
+        whole(0, 1024),
+        "Answers drawn",
+        "To one held-out question at temperature 1, at the first and the last measurement: how many of them are different.",
+    ),
+    Field::new(
         "ranked",
         "ranked",
         whole(0, 1024),

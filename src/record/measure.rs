@@ -14,6 +14,10 @@ pub struct Measure {
     pub step: u32,
     /// Mean over the held-out response tokens, nats.
     pub heldout_loss: f32,
+    /// Mean KL(base || tuned) over the same tokens, nats: of what the new task says, where [`Shift::kl`] is
+    /// KL(tuned || base) of what the model says itself. Not in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl_task: Option<f32>,
     pub shift: Shift,
     pub recall: Vec<Recall>,
     /// Cloze errors on kept facts by kind.
@@ -27,6 +31,9 @@ pub struct Measure {
     /// How held-out questions on facts are answered; before the first step and after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
+    /// How many ways it has to answer one question; before the first step and after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<Diversity>,
     /// Mean rank of the right object among up to 16 of its relation, 1 the likeliest, over the first kept facts of the
     /// wall; where the settings ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +60,7 @@ pub struct Shift {
     pub marginal: u32,
     /// Rank above 3.
     pub shifted: u32,
-    /// The same by position in the response.
+    /// The same by position in the response; a record of the command line keeps n and KL of each.
     pub positions: Vec<PositionShift>,
     /// The same by what the tokens are for; not in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,8 +81,11 @@ pub struct ClassShift {
 pub struct PositionShift {
     pub n: u32,
     pub kl: f32,
+    #[serde(default)]
     pub unshifted: u32,
+    #[serde(default)]
     pub marginal: u32,
+    #[serde(default)]
     pub shifted: u32,
 }
 
@@ -127,6 +137,15 @@ pub struct Conversation {
     pub n: u32,
 }
 
+/// Answers to the first held-out question, drawn at temperature 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Diversity {
+    /// Different ones.
+    pub unique: u32,
+    pub n: u32,
+}
+
 /// State of a wall cell; its letter in [`Measure::cells`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
@@ -174,6 +193,7 @@ impl Measure {
             arm: arm.into(),
             step: 0,
             heldout_loss: 0.0,
+            kl_task: None,
             shift: Shift::default(),
             recall: vec![],
             errors: Errors::default(),
@@ -181,6 +201,7 @@ impl Measure {
             logprobs: vec![],
             wrong: vec![],
             conversation: None,
+            diversity: None,
             object_rank: None,
             intruders: None,
             ms: 0.0,

@@ -45,6 +45,8 @@ pub enum Metric {
     Shifted,
     /// KL(tuned || base), nats per token: of all tokens, and by what they are for.
     Kl,
+    /// KL(base || tuned), nats per token of the held-out answers.
+    KlTask,
     /// Of the first [`EARLY`] tokens of each answer, and of the others.
     KlEarly,
     KlLate,
@@ -59,12 +61,14 @@ pub enum Metric {
     Format,
     Right,
     Conversation,
+    /// Share of the answers drawn to one question that are different.
+    Diversity,
     /// Intruder dimensions of a matrix, mean.
     Intruders,
 }
 
 impl Metric {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::HeldoutLoss,
         Self::RecallCloze,
         Self::RecallAsked,
@@ -81,6 +85,7 @@ impl Metric {
         Self::Marginal,
         Self::Shifted,
         Self::Kl,
+        Self::KlTask,
         Self::KlEarly,
         Self::KlLate,
         Self::KlOpener,
@@ -92,6 +97,7 @@ impl Metric {
         Self::Format,
         Self::Right,
         Self::Conversation,
+        Self::Diversity,
         Self::Intruders,
     ];
 
@@ -113,7 +119,8 @@ impl Metric {
             Self::Unshifted => "unshifted tokens, %",
             Self::Marginal => "marginal tokens, %",
             Self::Shifted => "shifted tokens, %",
-            Self::Kl => "KL to the base, nats per token",
+            Self::Kl => "KL(tuned || base) on own answers, nats per token",
+            Self::KlTask => "KL(base || tuned) on the new task, nats per token",
             Self::KlEarly => "KL of the first five tokens, nats",
             Self::KlLate => "KL of the later tokens, nats",
             Self::KlOpener => "KL of opener tokens, nats",
@@ -125,6 +132,7 @@ impl Metric {
             Self::Format => "answers in the set's format, %",
             Self::Right => "right answers, %",
             Self::Conversation => "right answers in the set's format, %",
+            Self::Diversity => "different answers among those drawn, %",
             Self::Intruders => "intruder dimensions a matrix, of ten",
         }
     }
@@ -147,7 +155,8 @@ impl Metric {
             Self::Unshifted => "Unshifted",
             Self::Marginal => "Marginal",
             Self::Shifted => "Shifted",
-            Self::Kl => "KL",
+            Self::Kl => "KL, own answers",
+            Self::KlTask => "KL, new task",
             Self::KlEarly => "KL, first 5 tokens",
             Self::KlLate => "KL, later tokens",
             Self::KlOpener => "KL, opener",
@@ -159,6 +168,7 @@ impl Metric {
             Self::Format => "Set's format",
             Self::Right => "Right answer",
             Self::Conversation => "Right and in format",
+            Self::Diversity => "Different answers",
             Self::Intruders => "Intruders",
         }
     }
@@ -203,6 +213,7 @@ impl Metric {
             Self::Marginal => share(s.marginal, s.n),
             Self::Shifted => share(s.shifted, s.n),
             Self::Kl => (s.n > 0).then(|| f64::from(s.kl)),
+            Self::KlTask => m.kl_task.map(f64::from),
             Self::KlEarly => along(&s.positions[..s.positions.len().min(EARLY)]),
             Self::KlLate => along(s.positions.get(EARLY..).unwrap_or_default()),
             Self::KlOpener => class(|c| c.opener).map(|p| f64::from(p.kl)),
@@ -214,6 +225,7 @@ impl Metric {
             Self::Format => talk(|c| c.format),
             Self::Right => talk(|c| c.right),
             Self::Conversation => talk(|c| c.both),
+            Self::Diversity => m.diversity.and_then(|d| share(d.unique, d.n)),
             Self::Intruders => m.intruders.map(f64::from),
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::arm::ArmId;
 use super::metric::Metric;
 use super::settings::Settings;
+use super::summary::SummaryArm;
 
 /// How arms are made comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,18 +16,21 @@ pub enum Fairness {
     SameRate,
     /// Each arm's best learning rate, by held-out loss.
     BestRate,
-    /// Where all arms, at their best rates, have the same held-out loss.
+    /// Where all arms have the same held-out loss, each at the rate that keeps most of those that get there, or at its best one.
     EqualLoss,
+    /// Where all arms know as many of the facts that only the set states.
+    EqualFacts,
 }
 
 impl Fairness {
-    pub const ALL: [Self; 3] = [Self::SameRate, Self::BestRate, Self::EqualLoss];
+    pub const ALL: [Self; 4] = [Self::SameRate, Self::BestRate, Self::EqualLoss, Self::EqualFacts];
 
     pub fn label(self) -> &'static str {
         match self {
             Self::SameRate => "same rate",
             Self::BestRate => "best rate",
             Self::EqualLoss => "equal held-out loss",
+            Self::EqualFacts => "equally many new facts",
         }
     }
 
@@ -38,6 +42,9 @@ impl Fairness {
             }
             Self::EqualLoss => {
                 "Each arm is looked at where it has learned the instructions equally well, at its best rate."
+            }
+            Self::EqualFacts => {
+                "Each arm is looked at where it has learned equally many new facts, at the rate that then keeps most of the old ones."
             }
         }
     }
@@ -82,9 +89,27 @@ pub struct Preset {
     /// Whether the conditions are one after another the rates of a sweep: then the questions are asked of each arm's
     /// best rate, which only the runs tell.
     pub is_sweep: bool,
+    /// What is to be learned: the best rate is best by it, and arms are compared where they have the same of it.
+    pub goal: Metric,
+    pub doses: Doses,
     /// The condition whose borrowed answers are put to the counterfactual check.
     pub counterfactual: Option<usize>,
-    pub shown: Shown,
+    /// None keeps figures alone.
+    pub shown: Option<Shown>,
+}
+
+/// Arms that are measured once more after their last step, with each of these multiples of their change.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Doses {
+    pub arms: Vec<ArmId>,
+    pub strengths: Vec<f32>,
+}
+
+impl Doses {
+    /// What weaker doses of an arm's change are called in a summary: they are compared like an arm.
+    pub fn id(arm: &str) -> ArmId {
+        format!("{arm}-dose")
+    }
 }
 
 /// The run that a record keeps whole: the first seed's.
@@ -92,7 +117,7 @@ pub struct Preset {
 pub struct Shown {
     /// Index of its condition.
     pub condition: usize,
-    /// Steps between its measurements.
+    /// Steps between the measurements that are kept of it; it is measured at least as often.
     pub measure_every: u32,
 }
 
@@ -138,7 +163,7 @@ pub struct Question {
 impl Preset {
     /// One condition, of which nothing is claimed: the arms as they are given.
     pub fn of_arms(settings: Settings, seeds: u32) -> Self {
-        let shown = Shown { condition: 0, measure_every: settings.measure_every };
+        let shown = Some(Shown { condition: 0, measure_every: settings.measure_every });
         Self {
             name: "arms".into(),
             short: "Arms".into(),
@@ -150,6 +175,8 @@ impl Preset {
             seeds: (1..=seeds).collect(),
             questions: Vec::new(),
             is_sweep: false,
+            goal: Metric::HeldoutLoss,
+            doses: Doses::default(),
             counterfactual: None,
             shown,
         }
@@ -165,6 +192,28 @@ impl Preset {
         for Condition { settings, .. } in &mut self.conditions {
             (settings.steps, settings.measure_every) = (steps, settings.measure_every.min(steps.max(1)));
         }
-        self.shown.measure_every = self.shown.measure_every.min(steps.max(1));
+        if let Some(shown) = &mut self.shown {
+            shown.measure_every = shown.measure_every.min(steps.max(1));
+        }
+    }
+
+    /// All arms of its conditions, and the weaker doses of them, in order.
+    pub fn arms(&self) -> Vec<SummaryArm> {
+        let mut arms: Vec<SummaryArm> = Vec::new();
+        for arm in self.conditions.iter().flat_map(|c| &c.settings.arms) {
+            if arms.iter().all(|known| known.id != arm.id) {
+                arms.push(SummaryArm { id: arm.id.clone(), label: arm.label.clone() });
+            }
+        }
+        let dosed = arms.iter().filter(|arm| self.doses.arms.contains(&arm.id));
+        let dose =
+            |arm: &SummaryArm| SummaryArm { id: Doses::id(&arm.id), label: format!("{}, λΔW", arm.label) };
+        let doses: Vec<SummaryArm> = dosed.map(dose).collect();
+        [arms, doses].concat()
+    }
+
+    /// How arms are compared where they have learned the same.
+    pub fn equal(&self) -> Fairness {
+        if self.goal == Metric::RecallNew { Fairness::EqualFacts } else { Fairness::EqualLoss }
     }
 }

@@ -75,6 +75,9 @@ pub struct Settings {
     pub known_only: bool,
     /// Facts asked in the chat template at each measurement; also the most held-out questions of a conversation.
     pub asked: u32,
+    /// Answers that are drawn to one held-out question, before the first step and after the last.
+    #[serde(default = "samples")]
+    pub samples: u32,
     /// Kept facts whose object is ranked among those of its relation at each measurement.
     #[serde(default)]
     pub ranked: u32,
@@ -82,6 +85,11 @@ pub struct Settings {
     pub shift_prompts: u32,
     /// Longest answer, in tokens.
     pub answer_len: u32,
+}
+
+/// As many as Biderman et al. draw (arXiv 2405.09673).
+const fn samples() -> u32 {
+    50
 }
 
 impl Default for Settings {
@@ -103,6 +111,7 @@ impl Default for Settings {
             probes: 240,
             known_only: false,
             asked: 48,
+            samples: samples(),
             ranked: 0,
             shift_prompts: 16,
             answer_len: 40,

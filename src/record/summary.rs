@@ -28,11 +28,73 @@ pub struct Summary {
     pub comparisons: Vec<Comparison>,
     /// What the figures say about the claim, made from the figures.
     pub verdict: String,
+    /// What was to be learned; held-out loss in older records.
+    #[serde(default = "heldout_loss")]
+    pub goal: Metric,
     /// All runs in their course.
     #[serde(default)]
     pub checkpoints: Vec<Checkpoint>,
+    /// What of what is learned and kept at once is in reach of each arm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frontiers: Vec<Frontier>,
+    /// How well facts lost follow from a divergence, over all arms, rates, seeds and steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fits: Vec<Fit>,
+    /// Of a sweep over rates: where each arm's held-out loss is lowest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optima: Vec<Optimum>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counterfactual: Vec<Counterfactual>,
+}
+
+const fn heldout_loss() -> Metric {
+    Metric::HeldoutLoss
+}
+
+/// The checkpoints of an arm that no other of its checkpoints beats in both, what is learned and what is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Frontier {
+    pub arm: ArmId,
+    /// What a seed's checkpoints dominate: learned since the start (nats of held-out loss, or the share of new facts) times
+    /// the share of facts kept. Over the seeds.
+    pub area: Spread,
+    pub seeds: u32,
+    /// `[goal, recall_cloze]` of all seeds together, in the order of what is learned.
+    pub corners: Vec<[f32; 2]>,
+}
+
+/// Least squares of `lost = c0 + c1 x + c2 x²`, where x is a divergence in nats per token and lost a share of the kept facts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Fit {
+    pub metric: Metric,
+    pub coefficients: [f32; 3],
+    /// Share of the variance that it explains.
+    pub r2: f32,
+    /// Checkpoints.
+    pub n: u32,
+}
+
+/// The rate of the lowest held-out loss at the end, by a parabola over the logarithm of the rate through the best one and its
+/// neighbours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Optimum {
+    pub arm: ArmId,
+    pub rate: Interval,
+    /// How many times the first arm's best rate is this one's, seed by seed; none for the first arm.
+    pub ratio: Option<Interval>,
+    pub seeds: u32,
+}
+
+/// A geometric mean over seeds with its 95 % interval (Student); all three the same for a single seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Interval {
+    pub mean: f32,
+    pub low: f32,
+    pub high: f32,
 }
 
 /// An arm as a summary names it.
@@ -69,6 +131,12 @@ pub struct Comparison {
     pub margin: Option<f32>,
     /// How much two seeds of the same side differ on average.
     pub noise: Option<f32>,
+    /// How probable a difference of at least this size is if there is none (Welch, two-sided).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f32>,
+    /// The same for all comparisons of the experiment together (Holm).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_holm: Option<f32>,
     pub reading: Reading,
     /// All of it as a sentence.
     pub text: String,
@@ -132,5 +200,26 @@ pub struct Checkpoint {
     pub step: u32,
     pub heldout_loss: f32,
     pub recall_cloze: f32,
+    /// KL(tuned || base) on the arm's own answers.
     pub kl: f32,
+    /// KL(base || tuned) on the new task; not in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl_task: Option<f32>,
+    /// Share of the facts that only the set states, asked; where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall_new: Option<f32>,
+    /// What the change was multiplied by, where that is not 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f32>,
+}
+
+impl Checkpoint {
+    /// How much of `goal` has been learned: more is better. None where it was not measured.
+    pub fn learned(&self, goal: Metric) -> Option<f64> {
+        let learned = match goal {
+            Metric::RecallNew => f64::from(self.recall_new?),
+            _ => -f64::from(self.heldout_loss),
+        };
+        learned.is_finite().then_some(learned)
+    }
 }

@@ -2,6 +2,7 @@
 
 mod choice;
 mod common;
+mod divergence;
 mod gradients;
 mod half;
 mod head;

@@ -122,6 +122,7 @@ export function experiment() {
     rows,
     comparisons,
     verdict: "Of 3 comparisons 1 agrees.",
+    goal: "heldout_loss",
     checkpoints,
     counterfactual: [check],
   };

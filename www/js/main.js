@@ -17,6 +17,7 @@ import { makeKlBars } from "./views/kl-bars.js";
 import { makeArmTable } from "./views/machine.js";
 import { showFinding, showRecorded } from "./views/recorded.js";
 import { makePictures } from "./views/pictures.js";
+import { makeRates } from "./views/rates.js";
 import { makeRows } from "./views/rows.js";
 import { makeShiftClasses } from "./views/shift-classes.js";
 import { ShiftTextView } from "./views/shift-text.js";
@@ -68,6 +69,7 @@ function makeViews() {
   makeWeights(store);
   makeSpectrum(store);
   makeTradeOff(store, makeSummary(store));
+  makeRates(store);
   makeChecks(control);
   makeFindings(store, control, {
     showRecorded: (name) => showFinding(store, control, name),

@@ -2,16 +2,19 @@
 
 use serde_json::Value;
 
-use crate::record::Event;
+use crate::record::{Event, Measure, ShiftText, WeightsEvent};
 
-/// All but most of the texts, which are most of a record: the answer to the first question at each measure, those to the others
-/// before the first step and after the last; and the spectra of weights after the last.
-pub fn worth_keeping(events: Vec<Event>, last: u32) -> Vec<Event> {
+/// Of what is measured, every `every` steps and after the `last` one; of the texts, which are most of a record, the answer to the
+/// first question then, those to the others before the first step and after the last; the spectra of weights after the last.
+pub fn worth_keeping(events: Vec<Event>, every: u32, last: u32) -> Vec<Event> {
     let mut follows_measure = false;
     let mut is_kept = |event: &Event| {
         let was = std::mem::replace(&mut follows_measure, matches!(event, Event::Measure(_)));
         match event {
-            Event::Text(text) => was || text.step == 0 || text.step == last,
+            Event::Measure(Measure { step, .. }) | Event::Weights(WeightsEvent { step, .. }) => {
+                step % every == 0 || *step == last
+            }
+            Event::Text(ShiftText { step, .. }) => *step == 0 || *step == last || step % every == 0 && was,
             _ => true,
         }
     };
@@ -32,8 +35,8 @@ pub fn shorten(event: &mut Value) {
     write_short(event);
 }
 
-/// Rounds what a record has thousands of and a page shows with two or three digits: half of its size once compressed. Losses keep six
-/// digits, whatever is compared keeps all.
+/// Rounds what a record has thousands of and a page shows with two or three digits: half of its size once compressed. Losses and figures keep
+/// six digits, comparisons all.
 fn round_details(event: &mut Value) {
     let kind = event["type"].as_str().unwrap_or_default().to_string();
     match kind.as_str() {
@@ -63,8 +66,34 @@ fn round_details(event: &mut Value) {
         }
         "measure" => {
             let positions = event["shift"]["positions"].as_array_mut().into_iter().flatten();
-            positions.for_each(|position| round(&mut position["kl"], |x| digits(x, 4)));
+            for position in positions.filter_map(Value::as_object_mut) {
+                // What no view reads of each position.
+                position.retain(|name, _| name == "n" || name == "kl");
+                if let Some(kl) = position.get_mut("kl") {
+                    round(kl, |x| digits(x, 4));
+                }
+            }
             round(&mut event["ms"], |x| digits(x, 4));
+        }
+        "summary" => {
+            for row in event["rows"].as_array_mut().into_iter().flatten() {
+                for figure in
+                    row["figures"].as_object_mut().into_iter().flat_map(|figures| figures.values_mut())
+                {
+                    ["mean", "sd", "ci"]
+                        .into_iter()
+                        .for_each(|name| round(&mut figure[name], |x| digits(x, 6)));
+                }
+            }
+            for point in
+                event["checkpoints"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut)
+            {
+                for name in ["heldout_loss", "recall_cloze", "kl", "kl_task", "recall_new"] {
+                    if let Some(figure) = point.get_mut(name) {
+                        round(figure, |x| digits(x, 6));
+                    }
+                }
+            }
         }
         _ => {}
     }
@@ -124,9 +153,37 @@ mod tests {
         assert_eq!(event["tokens"][0], token(0.123));
         let mut step = serde_json::json!({ "type": "step", "loss": 1.234_567_8, "grad_norm": 0.001_234_56, "ms": 123.456, "lr": 1e-5 });
         shorten(&mut step);
+        let position =
+            serde_json::json!({ "n": 3, "kl": 0.123_456, "unshifted": 2, "marginal": 1, "shifted": 0 });
+        let mut measure =
+            serde_json::json!({ "type": "measure", "shift": { "positions": [position] }, "ms": 1.0 });
+        shorten(&mut measure);
+        assert_eq!(measure["shift"]["positions"][0], serde_json::json!({ "n": 3, "kl": 0.1235 }));
+        let row =
+            |mean: f64| serde_json::json!({ "figures": { "kl": { "mean": mean, "sd": 0.0, "ci": 0.0 } } });
+        let mut summary =
+            serde_json::json!({ "type": "summary", "rows": [row(0.123_456_78)], "checkpoints": [] });
+        shorten(&mut summary);
+        assert_eq!(summary["rows"][0], row(0.123_457));
         assert_eq!(
             step,
             serde_json::json!({ "type": "step", "loss": 1.234_57, "grad_norm": 0.001_235, "ms": 123.5, "lr": 1e-5 })
         );
+    }
+
+    #[test]
+    fn a_record_keeps_every_so_many_measures_and_the_last() {
+        let text = |step| {
+            Event::Text(ShiftText {
+                run: 1,
+                arm: "lora".into(),
+                step,
+                question: String::new(),
+                tokens: Vec::new(),
+            })
+        };
+        let at = |step| [Event::Measure(Measure { step, ..Measure::empty("lora") }), text(step), text(step)];
+        let kept = |step| worth_keeping(at(step).into(), 40, 90).len();
+        assert_eq!([0, 20, 40, 80, 90].map(kept), [3, 0, 2, 2, 3]);
     }
 }

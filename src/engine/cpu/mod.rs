@@ -18,7 +18,7 @@ pub(super) use self::merge::{PREFIX, merge_linear};
 use self::merge::{adapters_at, array, arrays, merge};
 use self::training::Training;
 use super::{
-    Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part,
+    Divergence, Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part,
     not_of_this_arm,
 };
 use crate::data::batch::Batch;
@@ -134,11 +134,21 @@ impl CpuModel {
         Ok(op.forward_cpu(&logits, &batch.targets))
     }
 
-    pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
-        let (tuned, base) =
-            (self.forward(&batch.tokens, batch.rows)?, base.forward(&batch.tokens, batch.rows)?);
+    /// See [`super::Model::compare`].
+    pub async fn compare(
+        &mut self,
+        base: &mut Self,
+        batch: &Batch,
+        divergence: Divergence,
+    ) -> Result<Vec<TokenShift>> {
+        let [tuned, base] = [&*self, &*base].map(|model| model.forward(&batch.tokens, batch.rows));
+        let (of, from) = match divergence {
+            Divergence::ToBase => (tuned?, base?),
+            Divergence::FromBase => (base?, tuned?),
+        };
         let op = Shift { rows: batch.tokens.len() as u32, vocab: self.config.vocab_size as u32 };
-        Ok(op.record_cpu(&tuned, &base, &batch.targets).chunks_exact(4).map(TokenShift::from_words).collect())
+        let words = op.record_cpu(&of, &from, &batch.targets);
+        Ok(words.chunks_exact(4).map(|words| TokenShift::from_words(words, divergence)).collect())
     }
 
     pub async fn top_k(&mut self, tokens: &[u32]) -> Result<Vec<Top>> {

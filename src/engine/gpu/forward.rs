@@ -106,27 +106,27 @@ fn check_logits(gpu: &Gpu, net: &Net, rows: usize) -> Result<()> {
     }
 }
 
-/// Compares an arm's logits with its base's where targets count, some rows at a time.
+/// Compares a model's logits with another's where targets count, some rows at a time.
 pub struct ShiftPlan {
     out: Slice,
     plan: Plan,
 }
 
 impl ShiftPlan {
-    /// Without a base the model is compared with itself: one set of logits is both.
+    /// KL(of || from), the rank of targets under `from`; without it the model is compared with itself: one set of logits is both.
     pub async fn new(
         gpu: &Gpu,
-        tuned: (&Net<'_>, &Forward),
-        base: Option<(&Net<'_>, &Forward)>,
+        of: (&Net<'_>, &Forward),
+        from: Option<(&Net<'_>, &Forward)>,
         slots: usize,
     ) -> Result<Self> {
-        let vocab = tuned.0.config.vocab_size;
+        let vocab = of.0.config.vocab_size;
         let allowed = (gpu.choices().head_bytes / 4) as usize / vocab / ROWS * ROWS;
         let block = allowed.max(ROWS).min(slots);
-        check_logits(gpu, tuned.0, block)?;
-        let mut models = vec![(tuned, gpu.buffer("logits", block * vocab)?)];
-        if let Some(base) = base {
-            models.push((base, gpu.buffer("base's logits", block * vocab)?));
+        check_logits(gpu, of.0, block)?;
+        let mut models = vec![(of, gpu.buffer("logits", block * vocab)?)];
+        if let Some(from) = from {
+            models.push((from, gpu.buffer("other logits", block * vocab)?));
         }
         let out = gpu.buffer("shift", slots * 4)?;
         let mut plan = PlanBuilder::new(gpu);
@@ -141,7 +141,7 @@ impl ShiftPlan {
                 net.logits(&mut plan, &part(&f.head.gathered, net.config.hidden_size), logits);
             }
             let op = Shift { rows: rows as u32, vocab: vocab as u32 };
-            let (targets, out) = (part(&tuned.1.head.targets, 1), part(&out, 4));
+            let (targets, out) = (part(&of.1.head.targets, 1), part(&out, 4));
             op.record(&mut plan, &logits[0], &logits[logits.len() - 1], &targets, &out);
         }
         Ok(Self { out, plan: plan.finish_with_pauses("shift").await })

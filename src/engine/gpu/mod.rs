@@ -28,7 +28,9 @@ use self::to_base::Base;
 use self::train::Trainer;
 use self::weights::GpuWeights;
 use super::decoding::{Wanted, Written};
-use super::{Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part};
+use super::{
+    Divergence, Progress, StepMetrics, TOP_K, Take, Tensors, TokenShift, Top, Tuning, a_base, no_such_part,
+};
 use crate::data::batch::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, PlanBuilder, Slice};
@@ -52,8 +54,8 @@ pub struct GpuModel {
 #[derive(Default)]
 struct Plans {
     forwards: HashMap<Shape, Forward>,
-    /// By batch shape, number of slots, and whether there is a base to be compared with.
-    shifts: HashMap<(Shape, usize, bool), ShiftPlan>,
+    /// By batch shape, number of slots, and from whom to whom; none where a model is compared with itself.
+    shifts: HashMap<(Shape, usize, Option<Divergence>), ShiftPlan>,
     decoders: HashMap<Shape, Decoder>,
 }
 
@@ -193,7 +195,13 @@ impl GpuModel {
         }
     }
 
-    pub async fn shift(&mut self, base: &mut Self, batch: &Batch) -> Result<Vec<TokenShift>> {
+    /// See [`super::Model::compare`].
+    pub async fn compare(
+        &mut self,
+        base: &mut Self,
+        batch: &Batch,
+        divergence: Divergence,
+    ) -> Result<Vec<TokenShift>> {
         let is_untrained = self.trainer.as_ref().is_none_or(|trainer| trainer.taken() == 0);
         let is_same = self.origin.as_ref().is_some_and(|origin| origin.buffer == base.weights.values.buffer);
         if is_untrained && is_same {
@@ -201,22 +209,34 @@ impl GpuModel {
             return base.compared(None, batch).await;
         }
         base.run_forward(batch).await?;
-        self.compared(Some(base), batch).await
+        self.compared(Some((base, divergence)), batch).await
     }
 
-    /// The shift from a base that has run its forward pass over the batch, or from this model itself.
-    async fn compared(&mut self, base: Option<&Self>, batch: &Batch) -> Result<Vec<TokenShift>> {
+    /// The shift between this model and a base that has run its forward pass over the batch, or this model itself.
+    async fn compared(
+        &mut self,
+        base: Option<(&Self, Divergence)>,
+        batch: &Batch,
+    ) -> Result<Vec<TokenShift>> {
         let (shape, counted) = self.run_forward(batch).await?;
-        let key = (shape, counted.rows.len(), base.is_some());
+        let (base, divergence) = base.unzip();
+        let key = (shape, counted.rows.len(), divergence);
         if !self.plans.shifts.contains_key(&key) {
             let (own, other) = (self.weights.net(), base.map(|base| base.weights.net()));
             let base = other.as_ref().zip(base.map(|base| &base.plans.forwards[&shape]));
             let tuned = (&own, &self.plans.forwards[&shape]);
-            let plan = ShiftPlan::new(&self.weights.gpu, tuned, base, key.1).await?;
+            let (of, from) = match (base, divergence) {
+                (Some(base), Some(Divergence::FromBase)) => (base, Some(tuned)),
+                _ => (tuned, base),
+            };
+            let plan = ShiftPlan::new(&self.weights.gpu, of, from, key.1).await?;
             self.plans.shifts.insert(key, plan);
         }
         let words = self.plans.shifts[&key].run(&self.weights.gpu, &counted).await?;
-        Ok(words.iter().map(|words| TokenShift::from_words(words)).collect())
+        Ok(words
+            .iter()
+            .map(|words| TokenShift::from_words(words, divergence.unwrap_or(Divergence::ToBase)))
+            .collect())
     }
 
     /// Queues a forward pass over one sequence and gives its logits, (T,V) and some rows of padding.

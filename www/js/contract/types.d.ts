@@ -138,11 +138,18 @@ export type Checkpoint = {
   condition: string;
   fairness?: Fairness | null;
   heldout_loss: number;
+  /** KL(tuned || base) on the arm's own answers. */
   kl: number;
+  /** KL(base || tuned) on the new task; not in older records. */
+  kl_task?: number | null;
   lr: number;
   recall_cloze: number;
+  /** Share of the facts that only the set states, asked; where there are any. */
+  recall_new?: number | null;
   seed: number;
   step: number;
+  /** What the change was multiplied by, where that is not 1. */
+  strength?: number | null;
 };
 
 /** Shift of the tokens of an opener, of a stated object, and of the rest (see `measure::classes`). */
@@ -266,6 +273,10 @@ export type Comparison = {
   margin?: number | null;
   /** How much two seeds of the same side differ on average. */
   noise?: number | null;
+  /** How probable a difference of at least this size is if there is none (Welch, two-sided). */
+  p?: number | null;
+  /** The same for all comparisons of the experiment together (Holm). */
+  p_holm?: number | null;
   reading: Reading;
   /** All of it as a sentence. */
   text: string;
@@ -310,6 +321,13 @@ export type Dispatches = {
   total: number;
 };
 
+/** Answers to the first held-out question, drawn at temperature 1. */
+export type Diversity = {
+  n: number;
+  /** Different ones. */
+  unique: number;
+};
+
 /** The engine that was chosen. */
 export type EngineName = "webgpu" | "cpu";
 
@@ -328,7 +346,7 @@ export type Errors = {
 };
 
 /** How arms are made comparable. */
-export type Fairness = "same_rate" | "best_rate" | "equal_loss";
+export type Fairness = "same_rate" | "best_rate" | "equal_loss" | "equal_facts";
 
 /** Numbers of answers. */
 export type Fates = {
@@ -365,11 +383,34 @@ export type FieldKind = "whole" | "real" | "switch" | "choice" | "several" | "ad
 /** Which examples of a set are used where not all are. */
 export type Filter = "first" | "shortest" | "longest" | "confident";
 
+/** Least squares of `lost = c0 + c1 x + c2 x²`, where x is a divergence in nats per token and lost a share of the kept facts. */
+export type Fit = {
+  coefficients: number[];
+  metric: Metric;
+  /** Checkpoints. */
+  n: number;
+  /** Share of the variance that it explains. */
+  r2: number;
+};
+
 /** A step of a run from which another one went on with other settings. */
 export type Fork = {
   /** What the arms were trained with up to there. */
   settings: Settings;
   step: number;
+};
+
+/** The checkpoints of an arm that no other of its checkpoints beats in both, what is learned and what is kept. */
+export type Frontier = {
+  /**
+   * What a seed's checkpoints dominate: learned since the start (nats of held-out loss, or the share of new facts) times
+   * the share of facts kept. Over the seeds.
+   */
+  area: Spread;
+  arm: string;
+  /** `[goal, recall_cloze]` of all seeds together, in the order of what is learned. */
+  corners: number[][];
+  seeds: number;
 };
 
 export type Generation = {
@@ -388,6 +429,13 @@ export type Generation = {
 
 /** How the matrices of a base are held on the GPU. */
 export type HeldAs = "f32" | "f16";
+
+/** A geometric mean over seeds with its 95 % interval (Student); all three the same for a single seed. */
+export type Interval = {
+  high: number;
+  low: number;
+  mean: number;
+};
 
 export type Lesson = {
   /** Always [`Lesson::FORMAT`]. */
@@ -487,6 +535,8 @@ export type Measure = {
   cells: string;
   /** How held-out questions on facts are answered; before the first step and after the last. */
   conversation?: Conversation | null;
+  /** How many ways it has to answer one question; before the first step and after the last. */
+  diversity?: Diversity | null;
   /** Cloze errors on kept facts by kind. */
   errors: Errors;
   /** Mean over the held-out response tokens, nats. */
@@ -496,6 +546,11 @@ export type Measure = {
    * whose weights are looked at.
    */
   intruders?: number | null;
+  /**
+   * Mean KL(base || tuned) over the same tokens, nats: of what the new task says, where [`Shift::kl`] is
+   * KL(tuned || base) of what the model says itself. Not in older records.
+   */
+  kl_task?: number | null;
   /** Log-probability of each wall fact's object, nats, in cell order. */
   logprobs: number[];
   /** Wall time of the measurement, milliseconds. */
@@ -617,7 +672,7 @@ export type Method = LoraSpec & {
 };
 
 /** A figure of a [`Measure`]. */
-export type Metric = "marginal" | "shifted" | "kl_late" | "kl_opener" | "kl_style" | "kl_fact" | "shifted_style" | "shifted_fact" | "right" | "conversation" | "heldout_loss" | "recall_cloze" | "recall_asked" | "recall_seen" | "recall_new_cloze" | "recall_new" | "object_rank" | "borrowed" | "other" | "malformed" | "borrowed_of_errors" | "borrowed_by_chance" | "unshifted" | "kl" | "kl_early" | "shifted_opener" | "format" | "intruders";
+export type Metric = "marginal" | "shifted" | "kl_late" | "kl_opener" | "kl_style" | "kl_fact" | "shifted_style" | "shifted_fact" | "right" | "conversation" | "heldout_loss" | "recall_cloze" | "recall_asked" | "recall_seen" | "recall_new_cloze" | "recall_new" | "object_rank" | "borrowed" | "other" | "malformed" | "borrowed_of_errors" | "borrowed_by_chance" | "unshifted" | "kl" | "kl_task" | "kl_early" | "shifted_opener" | "format" | "diversity" | "intruders";
 
 export type MetricData = {
   is_share: boolean;
@@ -684,6 +739,18 @@ export type NamedProduct = {
   lora: number;
   m: number;
   n: number;
+};
+
+/**
+ * The rate of the lowest held-out loss at the end, by a parabola over the logarithm of the rate through the best one and its
+ * neighbours.
+ */
+export type Optimum = {
+  arm: string;
+  rate: Interval;
+  /** How many times the first arm's best rate is this one's, seed by seed; none for the first arm. */
+  ratio?: Interval | null;
+  seeds: number;
 };
 
 export type PositionShift = {
@@ -914,6 +981,8 @@ export type Settings = {
   probes: number;
   /** Kept facts whose object is ranked among those of its relation at each measurement. */
   ranked: number;
+  /** Answers that are drawn to one held-out question, before the first step and after the last. */
+  samples: number;
   /** Order of the batches and start of the adapters. */
   seed: number;
   /** Held-out prompts whose answers are compared with the base token by token. */
@@ -936,7 +1005,7 @@ export type Shift = {
   marginal: number;
   /** Tokens compared. */
   n: number;
-  /** The same by position in the response. */
+  /** The same by position in the response; a record of the command line keeps n and KL of each. */
   positions: PositionShift[];
   /** Rank above 3. */
   shifted: number;
@@ -1048,6 +1117,14 @@ export type Summary = {
   /** Put to the claim, one by one. */
   comparisons: Comparison[];
   counterfactual?: Counterfactual[];
+  /** How well facts lost follow from a divergence, over all arms, rates, seeds and steps. */
+  fits?: Fit[];
+  /** What of what is learned and kept at once is in reach of each arm. */
+  frontiers?: Frontier[];
+  /** What was to be learned; held-out loss in older records. */
+  goal: Metric;
+  /** Of a sweep over rates: where each arm's held-out loss is lowest. */
+  optima?: Optimum[];
   /** The experiment's name; empty in older records. */
   preset: string;
   rows: SummaryRow[];

@@ -33,12 +33,14 @@ export function verdictOf(/** @type {Summary} */ { comparisons = [], verdict }) 
   if (n === 0 || verdict === "") return verdict;
   const { supports, contradicts, no_difference, one_seed } = tally(comparisons);
   if (one_seed === n) return t("comparisons.single-seeds", { n });
-  return t("comparisons.verdict", { n, supports, contradicts, none: no_difference + one_seed });
+  const found = t("comparisons.verdict", { n, supports, contradicts, none: no_difference + one_seed });
+  const corrected = comparisons.flatMap(({ p_holm }) => p_holm ?? []);
+  return corrected.length === 0 ? found : `${found} ${t("comparisons.holm", { n: corrected.filter((p) => p < 0.05).length })}`;
 }
 
 /** "At same rate: KL to the base, nats per token: LoRA 0.47 ± 0.02, full 0.89 ± 0.10; difference …: agrees with the claim." */
 export function comparisonText(/** @type {Summary} */ summary, /** @type {Comparison} */ comparison) {
-  const { fairness, a, b, difference, margin, noise, reading } = comparison;
+  const { fairness, a, b, difference, margin, noise, p, p_holm, reading } = comparison;
   const arm = (/** @type {string} */ id) => summaryArm(summary, id).label;
   const [isOneArm, isOneCondition, isOneMetric] = [a.arm === b.arm, a.condition === b.condition, a.metric === b.metric];
   const side = (/** @type {ComparedSide} */ one) => {
@@ -57,14 +59,19 @@ export function comparisonText(/** @type {Summary} */ summary, /** @type {Compar
   const { scale, digits } = metric(a);
   const write = (/** @type {number} */ value) => fixed(scale * value, digits);
   const values = { difference: signed(scale * difference, digits), margin: write(margin ?? NaN), noise: write(noise ?? NaN) };
+  const { length: of } = summary.comparisons?.filter((one) => one.p_holm != null) ?? [];
+  const chance = p == null || p_holm == null ? "" : t("comparisons.chance", { p: probability(p), adjusted: probability(p_holm), of });
   return t("comparisons.sentence", {
     head: head.map((part) => `${part}: `).join(""),
     a: side(a),
     b: side(b),
-    difference: margin == null || noise == null ? t("comparisons.one-seed", values) : t("comparisons.difference", values),
+    difference: margin == null || noise == null ? t("comparisons.one-seed", values) : t("comparisons.difference", values) + chance,
     reading: readingOf(reading).label,
   });
 }
+
+/** "p = 0.012" */
+const probability = (/** @type {number} */ p) => (p < 0.001 ? `p < ${fixed(0.001, 3)}` : `p = ${fixed(p, 3)}`);
 
 /** What a reading is called, and its sign. */
 export function readingOf(/** @type {string} */ wanted) {

@@ -34,6 +34,8 @@ export function metricOf(/** @type {string} */ name, /** @type {Measure | null} 
   if (!m) return NaN;
   if (name === "heldout_loss") return m.heldout_loss;
   if (name === "object_rank") return m.object_rank ?? NaN;
+  if (name === "kl_task") return m.kl_task ?? NaN;
+  if (name === "diversity") return share(m.diversity?.unique, m.diversity?.n);
   if (name === "intruders") return m.intruders ?? NaN;
   if (name === "kl") return m.shift.n > 0 ? m.shift.kl : NaN;
   if (name === "kl_early") return along(m.shift.positions.slice(0, EARLY));

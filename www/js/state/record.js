@@ -93,6 +93,7 @@ export function writeCsv(/** @type {import("./store.js").Store} */ store) {
     "ms",
     "heldout_loss",
     "kl_nats_per_token",
+    "kl_task_nats_per_token",
     "shift_tokens",
     "unshifted",
     "marginal",
@@ -100,6 +101,8 @@ export function writeCsv(/** @type {import("./store.js").Store} */ store) {
     "borrowed",
     "other",
     "malformed",
+    "unique_answers",
+    "drawn_answers",
     "intruders_per_matrix",
     ...forms.flatMap(([s, f]) => [`${s}_${f}_correct`, `${s}_${f}_n`]),
   ];
@@ -126,6 +129,7 @@ export function writeCsv(/** @type {import("./store.js").Store} */ store) {
         s?.ms,
         m?.heldout_loss,
         m?.shift.kl,
+        m?.kl_task,
         m?.shift.n,
         m?.shift.unshifted,
         m?.shift.marginal,
@@ -133,6 +137,8 @@ export function writeCsv(/** @type {import("./store.js").Store} */ store) {
         m?.errors.borrowed,
         m?.errors.other,
         m?.errors.malformed,
+        m?.diversity?.unique,
+        m?.diversity?.n,
         m?.intruders,
         ...recalls,
       ];

@@ -45,8 +45,10 @@ export async function openRecorded(
   /** @type {string} */ name,
 ) {
   const record = await recordOf(name);
-  if (store.source.kind === "recorded" && store.summary?.preset === name && store.holds(record)) return;
-  control.leave();
+  const hasRun = record.events.some((event) => event.type === "run");
+  const isShown = hasRun ? store.holds(record) : store.summary !== null && record.events.includes(store.summary);
+  if (isShown && store.summary?.preset === name) return;
+  if (hasRun) control.leave(); // figures alone leave the run that is shown
   store.open(record, "recorded");
 }
 

@@ -2,16 +2,20 @@
  * Points in a plane, joined run by run, as SVG.
  *
  * @typedef {{x: number, y: number, title: string, isStart?: boolean, isLarge?: boolean}} Point
- * @typedef {{place: number, points: Point[]}} Course  `place`: of the arm in its list
+ * @typedef {{place: number, points: Point[], isOwn?: boolean}} Course  `place`: of the arm in its list; `isOwn`: a visitor's
+ *   run among others
  * @typedef {{x: number, label: string}} Level  on the x axis
+ * @typedef {{place: number, points: {x: number, y: number}[]}} Curve  `place`: of its arm; -1 for all of them
  * @typedef {{low: number, high: number}} Range
  * @typedef {{xLabel: string, yLabel: string, label: string, isReversed?: boolean, isPercent?: boolean,
- *   highest?: number, span?: number, xRange?: [number, number]}} Axes
- *   `isReversed`: x falls to the right; `isPercent`: y is in percent; `highest`: the top of y, where it is known;
+ *   highest?: number, span?: number, xRange?: [number, number],
+ *   isLog?: boolean, isTight?: boolean}} Axes
+ *   `isLog`: x is a logarithm to base 10; `isTight`: y begins at its lowest value; `isReversed`: x falls to the right; `isPercent`: y is in percent; `highest`: the top of y, where it is known;
  *   `span`: y covers at least so much, so that noise does not fill the figure; without `highest` y begins at 0
  */
 import { fit, setAttributes, setText, svg } from "../ui/dom.js";
 import { armLine, colorOf, markerPath } from "../ui/arm-style.js";
+import { rate } from "../ui/format.js";
 import { language } from "../ui/language.js";
 
 const LEAST_HEIGHT = 180;
@@ -54,8 +58,10 @@ export class Scatter {
     this.courses = [];
     /** @type {Level | null} */
     this.level = null;
+    /** @type {Curve[]} */
+    this.curves = [];
     const hidden = { "aria-hidden": "true" };
-    this.parts = { grid: svg("g", hidden), level: svg("g", hidden), lines: svg("g"), starts: svg("g") };
+    this.parts = { grid: svg("g", hidden), level: svg("g", hidden), curves: svg("g", hidden), lines: svg("g"), starts: svg("g") };
     const look = { role: "img", class: "scatter", "aria-label": axes.label };
     this.root = svg("svg", look, ...Object.values(this.parts));
     this.scales = "";
@@ -73,11 +79,12 @@ export class Scatter {
     new ResizeObserver(() => this.render()).observe(host);
   }
 
-  /** Draws these courses, the level across them, and the point where all begin. */
-  draw(/** @type {Course[]} */ courses, /** @type {Level | null} */ level = null) {
+  /** Draws these courses, the level across them, the curves behind them, and the point where all begin. */
+  draw(/** @type {Course[]} */ courses, /** @type {Level | null} */ level = null, /** @type {Curve[]} */ curves = []) {
     const isKnown = (/** @type {Point} */ { x, y }) => Number.isFinite(x) && Number.isFinite(y);
     this.courses = courses.map((course) => ({ ...course, points: course.points.filter(isKnown) }));
     this.level = level;
+    this.curves = curves;
     this.width = 0;
     this.render();
   }
@@ -90,11 +97,15 @@ export class Scatter {
     [this.width, this.height] = [width, height];
     this.place(width);
     setAttributes(this.root, { width, height, viewBox: `0 0 ${width} ${height}` });
-    const { grid, level, lines, starts } = this.parts;
-    const scales = JSON.stringify([width, height, this.x, this.y]);
+    const { grid, level, curves, lines, starts } = this.parts;
+    const scales = JSON.stringify([width, height, this.x, this.y, this.axes]);
     if (scales !== this.scales) grid.replaceChildren(...this.grid(width));
     this.scales = scales;
     level.replaceChildren(...(this.level ? this.levelLine(this.level) : []));
+    const shapes = fit(curves, this.curves.length, () => svg("polyline", { class: "curve", fill: "none" }));
+    this.curves.forEach(({ place, points }, i) => {
+      setAttributes(shapes[i], { points: this.path(points), stroke: `var(--${place < 0 ? "ink" : colorOf(place)})` });
+    });
     const groups = fit(lines, this.courses.length, () => svg("g", {}, svg("polyline", { fill: "none" }), svg("g")));
     this.courses.forEach((course, i) => this.course(groups[i], course));
     const begins = this.courses.flatMap(({ points }) => points.filter((point) => point.isStart));
@@ -106,15 +117,16 @@ export class Scatter {
   /** Chooses the scales. @private */
   place(/** @type {number} */ width) {
     const points = this.courses.flatMap((course) => course.points);
-    const { isReversed, highest, span, xRange } = this.axes;
+    const { isReversed, highest, span, xRange, isLog, isTight } = this.axes;
     const [xLow, xHigh] = xRange ?? extent(points.map((point) => point.x));
     const [yLow, yHigh] = extent(
       points.map((point) => point.y),
       { span, highest },
     );
-    this.x = { low: isReversed ? xLow : Math.max(0, xLow), high: xHigh };
+    this.x = { low: isReversed || isLog ? xLow : Math.max(0, xLow), high: xHigh };
     const isFree = highest === undefined;
-    this.y = isFree ? { low: 0, high: Math.max(yHigh, span ?? 0) } : { low: Math.max(0, yLow), high: highest };
+    if (isTight) this.y = { low: yLow, high: yHigh };
+    else this.y = isFree ? { low: 0, high: Math.max(yHigh, span ?? 0) } : { low: Math.max(0, yLow), high: highest };
     const [from, to] = isReversed ? [width - RIGHT, LEFT] : [LEFT, width - RIGHT];
     const share = (/** @type {number} */ value, /** @type {Range} */ { low, high }) =>
       (value - low) / (high - low || 1);
@@ -124,7 +136,7 @@ export class Scatter {
 
   /** @private */
   grid(/** @type {number} */ width) {
-    const { xLabel, yLabel, isPercent } = this.axes;
+    const { xLabel, yLabel, isPercent, isLog } = this.axes;
     const bottom = this.height - BOTTOM;
     const parts = [];
     for (const value of ticks(this.y.low, this.y.high)) {
@@ -134,11 +146,13 @@ export class Scatter {
         svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, `${number.format(value)}${isPercent ? " %" : ""}`),
       );
     }
-    for (const value of ticks(this.x.low, this.x.high, width < 400 ? 4 : 6)) {
+    const [low, high] = [this.x.low, this.x.high];
+    const decades = () => ticks(low, high, high - low).filter(Number.isInteger);
+    for (const value of isLog ? decades() : ticks(low, high, width < 400 ? 4 : 6)) {
       const x = this.toX(value);
       parts.push(
         svg("line", { x1: x, x2: x, y1: bottom, y2: bottom + 5, class: "axis-line" }),
-        svg("text", { x, y: bottom + 18, "text-anchor": "middle" }, number.format(value)),
+        svg("text", { x, y: bottom + 18, "text-anchor": "middle" }, isLog ? rate(10 ** value) : number.format(value)),
       );
     }
     parts.push(
@@ -160,13 +174,18 @@ export class Scatter {
     ];
   }
 
+  /** @private */
+  path(/** @type {{x: number, y: number}[]} */ points) {
+    return points.map(({ x, y }) => `${this.toX(x).toFixed(1)},${this.toY(y).toFixed(1)}`).join(" ");
+  }
+
   /** One run: a thin line, small marks on its way and a large one at its end. @private */
-  course(/** @type {Element} */ group, /** @type {Course} */ { place, points }) {
+  course(/** @type {Element} */ group, /** @type {Course} */ { place, points, isOwn }) {
     const [line, marks] = group.children;
     setAttributes(line, {
-      points: points.map(({ x, y }) => `${this.toX(x).toFixed(1)},${this.toY(y).toFixed(1)}`).join(" "),
+      points: this.path(points),
       stroke: `var(--${colorOf(place)})`,
-      "stroke-width": 1.25,
+      "stroke-width": isOwn ? 2.5 : 1.25,
       "stroke-dasharray": (armLine(place, "").dash ?? []).join(" "),
       opacity: 0.55,
     });
@@ -174,7 +193,7 @@ export class Scatter {
       .map((point, i) => ({ point, isEnd: point.isLarge || i === points.length - 1 }))
       .filter(({ point }) => !point.isStart);
     const nodes = fit(marks, shown.length, () => svg("path", {}, svg("title")));
-    shown.forEach(({ point, isEnd }, i) => this.mark(nodes[i], place, point, isEnd));
+    shown.forEach(({ point, isEnd }, i) => this.mark(nodes[i], place, point, isEnd, isOwn));
   }
 
   /** @private */
@@ -183,12 +202,13 @@ export class Scatter {
     /** @type {number} */ place,
     /** @type {Point} */ { x, y, title },
     /** @type {boolean} */ isEnd,
+    isOwn = false,
   ) {
     const color = `var(--${colorOf(place)})`;
-    const look = isEnd
-      ? { fill: color, stroke: "var(--paper)", "stroke-width": 1.5 }
+    const look = isEnd || isOwn
+      ? { fill: color, stroke: `var(--${isOwn ? "ink" : "paper"})`, "stroke-width": 1.5 }
       : { fill: "var(--paper)", stroke: color, "stroke-width": 1.25 };
-    const d = markerPath(armLine(place, "").marker ?? "circle", isEnd ? 5 : 2.25);
+    const d = markerPath(armLine(place, "").marker ?? "circle", (isEnd ? 5 : 2.25) + (isOwn ? 1.75 : 0));
     setAttributes(node, { d, transform: `translate(${this.toX(x).toFixed(1)} ${this.toY(y).toFixed(1)})`, ...look });
     setText(/** @type {Node} */ (node.firstChild), title);
   }

@@ -3,6 +3,7 @@ import { say } from "../ui/alerts.js";
 import { Store } from "../state/store.js";
 import { count, percent } from "../ui/format.js";
 import { t } from "../ui/text.js";
+import { offRate } from "./off-rate.js";
 
 /** "At step 50 LoRA knows 198 of 200 kept facts (99 %), Full …": the newest measure up to `step`. */
 export function recallSentence(/** @type {Store} */ store, step = store.step) {
@@ -23,7 +24,11 @@ export function recallSentence(/** @type {Store} */ store, step = store.step) {
 export function headline(/** @type {Store} */ store) {
   const { run, source } = store;
   if (!run || source.kind === "none") return "";
-  return t(`status.headline.${source.kind}`, { seed: String(run.settings.seed), known: recallSentence(store) });
+  const sentence = t(`status.headline.${source.kind}`, { seed: String(run.settings.seed), known: recallSentence(store) });
+  const shown = run.settings.arms.filter(({ id }) => store.armNames.includes(id));
+  // The sweep was of the built-in model.
+  const off = run.model.startsWith("Atlas,") ? offRate(shown.map((arm) => ({ ...arm, kind: arm.method.kind }))) : "";
+  return off ? `${sentence} ${off}` : sentence;
 }
 
 /** Announces each quarter of a live run once every arm has been measured there. */

@@ -9,12 +9,13 @@
  * @typedef {import("../contract/types.js").MetricData} MetricData
  */
 import { el, find, setText, svg, update } from "../ui/dom.js";
-import { BASE, FAIRNESS } from "../contract/data.js";
+import { BASE, FAIRNESS, PRESETS } from "../contract/data.js";
 import { comparisonText, conditionName, readingOf, summaryArm, tally, verdictOf } from "../state/comparisons.js";
 import { armClass } from "../ui/arm-style.js";
 import { count, fixed, isNumber, nats, rate } from "../ui/format.js";
 import { addView, invalidate } from "../ui/frame.js";
 import { t, textOr } from "../ui/text.js";
+import { offRate } from "./off-rate.js";
 import { columnsOf, firstWay, ofWay, waysOf } from "./summary-data.js";
 
 /** @type {Partial<Record<Store["summaryKind"], string>>} */
@@ -134,7 +135,17 @@ function drawSwitch(
   const chosen = FAIRNESS.find(({ name }) => name === way);
   const missing = FAIRNESS.filter(({ name }) => !ways.includes(name)).map(labelOf);
   const lack = missing.length > 0 ? ` ${t("summary.lack", { ways: missing.join(", ") })}` : "";
-  setText(find("#fairness-help"), `${chosen ? helpOf(chosen) : ""}${lack}`);
+  const off = offSweep(summary, way);
+  setText(find("#fairness-help"), `${chosen ? helpOf(chosen) : ""}${lack}${off ? ` ${off}` : ""}`);
+}
+
+/** Whether the rates of what is compared are off the recorded sweep's best ones. */
+function offSweep(/** @type {Summary} */ summary, /** @type {Fairness | null} */ way) {
+  const isOfSweep = PRESETS.some(({ name, model }) => name === summary.preset && !model) && summary.goal === "heldout_loss";
+  if (!isOfSweep || way !== "same_rate" || (summary.optima ?? []).length > 0) return "";
+  const rows = summary.rows.filter((row) => row.fairness === way);
+  const arms = new Map(rows.map(({ arm, lr }) => [arm, { label: summaryArm(summary, arm).label, kind: arm.split("-")[0], lr }]));
+  return offRate([...arms.values()]);
 }
 
 function drawComparisons(/** @type {Summary} */ summary, /** @type {Fairness | null} */ way) {

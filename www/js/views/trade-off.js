@@ -4,81 +4,24 @@
  *
  * @typedef {import("../contract/types.js").Checkpoint} Checkpoint
  * @typedef {import("../contract/types.js").Fairness} Fairness
- * @typedef {Pick<Checkpoint, "heldout_loss" | "recall_cloze" | "kl">} Figures
- * @typedef {{name: string, axes: import("./scatter.js").Axes, x: (point: Figures) => number,
- *   y: (point: Figures) => number, write: (point: Figures) => string}} Spec
+ * @typedef {import("../state/store.js").Summary} Summary
+ * @typedef {import("./points.js").Figures} Figures
+ * @typedef {import("./points.js").Spec} Spec
+ * @typedef {import("./points.js").View} View
  * @typedef {{points: "auto" | "summary" | "run", condition: string}} Choice
  * @typedef {{label: string, place: number, isGiven?: boolean}} Arm  `isGiven`: it does not start at the base
  * @typedef {(id: string) => Arm} Named
+ * @typedef {import("../state/store.js").Store} Store
  */
 import { el, find, findAll, setText, table, update } from "../ui/dom.js";
-import { NOT_MEASURED, count, nats, percent, rate } from "../ui/format.js";
-import { addView, invalidate, makeDifference } from "../ui/frame.js";
-import { t } from "../ui/text.js";
-import { Scatter } from "./scatter.js";
-import { Store } from "../state/store.js";
 import { conditionName, summaryArm } from "../state/comparisons.js";
-import { checkpointsOf, coursesOf } from "./summary-data.js";
+import { NOT_MEASURED, count, fixed, nats, percent, rate } from "../ui/format.js";
+import { addView, invalidate, makeDifference } from "../ui/frame.js";
 import { writeLegend } from "../ui/swatch.js";
-
-/** Recall covers at least this many percent, so that the spread of a few facts does not fill the figure. */
-const SPAN = 10;
-
-/** @type {Spec[]} */
-const FIGURES = [
-  {
-    name: "trade-off",
-    axes: {
-      xLabel: t("trade-off.axis.loss"),
-      yLabel: "",
-      label: t("trade-off.label.trade-off"),
-      isReversed: true,
-      isPercent: true,
-      highest: 101,
-      span: SPAN,
-    },
-    x: (point) => point.heldout_loss,
-    y: (point) => 100 * point.recall_cloze,
-    write: (point) => t("trade-off.figures.trade-off", { loss: nats(point.heldout_loss), share: percent(point.recall_cloze) }),
-  },
-  {
-    name: "drift",
-    axes: {
-      xLabel: t("trade-off.axis.kl"),
-      yLabel: "",
-      label: t("trade-off.label.drift"),
-      isPercent: true,
-      span: SPAN,
-    },
-    x: (point) => point.kl,
-    y: (point) => 100 - 100 * point.recall_cloze,
-    write: (point) => t("trade-off.figures.drift", { kl: nats(point.kl), share: percent(1 - point.recall_cloze) }),
-  },
-];
-
-/** The measures of the shown run up to the chosen step, as checkpoints. */
-function liveCheckpoints(/** @type {Store} */ store) {
-  const { run } = store;
-  if (!run) return [];
-  return store.armNames.flatMap((arm) => {
-    const lr = run.settings.arms.find((spec) => spec.id === arm)?.lr ?? NaN;
-    const measures = store.log(arm).measures.filter((measure) => measure.step <= store.step);
-    return measures.map((measure) => {
-      const recall = Store.recall(measure, "kept", "cloze");
-      return {
-        condition: t("trade-off.run-shown"),
-        fairness: null,
-        arm,
-        lr,
-        seed: run.settings.seed,
-        step: measure.step,
-        heldout_loss: measure.heldout_loss,
-        recall_cloze: recall ? recall.correct / recall.n : NaN,
-        kl: measure.shift.kl,
-      };
-    });
-  });
-}
+import { t } from "../ui/text.js";
+import { FIGURES, fitCurve, frontierCurves, kindOf, liveCheckpoints } from "./points.js";
+import { Scatter } from "./scatter.js";
+import { checkpointsOf, coursesOf } from "./summary-data.js";
 
 /**
  * Prepares both figures.
@@ -102,12 +45,13 @@ export function makeTradeOff(store, way) {
 function makeFigure(store, way, choice, spec) {
   const figure = find(`[data-figure="${spec.name}"]`);
   const plot = find(".plot", figure);
-  const chart = new Scatter(plot, spec.axes);
+  const chart = new Scatter(plot, spec.view({ hasNew: false, hasTask: false }).axes);
   const details = find("details", figure);
   details.addEventListener("toggle", () => invalidate(figure));
   const source = () => {
     const isOfRun = showsRun(store, choice.points);
-    const shown = isOfRun ? [store.run, ...store.armNames.map((arm) => store.measure(arm))] : [store.summary, way()];
+    const run = [store.run, ...store.armNames.map((arm) => store.measure(arm))];
+    const shown = isOfRun ? run : [store.summary, way(), ...(isOwn(store) ? run : [])];
     return { isOfRun, key: [isOfRun, choice.condition, ...shown] };
   };
   const areNewWords = makeDifference();
@@ -118,18 +62,32 @@ function makeFigure(store, way, choice, spec) {
     const conditions = [...new Set(all.map((point) => point.condition))];
     if (!conditions.includes(choice.condition)) choice.condition = "";
     writeChoices(store, choice, isOfRun, conditions);
-    writeFigure(spec, figure, ofCondition(all, choice), isOfRun, (id) => armOf(store, isOfRun, id));
+    const points = ofCondition(all, choice);
+    const view = spec.view(kindOf(points, isOfRun ? null : store.summary));
+    writeFigure(spec, view, figure, points, isOfRun, store.summary, (id) => armOf(store, isOfRun, id));
   });
   const areNewPoints = makeDifference();
   addView(plot, () => {
     const { isOfRun, key } = source();
     if (!areNewPoints(...key)) return;
-    const hasLevel = spec.name === "trade-off" && !isOfRun;
+    const summary = isOfRun ? null : store.summary;
     const points = ofCondition(allPoints(store, way, isOfRun), choice);
+    const kind = kindOf(points, summary);
+    const view = spec.view(kind);
     const named = (/** @type {string} */ id) => armOf(store, isOfRun, id);
-    chart.draw(coursesOf(points).map((course) => asCourse(spec, course, named)), hasLevel ? level(store, way()) : null);
+    const courses = coursesOf(points).map((course) => asCourse(view, course, named));
+    chart.axes = view.axes;
+    if (!summary) return chart.draw(courses);
+    const own = isOwn(store) ? coursesOf(liveCheckpoints(store)) : [];
+    const yours = own.map((course) => ({ ...asCourse(view, course, (id) => armOf(store, true, id)), isOwn: true }));
+    const most = Math.max(0, ...points.map(view.x).filter(Number.isFinite));
+    const curves = spec.name === "drift" ? fitCurve(summary, kind.hasTask, most) : frontierCurves(summary);
+    chart.draw([...courses, ...yours], spec.name === "trade-off" ? level(store, way()) : null, curves);
   });
 }
+
+/** Whether the run that is shown is a visitor's, and so is none of an experiment's that was recorded. */
+const isOwn = (/** @type {Store} */ { source, summaryKind }) => source.kind !== "none" && source.kind !== summaryKind;
 
 /** Name and place of an arm of the run that is shown, or of the experiment. */
 function armOf(/** @type {Store} */ store, /** @type {boolean} */ isOfRun, /** @type {string} */ id) {
@@ -160,15 +118,17 @@ function showsRun(/** @type {Store} */ store, /** @type {Choice["points"]} */ po
   const hasSummary = (store.summary?.checkpoints?.length ?? 0) > 0;
   if (!hasSummary) return true;
   if (points !== "auto") return points === "run";
-  return store.source.kind !== "none" && store.source.kind !== store.summaryKind;
+  return isOwn(store);
 }
 
 /** The held-out loss at which the arms are compared, if that is how they are. */
 function level(/** @type {Store} */ store, /** @type {Fairness | null} */ way) {
-  if (way !== "equal_loss" || !store.summary) return null;
-  const rows = store.summary.rows.filter((row) => row.fairness === way && row.figures.heldout_loss);
-  if (rows.length === 0) return null;
-  return { x: rows.reduce((sum, row) => sum + row.figures.heldout_loss.mean, 0) / rows.length, label: t("trade-off.compared-here") };
+  if ((way !== "equal_loss" && way !== "equal_facts") || !store.summary) return null;
+  const goal = way === "equal_loss" ? "heldout_loss" : "recall_new";
+  const means = store.summary.rows.flatMap((row) => (row.fairness === way && row.figures[goal]?.mean) || []);
+  if (means.length === 0) return null;
+  const mean = means.reduce((sum, value) => sum + value, 0) / means.length;
+  return { x: goal === "recall_new" ? 100 * mean : mean, label: t("trade-off.compared-here") };
 }
 
 function makeChoices(/** @type {Choice} */ choice) {
@@ -205,25 +165,27 @@ const nameOf = (/** @type {Checkpoint} */ point, /** @type {Arm} */ { label, isG
     condition: conditionName(point.condition),
     rate: rate(point.lr),
     seed: String(point.seed),
-    step: point.step,
+    step: typeof point.strength === "number" ? `${count(point.step)}, λ ${fixed(point.strength)}` : count(point.step),
   });
 
-function asCourse(/** @type {Spec} */ spec, /** @type {Checkpoint[]} */ course, /** @type {Named} */ named) {
+function asCourse(/** @type {View} */ view, /** @type {Checkpoint[]} */ course, /** @type {Named} */ named) {
   const arm = named(course[0].arm);
   const points = course.map((point) => ({
-    x: spec.x(point),
-    y: spec.y(point),
-    title: `${nameOf(point, arm)}: ${spec.write(point)}`,
-    isStart: point.step === 0,
+    x: view.x(point),
+    y: view.y(point),
+    title: `${nameOf(point, arm)}: ${view.write(point)}`,
+    isStart: point.step === 0 || point.strength === 0,
   }));
   return { place: arm.place, points };
 }
 
 function writeFigure(
   /** @type {Spec} */ spec,
+  /** @type {View} */ view,
   /** @type {Element} */ figure,
   /** @type {Checkpoint[]} */ points,
   /** @type {boolean} */ isOfRun,
+  /** @type {Summary | null} */ summary,
   /** @type {Named} */ named,
 ) {
   const arms = [...new Set(points.map((point) => point.arm))]
@@ -231,25 +193,40 @@ function writeFigure(
     .sort((a, b) => a.place - b.place);
   const base = el("span", {}, el("span", { class: "diamond", "aria-hidden": "true" }), t("store.base"));
   writeLegend(find(".legend", figure), arms, base);
-  setText(find("figcaption", figure), caption(spec, points, arms, isOfRun));
+  const more = isOfRun || !summary || points.length === 0 ? "" : ` ${foundOf(spec, summary, named)}`;
+  setText(find("figcaption", figure), caption(spec, view, points, arms, isOfRun) + more);
   const details = find("details", figure);
   if (details.open) find(".table", details).replaceChildren(asTable(figure, points, named));
+}
+
+/** What the whole experiment says of the figure: the frontiers' areas, or how well a parabola fits. */
+function foundOf(/** @type {Spec} */ spec, /** @type {Summary} */ summary, /** @type {Named} */ named) {
+  if (spec.name === "drift") {
+    const fits = (summary.fits ?? []).map(({ metric, r2, n }) => t(`trade-off.fit.${metric}`, { r2: fixed(r2), n }));
+    return fits.join(" ");
+  }
+  const unit = summary.goal === "recall_new" ? "" : "\u00a0nats";
+  const areas = (summary.frontiers ?? []).map(({ arm, area }) =>
+    t("trade-off.arm", { arm: named(arm).label, figures: `${fixed(area.mean, 3)} ± ${fixed(area.ci, 3)}${unit}` }),
+  );
+  return areas.length > 0 ? t("trade-off.frontier", { areas: areas.join(", ") }) : "";
 }
 
 /**
  * What the ends of the runs have in common, as a sentence.
  * @param {Spec} spec
+ * @param {View} view
  * @param {Checkpoint[]} points
  * @param {(Arm & {id: string})[]} arms
  * @param {boolean} isOfRun
  */
-function caption(spec, points, arms, isOfRun) {
+function caption(spec, view, points, arms, isOfRun) {
   if (points.length === 0) return NOT_MEASURED;
   const what = spec.name === "trade-off" ? t("trade-off.what.trade-off") : t("trade-off.what.drift");
   const lines = isOfRun ? t("trade-off.lines.run") : t("trade-off.lines.experiment", { n: coursesOf(points).length });
   const isOne = new Set(points.map((point) => point.condition)).size === 1;
   const write = (/** @type {Arm & {id: string}} */ { id, label }) =>
-    t("trade-off.arm", { arm: label, figures: spec.write(meanEnd(points, id)) });
+    t("trade-off.arm", { arm: label, figures: view.write(meanEnd(points, id)) });
   const figures = () => {
     const ends = { arms: arms.map(write).join(", ") };
     return isOfRun ? t("trade-off.now", ends) : t("trade-off.at-the-end", ends);
@@ -264,7 +241,13 @@ function meanEnd(/** @type {Checkpoint[]} */ points, /** @type {string} */ arm) 
     const values = courses.map((course) => course.at(-1)?.[name] ?? NaN).filter(Number.isFinite);
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   };
-  return { heldout_loss: mean("heldout_loss"), recall_cloze: mean("recall_cloze"), kl: mean("kl") };
+  return {
+    heldout_loss: mean("heldout_loss"),
+    recall_cloze: mean("recall_cloze"),
+    kl: mean("kl"),
+    kl_task: mean("kl_task"),
+    recall_new: mean("recall_new"),
+  };
 }
 
 function asTable(/** @type {Element} */ figure, /** @type {Checkpoint[]} */ points, /** @type {Named} */ named) {
@@ -279,6 +262,7 @@ function asTable(/** @type {Element} */ figure, /** @type {Checkpoint[]} */ poin
       t("trade-off.column.loss"),
       t("trade-off.column.recall"),
       t("trade-off.column.kl"),
+      t("trade-off.column.kl-task"),
     ],
     points.map((p) => [
       conditionName(p.condition),
@@ -289,6 +273,7 @@ function asTable(/** @type {Element} */ figure, /** @type {Checkpoint[]} */ poin
       nats(p.heldout_loss),
       percent(p.recall_cloze),
       nats(p.kl),
+      nats(p.kl_task),
     ]),
   );
 }

@@ -1,9 +1,9 @@
 //! The experiment for a model that was pre-trained on the web.
 
-use super::arm::{ArmSpec, LoraSpec, Method, Regularisers};
-use super::preset::{Fairness, Preset};
-use super::presets::{RICH, condition, preset};
-use super::settings::Settings;
+use super::{RICH, condition, preset};
+use crate::record::arm::{ArmSpec, LoraSpec, Method, Regularisers};
+use crate::record::preset::{Fairness, Preset};
+use crate::record::settings::Settings;
 
 /// A model that was pre-trained on the web, on the facts that it knows: LoRA of two ranks, full tuning, and full tuning that
 /// is held near the base, each at three rates, LoRA's ten times the others' as its best rates are.

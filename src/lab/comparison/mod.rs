@@ -1,8 +1,11 @@
 //! What the runs of an experiment show together: figures over the seeds, and the comparisons that a claim makes.
 
+mod equal;
+
 use serde::{Deserialize, Serialize};
 
-use crate::measure::statistics::difference;
+use crate::measure::relations;
+use crate::measure::statistics::{Between, Difference, difference, holm};
 use crate::record::*;
 
 /// One arm's course in one run.
@@ -11,7 +14,7 @@ pub struct Course {
     pub condition: usize,
     pub seed: u32,
     pub arm: ArmId,
-    /// By step.
+    /// By step; of doses by their strength in percent.
     #[serde(with = "as_json")]
     pub measures: Vec<(u32, Values)>,
 }
@@ -53,12 +56,7 @@ struct Comparing<'a> {
 
 /// Everything that the courses of a preset's runs show.
 pub fn summary(preset: &Preset, courses: &[Course], checks: &[Counterfactual]) -> Summary {
-    let mut arms: Vec<SummaryArm> = Vec::new();
-    for arm in preset.conditions.iter().flat_map(|c| &c.settings.arms) {
-        if arms.iter().all(|known| known.id != arm.id) {
-            arms.push(SummaryArm { id: arm.id.clone(), label: arm.label.clone() });
-        }
-    }
+    let arms = preset.arms();
     let all = Comparing { preset, courses, arms: &arms };
     let start = courses.iter().flat_map(|course| &course.measures).find(|(step, _)| *step == 0);
     let start: Vec<Values> = start.map(|(_, values)| values.clone()).into_iter().collect();
@@ -72,15 +70,21 @@ pub fn summary(preset: &Preset, courses: &[Course], checks: &[Counterfactual]) -
     let mut derived: Vec<Derived> = Vec::new();
     if preset.is_sweep {
         derived = all.best_of_sweep();
-        questions.extend(asked_of_best(&derived));
+        if questions.is_empty() {
+            questions = equal::asked_of_best(&derived);
+        }
     }
-    for label in all.labels_with(Fairness::EqualLoss) {
-        derived.extend(all.at_equal_loss(&label));
+    for label in all.labels_of_equals() {
+        derived.extend(all.at_equal(&label));
     }
     for Derived { side, lr, values } in &derived {
         rows.push(row(&side.condition, side.fairness, &side.arm, *lr, values));
     }
-    let comparisons: Vec<Comparison> = questions.iter().filter_map(|q| all.compare(q, &derived)).collect();
+    let mut comparisons: Vec<Comparison> =
+        questions.iter().filter_map(|q| all.compare(q, &derived)).collect();
+    adjust(&mut comparisons, &arms);
+    let checkpoints = all.checkpoints();
+    let has_optima = preset.is_sweep && preset.goal == Metric::HeldoutLoss;
     Summary {
         preset: preset.name.clone(),
         title: preset.title.clone(),
@@ -88,9 +92,23 @@ pub fn summary(preset: &Preset, courses: &[Course], checks: &[Counterfactual]) -
         verdict: if preset.claim.is_empty() { String::new() } else { verdict(&comparisons) },
         rows,
         comparisons,
-        checkpoints: all.checkpoints(),
+        goal: preset.goal,
+        frontiers: relations::frontiers(&checkpoints, &arms, preset.goal),
+        fits: relations::fits(&checkpoints),
+        optima: if has_optima { relations::optima(&checkpoints, &arms) } else { Vec::new() },
+        checkpoints,
         counterfactual: checks.to_vec(),
         arms,
+    }
+}
+
+/// Adjusts the probabilities for how many comparisons there are, and puts each into words.
+fn adjust(comparisons: &mut [Comparison], arms: &[SummaryArm]) {
+    let p: Vec<f64> = comparisons.iter().filter_map(|c| c.p.map(f64::from)).collect();
+    let mut adjusted = holm(&p).into_iter();
+    for c in comparisons {
+        c.p_holm = c.p.and_then(|_| adjusted.next()).map(|p| p as f32);
+        c.text = sentence(c, arms, p.len());
     }
 }
 
@@ -102,55 +120,6 @@ impl Comparing<'_> {
 
     fn courses(&self, condition: usize, arm: &str) -> impl Iterator<Item = &Course> {
         self.courses.iter().filter(move |c| c.condition == condition && c.arm == arm)
-    }
-
-    fn labels_with(&self, fairness: Fairness) -> Vec<String> {
-        let sides = self.preset.questions.iter().flat_map(|q| [&q.a, &q.b]);
-        let mut labels: Vec<String> =
-            sides.filter(|s| s.fairness == Some(fairness)).map(|s| s.condition.clone()).collect();
-        labels.sort();
-        labels.dedup();
-        labels
-    }
-
-    /// Of a sweep over rates: each arm at the rate with the lowest held-out loss.
-    fn best_of_sweep(&self) -> Vec<Derived> {
-        let loss = |values: &[Values]| mean(values, Metric::HeldoutLoss).unwrap_or(f64::INFINITY);
-        let best = |arm: &str| {
-            let runs = (0..self.preset.conditions.len()).map(|i| (i, self.ends(i, arm)));
-            let runs = runs.filter(|(i, _)| self.preset.conditions[*i].settings.arm(arm).is_some());
-            let (index, values) = runs.min_by(|a, b| loss(&a.1).total_cmp(&loss(&b.1)))?;
-            let c = &self.preset.conditions[index];
-            let side =
-                Side { condition: c.label.clone(), fairness: Some(Fairness::BestRate), arm: arm.into() };
-            Some(Derived { side, lr: rate(c, arm), values })
-        };
-        self.arms.iter().filter_map(|arm| best(&arm.id)).collect()
-    }
-
-    /// The arms of the runs at their best rates where they first have the held-out loss that all reach.
-    fn at_equal_loss(&self, label: &str) -> Vec<Derived> {
-        let is_best = |c: &Condition| c.label == label && c.fairness == Some(Fairness::BestRate);
-        let Some(index) = self.preset.conditions.iter().position(is_best) else { return Vec::new() };
-        let c = &self.preset.conditions[index];
-        let lowest = |course: &Course| {
-            let losses = course.measures.iter().filter_map(|(_, v)| v.get(&Metric::HeldoutLoss).copied());
-            losses.fold(f64::INFINITY, f64::min)
-        };
-        let arms = &c.settings.arms;
-        let reached = arms.iter().map(|arm| {
-            let lows: Vec<f64> = self.courses(index, &arm.id).map(lowest).collect();
-            lows.iter().sum::<f64>() / lows.len().max(1) as f64
-        });
-        let target = reached.fold(f64::NEG_INFINITY, f64::max);
-        let at = |arm: &ArmSpec| {
-            let values =
-                self.courses(index, &arm.id).map(|course| crossing(&course.measures, target)).collect();
-            let side =
-                Side { condition: label.into(), fairness: Some(Fairness::EqualLoss), arm: arm.id.clone() };
-            Derived { side, lr: arm.lr, values }
-        };
-        arms.iter().map(at).collect()
     }
 
     fn values(&self, side: &Side, derived: &[Derived]) -> Vec<Values> {
@@ -171,8 +140,8 @@ impl Comparing<'_> {
         if a.is_empty() || b.is_empty() {
             return None;
         }
-        let (difference, margin, noise) = difference(&a, &b);
-        let reading = read(q.expect, difference, margin, noise);
+        let Difference { mean, between } = difference(&a, &b);
+        let reading = read(q.expect, mean, between);
         let figure = |side: &Side, metric: Metric, values: &[f64]| ComparedSide {
             condition: side.condition.clone(),
             arm: side.arm.clone(),
@@ -180,74 +149,85 @@ impl Comparing<'_> {
             n: values.len() as u32,
             spread: Spread::of(values),
         };
-        let mut comparison = Comparison {
+        Some(Comparison {
             fairness: q.a.fairness,
             a: figure(&q.a, q.metric, &a),
             b: figure(&q.b, other, &b),
-            difference: difference as f32,
-            margin: margin.map(|m| m as f32),
-            noise: noise.map(|n| n as f32),
+            difference: mean as f32,
+            margin: between.map(|b| b.margin as f32),
+            noise: between.map(|b| b.noise as f32),
+            p: between.map(|b| b.p as f32),
+            p_holm: None,
             reading,
             text: String::new(),
-        };
-        comparison.text = self.sentence(&comparison);
-        Some(comparison)
+        })
     }
 
     fn checkpoints(&self) -> Vec<Checkpoint> {
         let of = |course: &Course| {
             let c = &self.preset.conditions[course.condition];
-            let (condition, fairness, seed) = (c.label.clone(), c.fairness, course.seed);
-            let (arm, lr) = (course.arm.clone(), rate(c, &course.arm));
-            let point = move |(step, v): &(u32, Values)| {
-                let of = |metric| v.get(&metric).map_or(f32::NAN, |v| *v as f32);
+            let dosed = self.preset.doses.arms.iter().find(|arm| Doses::id(arm) == course.arm);
+            let lr = rate(c, dosed.unwrap_or(&course.arm));
+            let point = move |(at, v): &(u32, Values)| {
+                let some = |metric| v.get(&metric).map(|v| *v as f32);
+                let of = |metric| some(metric).unwrap_or(f32::NAN);
                 Checkpoint {
-                    condition: condition.clone(),
-                    fairness,
-                    arm: arm.clone(),
+                    condition: c.label.clone(),
+                    fairness: c.fairness,
+                    arm: course.arm.clone(),
                     lr,
-                    seed,
-                    step: *step,
+                    seed: course.seed,
+                    step: if dosed.is_some() { c.settings.steps } else { *at },
                     heldout_loss: of(Metric::HeldoutLoss),
                     recall_cloze: of(Metric::RecallCloze),
                     kl: of(Metric::Kl),
+                    kl_task: some(Metric::KlTask),
+                    recall_new: some(Metric::RecallNew),
+                    strength: dosed.map(|_| *at as f32 / 100.0),
                 }
             };
             course.measures.iter().map(point).collect::<Vec<_>>()
         };
         self.courses.iter().flat_map(of).collect()
     }
+}
 
-    /// A comparison in words.
-    fn sentence(&self, c: &Comparison) -> String {
-        let arm = |id: &str| self.arms.iter().find(|arm| arm.id == id).map_or("base", |arm| &arm.label);
-        let side = |s: &ComparedSide| {
-            let figure = s.metric.write(s.spread);
-            match (c.a.arm == c.b.arm, c.a.condition == c.b.condition) {
-                (false, true) => format!("{} {figure}", arm(&s.arm)),
-                (true, false) => format!("{} {figure}", s.condition),
-                (true, true) => format!("{} {figure}", s.metric.label()),
-                (false, false) => format!("{} ({}) {figure}", s.condition, arm(&s.arm)),
-            }
-        };
-        let whose = if c.a.arm == c.b.arm { format!("{}: ", arm(&c.a.arm)) } else { String::new() };
-        let what = if c.a.metric == c.b.metric { format!("{}: ", c.a.metric.label()) } else { String::new() };
-        let fairness = c.fairness.map_or(String::new(), |f| format!("At {}: ", f.label()));
-        let scale = if c.a.metric.is_share() { 100.0 } else { 1.0 };
-        let digits = if c.a.metric.is_share() { 1 } else { 2 };
-        let signed = |v: f32| format!("{:+.digits$}", v * scale);
-        let interval = match (c.margin, c.noise) {
-            (Some(m), Some(n)) => format!(
-                "difference {} ± {:.digits$} (95 %), two seeds of one side differ by {:.digits$}",
-                signed(c.difference),
-                m * scale,
-                n * scale
-            ),
-            _ => format!("difference {}, one seed, no interval", signed(c.difference)),
-        };
-        let reading = c.reading.label();
-        format!("{fairness}{whose}{what}{}, {}; {interval}: {reading}.", side(&c.a), side(&c.b))
-    }
+/// A comparison in words, one of so many.
+fn sentence(c: &Comparison, arms: &[SummaryArm], of: usize) -> String {
+    let arm = |id: &str| arms.iter().find(|arm| arm.id == id).map_or("base", |arm| &arm.label);
+    let side = |s: &ComparedSide| {
+        let figure = s.metric.write(s.spread);
+        match (c.a.arm == c.b.arm, c.a.condition == c.b.condition) {
+            (false, true) => format!("{} {figure}", arm(&s.arm)),
+            (true, false) => format!("{} {figure}", s.condition),
+            (true, true) => format!("{} {figure}", s.metric.label()),
+            (false, false) => format!("{} ({}) {figure}", s.condition, arm(&s.arm)),
+        }
+    };
+    let whose = if c.a.arm == c.b.arm { format!("{}: ", arm(&c.a.arm)) } else { String::new() };
+    let what = if c.a.metric == c.b.metric { format!("{}: ", c.a.metric.label()) } else { String::new() };
+    let fairness = c.fairness.map_or(String::new(), |f| format!("At {}: ", f.label()));
+    let scale = if c.a.metric.is_share() { 100.0 } else { 1.0 };
+    let digits = if c.a.metric.is_share() { 1 } else { 2 };
+    let signed = |v: f32| format!("{:+.digits$}", v * scale);
+    let interval = match (c.margin, c.noise, c.p.zip(c.p_holm)) {
+        (Some(m), Some(n), Some((p, adjusted))) => format!(
+            "difference {} ± {:.digits$} (95 %), two seeds of one side differ by {:.digits$}, {}, {} after Holm over {of}",
+            signed(c.difference),
+            m * scale,
+            n * scale,
+            probability("p", p),
+            probability("p", adjusted),
+        ),
+        _ => format!("difference {}, one seed, no interval", signed(c.difference)),
+    };
+    let reading = c.reading.label();
+    format!("{fairness}{whose}{what}{}, {}; {interval}: {reading}.", side(&c.a), side(&c.b))
+}
+
+/// "p = 0.012".
+fn probability(name: &str, p: f32) -> String {
+    if p < 0.001 { format!("{name} < 0.001") } else { format!("{name} = {p:.3}") }
 }
 
 /// "as they are, same rate (LoRA 1e-3, Full 1e-3)".
@@ -285,37 +265,8 @@ fn row(condition: &str, fairness: Option<Fairness>, arm: &str, lr: f32, seeds: &
     }
 }
 
-/// The values where the held-out loss first falls to `target`, between two measures in proportion; where it
-/// never does, at its lowest.
-fn crossing(measures: &[(u32, Values)], target: f64) -> Values {
-    let loss = |v: &Values| v.get(&Metric::HeldoutLoss).copied().unwrap_or(f64::INFINITY);
-    let Some(after) = measures.iter().position(|(_, v)| loss(v) <= target) else {
-        let lowest = measures.iter().min_by(|a, b| loss(&a.1).total_cmp(&loss(&b.1)));
-        return lowest.map(|(_, v)| v.clone()).unwrap_or_default();
-    };
-    let (_, b) = &measures[after];
-    let Some((_, a)) = after.checked_sub(1).map(|before| &measures[before]) else { return b.clone() };
-    let share = (loss(a) - target) / (loss(a) - loss(b));
-    let between = |(metric, b): (&Metric, &f64)| Some((*metric, a.get(metric)? * (1.0 - share) + b * share));
-    b.iter().filter_map(between).collect()
-}
-
-/// Of a sweep: every other arm against the first, at their best rates.
-fn asked_of_best(best: &[Derived]) -> Vec<Question> {
-    let Some((first, others)) = best.split_first() else { return Vec::new() };
-    let ask = |metric, b: &Derived, expect| Question {
-        metric,
-        a: first.side.clone(),
-        b: b.side.clone(),
-        other: None,
-        expect,
-    };
-    let both = |b| [ask(Metric::RecallCloze, b, Expect::Lower), ask(Metric::Kl, b, Expect::Higher)];
-    others.iter().flat_map(both).collect()
-}
-
-fn read(expect: Expect, difference: f64, margin: Option<f64>, noise: Option<f64>) -> Reading {
-    let (Some(margin), Some(noise)) = (margin, noise) else { return Reading::OneSeed };
+fn read(expect: Expect, difference: f64, between: Option<Between>) -> Reading {
+    let Some(Between { margin, noise, .. }) = between else { return Reading::OneSeed };
     let differs = difference.abs() > margin && difference.abs() > noise;
     match (expect, differs, difference > 0.0) {
         (Expect::Higher, true, true) | (Expect::Lower, true, false) => Reading::Supports,
@@ -339,8 +290,10 @@ fn verdict(comparisons: &[Comparison]) -> String {
     }
     format!(
         "Of {n} comparisons, those that agree with the claim: {supports}; that speak against it: {contradicts}; \
-         that show no difference beyond the spread over seeds: {}.",
-        none + single
+         that show no difference beyond the spread over seeds: {}. After Holm's correction for their number, \
+         differences at p < 0.05: {}.",
+        none + single,
+        comparisons.iter().filter(|c| c.p_holm.is_some_and(|p| p < 0.05)).count()
     )
 }
 
@@ -350,7 +303,7 @@ mod tests {
 
     #[test]
     fn readings() {
-        let read = |expect, d| read(expect, d, Some(0.5), Some(0.1));
+        let read = |expect, d| read(expect, d, Some(Between { margin: 0.5, noise: 0.1, p: 0.01 }));
         assert_eq!(read(Expect::Higher, 1.0), Reading::Supports);
         assert_eq!(read(Expect::Higher, -1.0), Reading::Contradicts);
         assert_eq!(read(Expect::Lower, 0.2), Reading::NoDifference);

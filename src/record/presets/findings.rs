@@ -1,123 +1,17 @@
-//! The experiments by name, as data. A new one is a function here and its line in [`Preset::all`].
+//! The paper's five findings.
 
-use super::arm::{ArmSpec, LoraSpec, Method, Regularisers};
-use super::metric::Metric;
-use super::preset::{Condition, Expect, Fairness, Preset, Question, Set, Shown, Side};
-use super::pretrained::pretrained;
-use super::settings::{Filter, Settings};
+use super::BEST_RATES;
+use super::{FULL, LORA, PLAIN, RICH, SAME_RATE, arms, best, both_rates, condition, preset, same, side};
+use crate::record::arm::{ArmSpec, LoraSpec, Method, Regularisers};
+use crate::record::metric::Metric;
+use crate::record::preset::{Condition, Expect, Fairness, Preset, Question, Set};
+use crate::record::settings::{Filter, Settings};
 
-/// LoRA's and full tuning's best learning rates: those of the lowest held-out loss in the sweep `lora-vs-full`.
-/// A test compares them with the recorded sweep.
-pub const BEST_RATES: (f32, f32) = (3e-4, 3e-5);
-
-/// A rate that both arms have in common where the claim is put to the same rate: between the two best ones,
-/// where the sweep shows both arms learning.
-const SAME_RATE: f32 = 1e-3;
-
-pub(super) const RICH: &str = "as they are";
 const SIMPLE: &str = "simplified answers";
-const PLAIN: &str = "plain LoRA";
 const PLAIN_FULL: &str = "plain full tuning";
 const PULLED: &str = "full tuning, L2 to the base";
 
-const LORA: &str = "lora";
-const FULL: &str = "full";
-
-impl Preset {
-    /// Every experiment, in the page's order.
-    pub fn all() -> Vec<Self> {
-        vec![f1(), f2(), f3(), f4(), f5(), sweep(), near_base(), pretrained()]
-    }
-
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|preset| preset.name == name)
-    }
-}
-
-pub(super) fn condition(label: &str, fairness: Option<Fairness>, settings: Settings) -> Condition {
-    Condition { label: label.into(), fairness, settings }
-}
-
-fn side(label: &str, fairness: Option<Fairness>, arm: &str) -> Side {
-    Side { condition: label.into(), fairness, arm: arm.into() }
-}
-
-/// LoRA and full tuning at these rates, measured every 20 steps.
-fn at_rates((lora, full): (f32, f32)) -> Settings {
-    Settings {
-        arms: vec![ArmSpec::lora(lora), ArmSpec::full(full)],
-        measure_every: 20,
-        ..Settings::default()
-    }
-}
-
-fn best() -> Settings {
-    at_rates(BEST_RATES)
-}
-
-fn same() -> Settings {
-    at_rates((SAME_RATE, SAME_RATE))
-}
-
-/// Both arms at the same rate and at each one's best.
-fn both_rates(label: &str, change: impl Fn(Settings) -> Settings) -> [Condition; 2] {
-    [
-        condition(label, Some(Fairness::SameRate), change(same())),
-        condition(label, Some(Fairness::BestRate), change(best())),
-    ]
-}
-
-/// Full tuning (b) against LoRA (a), in every way to compare them.
-fn arms(label: &str, metric: Metric, expect: Expect) -> Vec<Question> {
-    let all = [Fairness::SameRate, Fairness::BestRate, Fairness::EqualLoss];
-    all.map(|fairness| Question {
-        metric,
-        a: side(label, Some(fairness), LORA),
-        b: side(label, Some(fairness), FULL),
-        other: None,
-        expect,
-    })
-    .into()
-}
-
-/// Three seeds on the small set; `shown` are the kept run's condition and its steps between measurements.
-pub(super) fn preset(name: &str, short: &str, title: &str, claim: &str, shown: [u32; 2]) -> Preset {
-    let [condition, measure_every] = shown;
-    Preset {
-        name: name.into(),
-        short: short.into(),
-        title: title.into(),
-        claim: claim.into(),
-        model: None,
-        set: Set::Small,
-        conditions: Vec::new(),
-        seeds: vec![1, 2, 3],
-        questions: Vec::new(),
-        is_sweep: false,
-        counterfactual: None,
-        shown: Shown { condition: condition as usize, measure_every },
-    }
-}
-
-fn sweep() -> Preset {
-    let run = |rate: f32| {
-        let settings = at_rates((rate, rate));
-        condition(RICH, Some(Fairness::SameRate), Settings { measure_every: settings.steps, ..settings })
-    };
-    Preset {
-        conditions: [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3].map(run).into(),
-        is_sweep: true,
-        ..preset(
-            "lora-vs-full",
-            "Sweep",
-            "LoRA against full tuning, from the same start on the same batches",
-            "Full tuning drifts further from the base and forgets more than LoRA.",
-            [5, 10],
-        )
-    }
-}
-
-fn f1() -> Preset {
+pub(super) fn f1() -> Preset {
     let mut questions = arms(RICH, Metric::Kl, Expect::Higher);
     questions.extend(arms(RICH, Metric::Unshifted, Expect::Lower));
     // As Lin et al. report of tuned models: the drift is in the first words.
@@ -138,12 +32,12 @@ fn f1() -> Preset {
             "F1",
             "Does LoRA keep the token distribution of pre-training?",
             "LoRA preserves the pre-training token distribution, full tuning doesn't.",
-            [1, 20],
+            [1, 40],
         )
     }
 }
 
-fn f2() -> Preset {
+pub(super) fn f2() -> Preset {
     let sizes = [16, 64, 256, 1024];
     let label = |size: u32| format!("{size} examples");
     let run = |examples: u32| {
@@ -173,12 +67,12 @@ fn f2() -> Preset {
             "F2",
             "Does a larger instruction set help LoRA?",
             "Scaling the data set is ineffective for LoRA.",
-            [0, 20],
+            [0, 40],
         )
     }
 }
 
-fn f3() -> Preset {
+pub(super) fn f3() -> Preset {
     let label = |facts: u32| match facts {
         0 => "no new facts".to_string(),
         n => format!("{n} new facts, {} % of the rows", 2 * n * 100 / 256),
@@ -228,12 +122,12 @@ fn f3() -> Preset {
             "F3",
             "Does LoRA learn style or knowledge?",
             "LoRA mainly learns response initiation and style, not knowledge.",
-            [2, 20],
+            [2, 40],
         )
     }
 }
 
-fn f4() -> Preset {
+pub(super) fn f4() -> Preset {
     let mut conditions: Vec<Condition> = both_rates(RICH, |s| s).into();
     conditions.extend(both_rates(SIMPLE, |s| Settings { simplified: true, ..s }));
     let mut questions = arms(RICH, Metric::RecallCloze, Expect::Lower);
@@ -267,7 +161,7 @@ fn f4() -> Preset {
     }
 }
 
-fn f5() -> Preset {
+pub(super) fn f5() -> Preset {
     use Filter::{Confident, First, Longest, Shortest};
     let (lora_rate, full_rate) = BEST_RATES;
     let run = |arm: ArmSpec| Settings { arms: vec![arm], measure_every: 100, ..Settings::default() };
@@ -328,69 +222,7 @@ fn f5() -> Preset {
             "F5",
             "Do popular methods beat plain LoRA?",
             "Popular methods don't beat simple LoRA.",
-            [0, 20],
+            [0, 100],
         )
-    }
-}
-
-/// Full tuning at a rate where it forgets, with a growing penalty on its distance from the base, beside LoRA.
-fn near_base() -> Preset {
-    let near = |c: f32| {
-        let id = if c == 0.0 { FULL.to_string() } else { format!("full-kl-{}", (c * 100.0).round()) };
-        let label = if c == 0.0 { "Full".to_string() } else { format!("Full, KL {c}") };
-        let regularisers = Regularisers { kl_to_base: c, ..Regularisers::default() };
-        ArmSpec { id, label, regularisers, ..ArmSpec::full(SAME_RATE) }
-    };
-    let mut arms: Vec<ArmSpec> = [0.0, 0.05, 0.1, 0.3, 1.0].map(near).into();
-    let mut questions = Vec::new();
-    let at = |arm: &str| side(RICH, Some(Fairness::SameRate), arm);
-    for (metric, expect) in [(Metric::RecallCloze, Expect::Higher), (Metric::HeldoutLoss, Expect::NotHigher)]
-    {
-        for arm in &arms[1..] {
-            questions.push(Question { metric, a: at(FULL), b: at(&arm.id), other: None, expect });
-        }
-    }
-    arms.push(ArmSpec::lora(SAME_RATE));
-    let settings = Settings { arms, measure_every: 20, ..Settings::default() };
-    Preset {
-        conditions: vec![condition(RICH, Some(Fairness::SameRate), settings)],
-        questions,
-        ..preset(
-            "kl-to-base",
-            "KL",
-            "Does a penalty on the distance from the base keep full tuning from forgetting?",
-            "A KL penalty keeps what full tuning forgets, and costs no learning.",
-            [0, 40],
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn presets_are_valid_and_ask_of_what_they_run() {
-        for preset in Preset::all() {
-            let name = &preset.name;
-            assert_eq!(Preset::by_name(name).unwrap().title, preset.title);
-            assert!(preset.shown.condition < preset.conditions.len());
-            for c in &preset.conditions {
-                c.settings.validate().unwrap();
-            }
-            for side in preset.questions.iter().flat_map(|q| [&q.a, &q.b]) {
-                let is_run = preset.conditions.iter().any(|c| {
-                    c.label == side.condition
-                        && c.settings.arm(&side.arm).is_some()
-                        // Equal loss is looked up in the runs at the best rates.
-                        && (c.fairness == side.fairness
-                            || side.fairness == Some(Fairness::EqualLoss) && c.fairness == Some(Fairness::BestRate))
-                });
-                assert!(is_run, "{name}: {side:?}");
-            }
-            let json = serde_json::to_string(&preset).unwrap();
-            serde_json::from_str::<Preset>(&json).unwrap();
-        }
-        assert!(Preset::by_name("f6").is_none());
     }
 }
