@@ -67,7 +67,7 @@ async function keepIn(/** @type {any} */ place, /** @type {Note} */ note, /** @t
   try {
     for (const { file, blob } of states) if (!there.has(file)) await write(place, file, blob);
     const list = states.map(({ arm, step, file, blob }) => ({ arm, step, file, bytes: blob.size }));
-    await write(place, NOTE, noteText({ version: VERSION, ...note, states: list }));
+    await write(place, NOTE, await noteText({ version: VERSION, ...note, states: list }));
   } catch (error) {
     // What broke off would be taken for whole the next time.
     for (const { file } of states) if (!there.has(file)) await place.removeEntry(file).catch(() => {});
