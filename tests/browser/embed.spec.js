@@ -18,7 +18,7 @@ test("a course page embeds a lesson's step and hears of its run @plain", async (
   );
   await page.goto(`${site.url}course.html`);
   const frame = page.frameLocator("driftscope-run iframe");
-  await expect(frame.locator("#lesson-place")).toHaveText("2 von 9");
+  await expect(frame.locator("#lesson-place")).toHaveText("2 / 9");
   await expect(frame.locator('#dock [data-open="findings"]')).toBeHidden();
   const heard = (name) => page.evaluate((wanted) => window.heard.filter(([what]) => what === wanted).map(([, detail]) => detail), name);
   await expect.poll(() => heard("ready"), { timeout: 60_000 }).toEqual([{ engine: "cpu" }]);
