@@ -179,6 +179,15 @@ pub fn experiment(preset: &str, seeds: u32) -> Result<Experiment> {
     Ok(Experiment::new(preset))
 }
 
+/// The run that checks an arm's borrowed answers.
+pub fn check(session: &Session, arm: &str) -> Result<Experiment> {
+    Experiment::of_check(session, arm).ok_or_else(|| Error::Setting {
+        field: "arm",
+        message: "it has borrowed no answer whose rows could be changed".into(),
+        remedy: "Train until it does; a higher learning rate helps".into(),
+    })
+}
+
 /// What an arm has come to, as a Blob: the page writes it where it likes, and never holds its bytes.
 pub async fn snapshot(session: &mut Session, arm: &str) -> Result<()> {
     if session.state_bytes() > MOST_KEPT {

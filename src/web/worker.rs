@@ -117,7 +117,8 @@ impl Worker {
             Command::Start { settings, instructions, heldout, probes, share } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
-                self.begin(settings, share, None).await?;
+                self.session()?.share = share;
+                self.begin(settings, None).await?;
             }
             Command::Snapshot => {
                 let session = self.session()?;
@@ -128,7 +129,8 @@ impl Worker {
             Command::Resume { settings, instructions, heldout, probes, fork, share, .. } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
-                self.begin(settings, share, Some((requests::states(&blobs)?, fork))).await?;
+                self.session()?.share = share;
+                self.begin(settings, Some((requests::states(&blobs)?, fork))).await?;
             }
             Command::Ping => post(&Message::Alive),
             Command::Experiment { preset, seeds, instructions, heldout, probes } => {
@@ -137,13 +139,7 @@ impl Worker {
                 self.go_through(experiment);
             }
             Command::Counterfactual { arm } => {
-                let Some(check) = Experiment::of_check(self.session()?, &arm) else {
-                    return Err(Error::Setting {
-                        field: "arm",
-                        message: "it has borrowed no answer whose rows could be changed".into(),
-                        remedy: "Train until it does; a higher learning rate helps".into(),
-                    });
-                };
+                let check = requests::check(self.session()?, &arm)?;
                 self.go_through(check);
             }
             Command::Strength { arm, strength, intruders } => {
@@ -164,9 +160,8 @@ impl Worker {
                 post_state(RunState::Paused);
             }
             Command::Step { count, arm } => {
-                let arms = self.session()?.arms();
-                let round: Vec<ArmId> =
-                    arms.filter(|id| arm.as_ref().is_none_or(|only| only == *id)).cloned().collect();
+                let is_meant = |id: &&ArmId| arm.as_ref().is_none_or(|only| only == *id);
+                let round: Vec<ArmId> = self.session()?.arms().filter(is_meant).cloned().collect();
                 let steps = (0..count).flat_map(|_| round.clone());
                 // Pressed again before it is done, it is done again.
                 match &mut self.mode {
@@ -248,17 +243,11 @@ impl Worker {
 
     /// A new run, or one that goes on from its arms' states. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
     /// should not have to wait.
-    async fn begin(
-        &mut self,
-        settings: Settings,
-        share: Option<Share>,
-        from: Option<(Vec<Vec<u8>>, Option<Fork>)>,
-    ) -> Result<()> {
+    async fn begin(&mut self, settings: Settings, from: Option<(Vec<Vec<u8>>, Option<Fork>)>) -> Result<()> {
         self.mode = Mode::Idle;
         post_state(RunState::Preparing);
         let session = self.session.as_mut().ok_or_else(not_loaded)?;
         requests::try_kernels(session, &settings, &mut self.found).await?;
-        session.share = share;
         let event = match from {
             Some((states, fork)) => session.resume(settings, &self.texts, &states, fork).await?,
             None => session.start(settings, &self.texts).await?,
@@ -370,6 +359,7 @@ impl Worker {
         }
     }
 
+    /// Goes through an experiment's runs, all arms of which train here.
     fn go_through(&mut self, experiment: Experiment) {
         self.session.iter_mut().for_each(|session| session.share = None);
         (self.experiment, self.mode) = (Some(experiment), Mode::Play { until: u32::MAX });

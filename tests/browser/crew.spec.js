@@ -87,7 +87,7 @@ test("Pause, Step, Reset, questions and files are those of all arms @plain", asy
 
   await press(page, "Play");
   await expect(page.locator("html")).toHaveAttribute("data-run", "running", { timeout: 60_000 });
-  // Saved while all train: the record says of each arm what its files hold.
+  // Saved while all train.
   const { name, bytes } = await downloaded(page, "#export-run");
   const entries = await openZip(name, new Blob([bytes]));
   expect(entries.map(({ path }) => path)).toEqual(expect.arrayContaining(["run.json", "lora/adapter_model.safetensors", "lora-2/adapter_model.safetensors"]));
