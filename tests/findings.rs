@@ -95,7 +95,7 @@ fn arms_stay_in_step() {
         [Event::Step(step)] => (step.arm.clone(), step.step),
         other => panic!("{other:?}"),
     };
-    let one = Slice { ms: 0.0, steps: 1, only: None };
+    let one = Slice { ms: 0.0, steps: 1, ..Slice::WHOLE };
     let ahead = block_on(session.advance(Slice { only: Some("full"), ..one })).unwrap().unwrap();
     assert_eq!(step(ahead), ("full".into(), 1));
     assert_eq!(measures(&block_on(session.advance(one)).unwrap().unwrap()).len(), 3);

@@ -51,7 +51,7 @@ fn rest(session: &mut Session) -> Vec<serde_json::Value> {
 
 /// Advances until the last arm has taken `step` steps and its measure is done, if one is due there.
 fn until(session: &mut Session, step: u32) {
-    let last = session.all_models().pop().unwrap();
+    let last = session.arms().last().unwrap().clone();
     loop {
         let events = block_on(session.advance(Slice { ms: 0.0, ..Slice::WHOLE })).unwrap().unwrap();
         let is_there = |event: &Event| matches!(event, Event::Measure(m) if m.step == step && m.arm == last);
@@ -64,8 +64,8 @@ fn until(session: &mut Session, step: u32) {
 
 /// The state of every arm.
 fn states(session: &mut Session) -> Vec<Vec<u8>> {
-    let arms = session.all_models();
-    arms[1..].iter().map(|arm| block_on(session.snapshot(arm)).unwrap().bytes).collect()
+    let arms: Vec<ArmId> = session.arms().cloned().collect();
+    arms.iter().map(|arm| block_on(session.snapshot(arm)).unwrap().bytes).collect()
 }
 
 /// A run that has come to `step`, and the states of its arms there.

@@ -1,5 +1,7 @@
 //! What an arm trains, and where it starts.
 
+use crate::model::config::LlamaConfig;
+use crate::model::layout::AdapterLayout;
 use crate::model::lora::{AdapterStart, Lora};
 use crate::record::{ArmSpec, Method};
 
@@ -18,6 +20,14 @@ impl Tuning {
         match &arm.method {
             Method::Lora(spec) => Self::Lora { lora: Lora::of(spec), start: AdapterStart::Seed(seed) },
             Method::Full {} => Self::Full,
+        }
+    }
+
+    /// How many parameters of such a model train.
+    pub fn parameters(&self, config: &LlamaConfig) -> u64 {
+        match self {
+            Self::Lora { lora, .. } => AdapterLayout::new(config, lora).parameters() as u64,
+            Self::Full => config.parameters(),
         }
     }
 }

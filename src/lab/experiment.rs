@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::check::Check;
 use super::comparison::{self, Course};
 use super::doses::Dose;
-use super::session::{Session, Slice, Texts};
+use super::session::{Session, Texts};
+use super::work::Slice;
 use crate::error::Result;
 use crate::record::*;
 

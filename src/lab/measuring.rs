@@ -27,11 +27,10 @@ pub async fn of_start(run: &mut Run, subject: &mut Subject) -> Result<Vec<Event>
         measured(run, &mut start, base, tokenizer, At { arm: BASE, step: 0, texts: TEXTS }).await?;
     measure.intruders = looking::is_with_measures(base.config()).then_some(0.0);
     let mut events = Vec::new();
-    let (elsewhere, here): (Vec<_>, Vec<_>) = run.arms.iter().partition(|arm| arm.spec.start().is_some());
-    if !elsewhere.is_empty() {
+    if run.has_base && run.settings.arms.iter().any(|arm| arm.start().is_some()) {
         events.push(Event::Measure(measure.clone()));
     }
-    for Arm { spec, .. } in here {
+    for Arm { spec, .. } in run.arms.iter().filter(|arm| arm.spec.start().is_none()) {
         let arm = spec.id.clone();
         let measure = Measure { arm: arm.clone(), ..measure.clone() };
         run.last.insert(arm.clone(), measure.clone());

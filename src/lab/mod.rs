@@ -18,6 +18,7 @@ mod run;
 mod saving;
 mod session;
 mod subject;
+mod work;
 
 pub use asking::{Answer, Asked};
 pub use doses::Dose;
@@ -25,8 +26,9 @@ pub use experiment::{Experiment, Planned, Position};
 pub use probing::Probing;
 pub use resuming::Snapshot;
 pub use saving::MOST_OF_A_FILE;
-pub use session::{Session, Slice, Texts, Work};
+pub use session::{Session, Texts};
 pub use subject::Subject;
+pub use work::{Slice, Work};
 
 /// What a visitor's own facts are called in errors.
 const OWN_PROBES: &str = "probes";

@@ -94,23 +94,26 @@ fn parts(progress: &Progress) -> [(&'static str, &Tensors); 3] {
     [("trained", &progress.trained), ("first", &progress.first), ("second", &progress.second)]
 }
 
-/// Puts a run that has not begun where the states say, one for each arm. It must have the same base and facts, and arms of the same
+/// Puts a run that has not begun where the states say, one for each arm; those of arms that train elsewhere are left. It must have the same base and facts, and arms of the same
 /// shapes; whatever else its settings are, they hold from there on.
 ///
 /// # Errors
 /// When a state is damaged or of another run; the run is not to be used then.
 pub async fn restore(run: &mut Run, states: &[Vec<u8>]) -> Result<()> {
-    let mut waiting: Vec<usize> = (0..run.arms.len()).collect();
+    let mut waiting: Vec<ArmId> = run.settings.arms.iter().map(|arm| arm.id.clone()).collect();
     for state in states {
         let at = header(state)?;
-        let Some(place) = waiting.iter().position(|&arm| run.arms[arm].spec.id == at.id) else {
+        let Some(place) = waiting.iter().position(|id| *id == at.id) else {
             return Err(damaged("it is of a run with other arms"));
         };
-        put(run, waiting.remove(place), at, state).await?;
+        waiting.remove(place);
+        if let Ok(arm) = run.place(&at.id) {
+            put(run, arm, at, state).await?;
+        }
     }
-    match waiting.is_empty() {
-        true => Ok(()),
-        false => Err(damaged("it is of a run with other arms")),
+    match run.arms.iter().any(|arm| waiting.contains(&arm.spec.id)) {
+        true => Err(damaged("it is of a run with other arms")),
+        false => Ok(()),
     }
 }
 

@@ -28,7 +28,10 @@ const REPLAYED: usize = 256;
 
 pub struct Run {
     pub id: u32,
+    /// Of all arms, of which some may train elsewhere.
     pub settings: Settings,
+    /// Whether it answers for the base too.
+    pub has_base: bool,
     /// The facts that its probes are drawn from.
     pub facts: Rc<Vec<Fact>>,
     pub feed: Feed,
@@ -114,7 +117,7 @@ impl Run {
     /// When an example has no response within `max_len`, when a probe is too long for the model, when the run does not fit into memory, and what the back
     /// end refuses.
     pub fn new(
-        id: u32,
+        share: &Share,
         settings: Settings,
         data: Dataset,
         held: &[Example],
@@ -145,10 +148,11 @@ impl Run {
             .with_replay(replayed(&data.examples, &settings, subject)?);
         let shape = |arm: &ArmSpec| feed.shape(arm.regularisers.replay as usize);
         memory::check(subject.base.config(), &settings, subject.storage, shape, subject.memory_limit)?;
-        let arms =
-            settings.arms.iter().map(|spec| Arm::new(spec, &settings, subject)).collect::<Result<_>>()?;
+        let own = settings.arms.iter().filter(|arm| share.has(&arm.id));
+        let arms = own.map(|spec| Arm::new(spec, &settings, subject)).collect::<Result<_>>()?;
         Ok(Self {
-            id,
+            id: share.run,
+            has_base: share.has(BASE),
             facts,
             feed,
             heldout: held.iter().map(tokenize).collect::<Result<_>>()?,

@@ -12,10 +12,11 @@ use super::probing::Probing;
 use super::resuming::{self, Snapshot};
 use super::run::{Arm, Run, Tested};
 use super::subject::Subject;
+use super::work::{Slice, Work};
 use super::{looking, measuring, saving};
 use crate::data::batch::Batch;
 use crate::data::{facts, instructions};
-use crate::engine::{Backend, step_products};
+use crate::engine::{Backend, Tuning, step_products};
 use crate::error::{Error, Result};
 use crate::kernels::Product;
 use crate::model::lora::Lora;
@@ -35,47 +36,11 @@ pub struct Texts {
     pub probes: String,
 }
 
-/// How much of a run is done in one go.
-#[derive(Clone, Copy, Debug)]
-pub struct Slice<'a> {
-    /// Steps go on for about this long, milliseconds; there is at least one.
-    pub ms: f32,
-    /// Most steps of an arm. 0 does what needs no step: the start is measured, kernels are compiled.
-    pub steps: u32,
-    /// This arm alone.
-    pub only: Option<&'a str>,
-}
-
-impl Slice<'_> {
-    /// As much as there is until the next measurement.
-    pub const WHOLE: Self = Self { ms: f32::INFINITY, steps: u32::MAX, only: None };
-    /// What needs no step.
-    pub const NO_STEP: Self = Self { ms: 0.0, steps: 0, only: None };
-}
-
-/// What [`Session::advance`] does next. Arms are named by their place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// `steps` steps of each of these arms.
-    Train {
-        arms: Vec<usize>,
-        steps: u32,
-    },
-    /// The start, which is the base for every arm.
-    MeasureStart,
-    Measure {
-        arm: usize,
-    },
-    /// Compiles what the first step of an arm runs.
-    Prepare {
-        arm: usize,
-    },
-    Finish,
-}
-
 /// A base, and one run at a time.
 pub struct Session {
     pub subject: Subject,
+    /// What of the runs that begin is trained here; all of them if not given.
+    pub share: Option<Share>,
     pub(super) run: Option<Run>,
     /// A free question that is being answered.
     asking: Option<Asking>,
@@ -91,6 +56,7 @@ impl Session {
     pub fn new(subject: Subject) -> Self {
         Self {
             subject,
+            share: None,
             run: None,
             asking: None,
             runs: 0,
@@ -117,15 +83,16 @@ impl Session {
         let known = if settings.known_only { Some(self.subject.known(&facts).await?) } else { None };
         let Subject { base, tokenizer, .. } = &mut self.subject;
         let data = Dataset::new(set, &settings, base, tokenizer).await?;
-        let run = Run::new(self.runs + 1, settings, data, &held, Tested { facts, known }, &self.subject)?;
+        let share = self.share.clone().unwrap_or_else(|| Share::whole(self.runs + 1, &settings));
+        let run = Run::new(&share, settings, data, &held, Tested { facts, known }, &self.subject)?;
         let info = run.info(&self.subject.title)?;
-        self.runs += 1;
+        self.runs = run.id;
         self.run = Some(run);
         (self.prepared, self.is_finished) = (0, false);
         Ok(Event::Run(info))
     }
 
-    /// Begins a run where its arms' `states` of [`Self::snapshot`] say: its next steps are those that would have followed, with these
+    /// Begins a run where its arms' `states` of [`Self::snapshot`] say, also of those that train elsewhere: its next steps are those that would have followed, with these
     /// settings, which need not be those of before. On an error the current run stays.
     ///
     /// # Errors
@@ -163,10 +130,11 @@ impl Session {
         resuming::snapshot(run, arm).await
     }
 
-    /// Whether the states of all arms together are small enough to be kept while the run goes on.
-    pub fn is_kept(&self) -> bool {
-        let parameters = |run: &Run| run.arms.iter().map(|arm| arm.model.trainable_parameters() as u64).sum();
-        self.run.as_ref().map_or(0, parameters) * STATE_BYTES <= MOST_KEPT
+    /// Bytes of the states of all arms of the current run, wherever they train.
+    pub fn state_bytes(&self) -> u64 {
+        let config = self.subject.base.config();
+        let arms = self.run.iter().flat_map(|run| &run.settings.arms);
+        arms.map(|arm| Tuning::of(arm, 0).parameters(config) * STATE_BYTES).sum()
     }
 
     /// Asks the base for the next of a visitor's facts.
@@ -201,12 +169,13 @@ impl Session {
             let waits = matches!(self.subject.backend, Backend::Gpu(_)) && self.prepared < run.arms.len();
             return (waits && is_fresh).then_some(Work::Prepare { arm: self.prepared });
         }
-        let takes_part = |arm: &Arm| open(arm) && slice.only.is_none_or(|id| id == arm.spec.id);
+        let takes_part =
+            |arm: &Arm| open(arm) && arm.step < slice.until && slice.only.is_none_or(|id| id == arm.spec.id);
         // Those that have taken the fewest steps, so that arms stay in step.
         let fewest = run.arms.iter().filter(|arm| takes_part(arm)).map(|arm| arm.step).min()?;
         let places = (0..run.arms.len()).filter(|&i| takes_part(&run.arms[i]));
         let (arms, ahead): (Vec<usize>, Vec<usize>) = places.partition(|&i| run.arms[i].step == fewest);
-        let until = arms.iter().map(|&arm| run.until_measure(arm)).min()?;
+        let until = arms.iter().map(|&arm| run.until_measure(arm)).min()?.min(slice.until - fewest);
         let until =
             ahead.iter().map(|&arm| run.arms[arm].step - fewest).min().map_or(until, |n| until.min(n));
         let steps = ((slice.ms / (self.step_ms * arms.len() as f32)) as u32).clamp(1, slice.steps.min(until));
@@ -295,18 +264,25 @@ impl Session {
         settings.arms.iter().flat_map(|arm| step_products(config, tokens, tokens, &of(arm))).collect()
     }
 
-    /// The base and the arms of the current run.
-    pub fn all_models(&self) -> Vec<ArmId> {
-        let arms = self.run.iter().flat_map(|run| run.arms.iter().map(|arm| arm.spec.id.clone()));
-        [BASE.to_string()].into_iter().chain(arms).collect()
+    /// Arms of the current run that train here.
+    pub fn arms(&self) -> impl Iterator<Item = &ArmId> {
+        self.run.iter().flat_map(|run| run.arms.iter().map(|arm| &arm.spec.id))
     }
 
-    /// Has the base and every arm answer a free question, in the place of the one before; [`Self::answer`] goes on with it.
+    /// Steps that each of them has taken.
+    pub fn step(&self) -> u32 {
+        self.run.iter().flat_map(|run| run.arms.iter().map(|arm| arm.step)).min().unwrap_or(0)
+    }
+
+    /// Has the arms that train here, and the base where it answers here, answer a free question, in the place of the one before;
+    /// [`Self::answer`] goes on with it.
     ///
     /// # Errors
     /// When the chat template takes no such question.
     pub fn ask(&mut self, question: &str, asked: Asked) -> Result<()> {
-        self.asking = Some(Asking::new(question, self.all_models(), asked, &self.subject.tokenizer)?);
+        let base = self.run.as_ref().is_none_or(|run| run.has_base).then(|| BASE.to_string());
+        let models = base.into_iter().chain(self.arms().cloned()).collect();
+        self.asking = Some(Asking::new(question, models, asked, &self.subject.tokenizer)?);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::protocol::HeldAs;
+use super::load::HeldAs;
 
 /// A model that was inspected.
 #[derive(Clone, Debug, Serialize)]

@@ -17,6 +17,7 @@ mod field;
 mod inspected;
 #[cfg(test)]
 mod lesson;
+mod load;
 mod measure;
 mod metric;
 mod preset;
@@ -26,6 +27,7 @@ mod protocol;
 mod said;
 mod sampling;
 mod settings;
+mod share;
 mod summary;
 
 pub use arm::{
@@ -37,6 +39,7 @@ pub use counterfactual::{Counterfactual, Fates, SwappedAnswer};
 pub use event::*;
 pub use field::{ARM_FIELDS, Field, Kind, RUN_FIELDS};
 pub use inspected::{ModelInfo, Way};
+pub use load::*;
 pub use measure::*;
 pub use metric::{Metric, Spread, Values};
 pub use preset::{Condition, Doses, Expect, Fairness, Preset, Question, Set, Shown, Side};
@@ -46,4 +49,5 @@ pub use protocol::*;
 pub use said::{Said, SaidValue};
 pub use sampling::Sampling;
 pub use settings::{Filter, NEW_FACTS, Settings, Swap};
+pub use share::Share;
 pub use summary::*;

@@ -8,8 +8,9 @@ use super::arm::{AdapterInfo, ArmId};
 use super::bench::{BenchReport, BenchSettings, RandomModel};
 use super::event::{Event, Fork, ShiftToken};
 use super::inspected::ModelInfo;
+use super::load::{Load, ModelFiles};
 use super::probed::BaseAnswer;
-use super::{said::Said, sampling::Sampling, settings::Settings};
+use super::{said::Said, sampling::Sampling, settings::Settings, share::Share};
 
 /// Bytes of an arm's state for each parameter that trains: itself and two moments.
 pub const STATE_BYTES: u64 = 12;
@@ -45,8 +46,10 @@ pub enum Command {
         /// The visitor's own facts, JSON Lines; empty for the built-in ones.
         #[serde(default)]
         probes: String,
+        /// What of it this worker trains; all of it if not given.
+        share: Option<Share>,
     },
-    /// What each arm has come to, answered by a [`Message::Snapshot`] each. One also comes after each measure of an arm.
+    /// What each arm of the worker has come to, answered by a [`Message::Snapshot`] each. One also comes after each measure of an arm.
     Snapshot,
     /// As [`Command::Start`], but each arm begins at a [`Message::Snapshot`], the Blobs.
     Resume {
@@ -58,13 +61,17 @@ pub enum Command {
         /// Where the settings are not those that the arms were trained with.
         #[serde(default)]
         fork: Option<Fork>,
+        share: Option<Share>,
         #[serde(default)]
         blobs: Blobs,
     },
     /// Answered by [`Message::Alive`].
     Ping,
-    /// Trains until the last step or [`Command::Pause`].
-    Play,
+    /// Trains until the last step or [`Command::Pause`], or until its arms have taken `until` steps and are measured;
+    /// answered by [`Message::Waiting`] then.
+    Play {
+        until: Option<u32>,
+    },
     Pause,
     /// Trains `count` steps of `arm`, or of all arms.
     Step {
@@ -149,40 +156,6 @@ pub enum Command {
     },
 }
 
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Load {
-    pub backend: BackendChoice,
-    pub model: ModelFiles,
-    /// How the base's matrices are held.
-    #[serde(default)]
-    pub weights: HeldAs,
-    /// Whether arms keep no activations but each layer's input, and compute the others twice.
-    #[serde(default)]
-    pub checkpoint: bool,
-    /// facts.jsonl.
-    pub facts: String,
-    /// The last [`Message::Found`] on this machine.
-    #[serde(default)]
-    pub found: Option<String>,
-    #[serde(default)]
-    pub blobs: Blobs,
-}
-
-/// The files of a model.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ModelFiles {
-    /// What it is called on the page.
-    pub name: String,
-    /// The files' names, in the order of the command's `blobs`: a Hugging Face folder's, or one that ends with .gguf, with a
-    /// tokenizer beside it where its own is not to be used.
-    pub files: Vec<String>,
-    /// How many layers are kept, from the first on; all of them if not given.
-    #[serde(default)]
-    pub layers: Option<u32>,
-}
-
 /// The contents of files, which cross the worker's border beside what is parsed: Blobs, of which a range is read at a time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Blobs {}
@@ -196,26 +169,6 @@ impl schemars::JsonSchema for Blobs {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "blobs" })
     }
-}
-
-/// How the matrices of a base are held on the GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum HeldAs {
-    #[default]
-    F32,
-    F16,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum BackendChoice {
-    /// What `engine::choose` expects to be the fastest.
-    Auto,
-    Webgpu,
-    Cpu,
 }
 
 /// Worker to page.
@@ -258,6 +211,10 @@ pub enum Message {
     },
     State {
         state: RunState,
+    },
+    /// All arms of the worker have come as far as [`Command::Play`] lets them, the last of them to this step.
+    Waiting {
+        step: u32,
     },
     /// What trials found about the adapter, to keep for the next visit.
     Found {

@@ -13,7 +13,7 @@ use crate::bench::{bench, keep_layers, measurement_ms, ways};
 use crate::data::facts;
 use crate::engine::{Backend, Choice, Found, Storage, rate, step_products};
 use crate::error::{Error, Result};
-use crate::lab::{Session, Snapshot, Subject, memory};
+use crate::lab::{Experiment, Session, Snapshot, Subject, memory};
 use crate::model::bundle::{self, Bundle, TokenizerFiles, WeightFiles, title};
 use crate::model::config::LlamaConfig;
 use crate::model::lora::Lora;
@@ -168,10 +168,30 @@ pub async fn save(session: &mut Session, arm: ArmId) -> Result<()> {
     Ok(())
 }
 
+/// The runs of a preset.
+pub fn experiment(preset: &str, seeds: u32) -> Result<Experiment> {
+    let mut preset = Preset::by_name(preset).ok_or_else(|| Error::Setting {
+        field: "preset",
+        message: format!("there is no {preset}"),
+        remedy: "Reload the page".into(),
+    })?;
+    preset.seeds = (1..=seeds.clamp(1, 10)).collect();
+    Ok(Experiment::new(preset))
+}
+
+/// The run that checks an arm's borrowed answers.
+pub fn check(session: &Session, arm: &str) -> Result<Experiment> {
+    Experiment::of_check(session, arm).ok_or_else(|| Error::Setting {
+        field: "arm",
+        message: "it has borrowed no answer whose rows could be changed".into(),
+        remedy: "Train until it does; a higher learning rate helps".into(),
+    })
+}
+
 /// What an arm has come to, as a Blob: the page writes it where it likes, and never holds its bytes.
 pub async fn snapshot(session: &mut Session, arm: &str) -> Result<()> {
-    if !session.is_kept() {
-        return Ok(());
+    if session.state_bytes() > MOST_KEPT {
+        return Ok(()); // whatever the share of this worker
     }
     let Snapshot { run, arm, step, bytes } = session.snapshot(arm).await?;
     let message = Message::Snapshot { run, arm, step, blobs: Blobs::default() };

@@ -37,7 +37,8 @@ enum Mode {
     Idle,
     /// What is due, but no step; then idle.
     Settle,
-    Play,
+    /// Arms that have taken so many steps wait.
+    Play { until: u32 },
     /// One step each of these arms.
     Step(VecDeque<ArmId>),
 }
@@ -113,45 +114,33 @@ impl Worker {
                 // A run that can't be is refused when it is begun.
                 let _ = self.warm_up(&settings).await;
             }
-            Command::Start { settings, instructions, heldout, probes } => {
+            Command::Start { settings, instructions, heldout, probes, share } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
+                self.session()?.share = share;
                 self.begin(settings, None).await?;
             }
             Command::Snapshot => {
                 let session = self.session()?;
-                for arm in session.all_models().iter().skip(1) {
-                    requests::snapshot(session, arm).await?;
+                for arm in session.arms().cloned().collect::<Vec<_>>() {
+                    requests::snapshot(session, &arm).await?;
                 }
             }
-            Command::Resume { settings, instructions, heldout, probes, fork, .. } => {
+            Command::Resume { settings, instructions, heldout, probes, fork, share, .. } => {
                 self.experiment = None;
                 self.texts = Texts { instructions, heldout, probes };
+                self.session()?.share = share;
                 self.begin(settings, Some((requests::states(&blobs)?, fork))).await?;
             }
             Command::Ping => post(&Message::Alive),
             Command::Experiment { preset, seeds, instructions, heldout, probes } => {
-                let Some(mut preset) = Preset::by_name(&preset) else {
-                    let message = format!("there is no {preset}");
-                    return Err(Error::Setting {
-                        field: "preset",
-                        message,
-                        remedy: "Reload the page".into(),
-                    });
-                };
-                preset.seeds = (1..=seeds.clamp(1, 10)).collect();
+                let experiment = requests::experiment(&preset, seeds)?;
                 self.texts = Texts { instructions, heldout, probes };
-                (self.experiment, self.mode) = (Some(Experiment::new(preset)), Mode::Play);
+                self.go_through(experiment);
             }
             Command::Counterfactual { arm } => {
-                let Some(check) = Experiment::of_check(self.session()?, &arm) else {
-                    return Err(Error::Setting {
-                        field: "arm",
-                        message: "it has borrowed no answer whose rows could be changed".into(),
-                        remedy: "Train until it does; a higher learning rate helps".into(),
-                    });
-                };
-                (self.experiment, self.mode) = (Some(check), Mode::Play);
+                let check = requests::check(self.session()?, &arm)?;
+                self.go_through(check);
             }
             Command::Strength { arm, strength, intruders } => {
                 for event in self.session()?.dose(&arm, Dose { strength, intruders }).await? {
@@ -160,9 +149,10 @@ impl Worker {
             }
             Command::Look { arm: Some(arm) } => self.session()?.look(&arm)?,
             Command::Look { arm: None } => self.session()?.stop_looking(),
-            Command::Play => {
+            Command::Play { until } => {
                 let is_open = self.session().is_ok_and(|session| !session.is_finished());
-                self.mode = if is_open { Mode::Play } else { Mode::Idle };
+                let play = Mode::Play { until: until.unwrap_or(u32::MAX) };
+                self.mode = if is_open { play } else { Mode::Idle };
                 post_state(if is_open { RunState::Running } else { RunState::Done });
             }
             Command::Pause => {
@@ -170,9 +160,8 @@ impl Worker {
                 post_state(RunState::Paused);
             }
             Command::Step { count, arm } => {
-                let arms = self.session()?.all_models().into_iter().skip(1);
-                let round: Vec<ArmId> =
-                    arms.filter(|id| arm.as_ref().is_none_or(|only| only == id)).collect();
+                let is_meant = |id: &&ArmId| arm.as_ref().is_none_or(|only| only == *id);
+                let round: Vec<ArmId> = self.session()?.arms().filter(is_meant).cloned().collect();
                 let steps = (0..count).flat_map(|_| round.clone());
                 // Pressed again before it is done, it is done again.
                 match &mut self.mode {
@@ -276,8 +265,10 @@ impl Worker {
         }
         let only = if let Mode::Step(arms) = &self.mode { arms.front().cloned() } else { None };
         let slice = match self.mode {
-            Mode::Play => Slice { ms: SLICE_MS, ..Slice::WHOLE },
-            Mode::Step(_) if only.is_some() => Slice { ms: 0.0, steps: 1, only: only.as_deref() },
+            Mode::Play { until } => Slice { ms: SLICE_MS, until, ..Slice::WHOLE },
+            Mode::Step(_) if only.is_some() => {
+                Slice { ms: 0.0, steps: 1, only: only.as_deref(), ..Slice::WHOLE }
+            }
             _ => Slice::NO_STEP,
         };
         let session = self.session.as_mut().ok_or_else(not_loaded)?;
@@ -301,7 +292,7 @@ impl Worker {
             post(&progress(1));
         }
         if let (Some(Work::Measure { arm }), None) = (&work, &self.experiment) {
-            let id = session.all_models().swap_remove(arm + 1); // after the base
+            let id = session.arms().nth(*arm).cloned().unwrap_or_default();
             requests::snapshot(session, &id).await?;
         }
         self.settle(work, is_finished);
@@ -359,8 +350,19 @@ impl Worker {
                 self.mode = Mode::Idle;
                 post_state(RunState::Paused);
             }
+            Mode::Play { .. } if work.is_none() && self.experiment.is_none() => {
+                self.mode = Mode::Idle;
+                let step = self.session.as_ref().map_or(0, Session::step);
+                post(&Message::Waiting { step });
+            }
             _ => {}
         }
+    }
+
+    /// Goes through an experiment's runs, all arms of which train here.
+    fn go_through(&mut self, experiment: Experiment) {
+        self.session.iter_mut().for_each(|session| session.share = None);
+        (self.experiment, self.mode) = (Some(experiment), Mode::Play { until: u32::MAX });
     }
 
     /// Begins the experiment's next run; false when it has ended.

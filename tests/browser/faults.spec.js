@@ -5,8 +5,8 @@ import { SHORT_RUN, at, done, expect, openPage, press, said, test, twoSteps, wai
 const ON_WEBGPU = SHORT_RUN.replace("engine=cpu", "engine=webgpu").replace("steps=6", "steps=4").replace(/&arm=full.*/, "");
 
 const alert = (page, name) => page.locator(`#alerts [data-error="${name}"]`);
-/** The engine's worker. */
-const worker = (page) => page.workers().at(-1);
+/** One of the engine's workers: the last, or the one at a place. Where there are two cores each of the two arms has its own. */
+const worker = (page, place = -1) => page.workers().at(place);
 
 test("a worker that ends is started again, and the run is the uninterrupted one @plain", async ({ page, site, errors }) => {
   test.setTimeout(300_000);
@@ -20,12 +20,12 @@ test("a worker that ends is started again, and the run is the uninterrupted one 
   errors.length = 0;
 });
 
-for (const [what, stop] of [["is gone without a word", () => close()], ["is stuck", () => { for (;;); }]]) {
+for (const [what, place, stop] of [["is gone without a word", 0, () => close()], ["is stuck", -1, () => { for (;;); }]]) {
   test(`a worker that ${what} is noticed, and started again @plain`, async ({ page, site }) => {
     test.setTimeout(300_000);
     await page.clock.install();
     const whole = await wholeThenTwo(page, site);
-    worker(page).evaluate(stop).catch(() => {}); // it never answers
+    worker(page, place).evaluate(stop).catch(() => {}); // it never answers
     await page.waitForTimeout(500);
     await page.clock.runFor(70_000);
     await expect(alert(page, "silent")).toContainText("The engine has not answered for a minute");

@@ -77,7 +77,7 @@ function makeViews() {
     isOwnModel: () => page.isOwnModel,
   });
   makeRuns(page.runs, control);
-  makeArmTable(store, () => page.parameters);
+  makeArmTable(store, () => page.parameters, () => page.engine.size);
   makePictures(store, page.drawers);
   makeFileTools(store, {
     onImport: () => control.leave(),

@@ -1,6 +1,8 @@
 /** The page's moving parts: one store, the engine's client, the control between them, and what it says. */
-import { AS_IT_IS, Engine, fetchData, fetchModel, fetchText } from "./engine/engine.js";
+import { Crew } from "./engine/crew.js";
+import { AS_IT_IS, fetchData, fetchModel, fetchText } from "./engine/engine.js";
 import { recall } from "./engine/remembered.js";
+import { workersIn } from "./engine/shares.js";
 import { verdictOf } from "./state/comparisons.js";
 import { metricOf } from "./state/metrics.js";
 import { RunControl } from "./state/run-control.js";
@@ -54,9 +56,10 @@ export class Page {
     this.loaded = [];
     /** @type {Awaited<ReturnType<typeof fetchData>> | null} */
     this.data = null;
-    this.engine = new Engine(
+    this.engine = new Crew(
       (message) => this.receive(message),
       (isSilent) => this.silent(isSilent),
+      { workers: workersIn(location.search) },
     );
     this.runs = new Runs(this.store);
     const post = (/** @type {import("./contract/types.js").Command} */ command) => this.engine.post(command);

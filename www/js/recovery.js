@@ -15,7 +15,7 @@ const FATAL = ["worker", "device-lost"];
 
 export class Recovery {
   /**
-   * @param {import("./engine/engine.js").Engine} engine
+   * @param {import("./engine/crew.js").Crew} engine
    * @param {import("./state/run-control.js").RunControl} control
    * @param {{latest: () => Kept | null, replace: () => void, giveUp: (message: string) => void}} hooks
    *   `replace`: the next run takes the place of the one that is shown; `giveUp`: nothing helps

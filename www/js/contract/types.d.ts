@@ -177,6 +177,8 @@ export type Command = Load & {
   /** The visitor's own facts, JSON Lines; empty for the built-in ones. */
   probes: string;
   settings: Settings;
+  /** What of it this worker trains; all of it if not given. */
+  share?: Share | null;
   type: "start";
 } | {
   type: "snapshot";
@@ -188,11 +190,13 @@ export type Command = Load & {
   instructions: string;
   probes: string;
   settings: Settings;
+  share?: Share | null;
   type: "resume";
 } | {
   type: "ping";
 } | {
   type: "play";
+  until?: number | null;
 } | {
   type: "pause";
 } | {
@@ -603,6 +607,9 @@ export type Message = {
   state: RunState;
   type: "state";
 } | {
+  step: number;
+  type: "waiting";
+} | {
   json: string;
   type: "found";
 } | {
@@ -993,6 +1000,14 @@ export type Settings = {
   steps: number;
   /** Rows whose answer names another object, for the counterfactual check. */
   swaps: Swap[];
+};
+
+/** One worker's part of a run. Its settings are whole, so that the record says what it would say of one worker. */
+export type Share = {
+  /** The arms that train here, and [`BASE`] with the worker that answers for it. */
+  models: string[];
+  /** The run's number, which all workers give it. */
+  run: number;
 };
 
 /** Token-distribution shift on the tuned model's own greedy answers (Lin et al., arXiv 2312.01552). */

@@ -28,6 +28,7 @@ export function showEngine({ engine, adapter, reason, model, parameters, memory 
 export function makeArmTable(
   /** @type {import("../state/store.js").Store} */ store,
   /** @type {() => number} */ parameters,
+  /** @type {() => number} */ workers,
 ) {
   const section = find("#machine");
   let drawn = /** @type {import("../state/store.js").Run | null} */ (null);
@@ -48,12 +49,14 @@ export function makeArmTable(
     });
     const known = run.arms.some((info) => info.memory_bytes != null);
     const memory = known ? [t("machine.gpu-memory")] : [];
+    const { kind, engine } = store.source;
     find("#arm-table").replaceChildren(
       table(
         t("machine.arms", { model: modelName(run.model) }),
         [t("machine.arm"), t("machine.trained"), t("machine.optimizer"), ...memory],
         rows,
       ),
+      kind === "live" && engine === "cpu" && run.arms.length > 1 ? el("p", { id: "workers" }, t("machine.workers", { n: workers() })) : "",
     );
   });
 }
