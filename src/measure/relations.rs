@@ -55,11 +55,10 @@ fn area(points: &[(f64, f64)], from: f64) -> f64 {
 /// How facts lost follow from each divergence that was measured, over all checkpoints after the start.
 pub fn fits(checkpoints: &[Checkpoint]) -> Vec<Fit> {
     let Some(start) = checkpoints.iter().find(|c| c.step == 0) else { return Vec::new() };
-    let divergences: [(Metric, fn(&Checkpoint) -> Option<f32>); 2] =
-        [(Metric::KlTask, |c| c.kl_task), (Metric::Kl, |c| Some(c.kl))];
-    let fit = |(metric, divergence): (Metric, fn(&Checkpoint) -> Option<f32>)| {
+    let fit = |metric| {
         let point = |c: &Checkpoint| {
-            Some((f64::from(divergence(c)?), f64::from(start.recall_cloze - c.recall_cloze)))
+            let divergence = if metric == Metric::KlTask { c.kl_task? } else { c.kl };
+            Some((f64::from(divergence), f64::from(start.recall_cloze - c.recall_cloze)))
         };
         let moved = checkpoints.iter().filter(|c| c.step > 0 && c.strength != Some(0.0));
         let points: Vec<(f64, f64)> =
@@ -68,7 +67,7 @@ pub fn fits(checkpoints: &[Checkpoint]) -> Vec<Fit> {
         let coefficients = coefficients.map(|c| c as f32);
         Some(Fit { metric, coefficients, r2: r2 as f32, n: points.len() as u32 })
     };
-    divergences.into_iter().filter_map(fit).collect()
+    [Metric::KlTask, Metric::Kl].into_iter().filter_map(fit).collect()
 }
 
 /// Least squares of `y = c0 + c1 x + c2 x²`, and R²; none of fewer than four points, or where x or y does not vary.
