@@ -17,6 +17,9 @@ pub const ALIGNMENT: u64 = 256;
 /// Read-back buffers of at most this many bytes are kept for later reads.
 const STAGING: u64 = 1 << 20;
 
+/// Bytes that are written at a time: a browser holds such a part once more, or twice, on its way.
+const PART: usize = 1 << 20;
+
 /// A range of a buffer: one tensor, or several in sequence.
 #[derive(Clone, Debug)]
 pub struct Slice {
@@ -195,7 +198,10 @@ impl Gpu {
 
     /// Queues `data` to lie at the start of `slice` before the next submit.
     pub fn write<T: bytemuck::Pod>(&self, slice: &Slice, data: &[T]) {
-        self.queue.write_buffer(&slice.buffer, slice.offset, bytemuck::cast_slice(data));
+        for (part, at) in bytemuck::cast_slice::<T, u8>(data).chunks(PART).zip((slice.offset..).step_by(PART))
+        {
+            self.queue.write_buffer(&slice.buffer, at, part);
+        }
         self.note(Traffic { written: size_of_val(data) as u64, ..Traffic::default() });
     }
 

@@ -96,7 +96,7 @@ test("a model that the browser has no room for stays in memory @plain", async ({
   const why = "theirs is not kept, since this browser gives the page no more room: it stays in memory for this visit, and removing what is kept makes room.";
   await setRoom(2e6);
   await unkept(page, other, why);
-  expect(times(state, "model.safetensors"), "left before it came, and fetched into memory").toBe(2);
+  expect(times(state, "model.safetensors"), "what the store did not take comes again, into memory").toBe(2);
   await openDrawer(page, "models");
   await expect(kept(page)).toContainText("so far");
   // The same where the size is not known before the room is used up.

@@ -15,6 +15,9 @@ use crate::model::layout::{AdapterLayout, LORA_A, LORA_B, Layout, MAGNITUDE, Pla
 use crate::model::lora::{AdapterStart, Lora};
 use crate::model::weights::{Array, Precision, Weights};
 
+/// Values that become f16 at a time, an even number; less than the largest tensor of Atlas, so that tests see more than one part.
+const PACKED: usize = 1 << 16;
+
 /// A base's weights; or an arm's, which shares them beneath an adapter or holds a copy.
 pub struct GpuWeights {
     pub gpu: Rc<Gpu>,
@@ -50,7 +53,10 @@ impl GpuWeights {
             match is_packed {
                 // Without the padding at its end, which would lie over the tensor that follows.
                 true => {
-                    gpu.write(&held.sub(place.offset / 2, data.len() / 2), &pack_f16(&data)[..data.len() / 2])
+                    for (part, at) in data.chunks(PACKED).zip((place.offset / 2..).step_by(PACKED / 2)) {
+                        let words = part.len() / 2;
+                        gpu.write(&held.sub(at, words), &pack_f16(part)[..words]);
+                    }
                 }
                 false => {
                     let skipped = if precision == Precision::F16 { layout.decayed / 2 } else { 0 };
