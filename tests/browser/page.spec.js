@@ -1,5 +1,5 @@
 // The page as a whole: it loads, finds something to compute with, and fits a narrow window.
-import { expect, horizontalOverflow, openDrawer, openPage, screenshots, showFigure, test, waitForEngine } from "./helpers.js";
+import { expect, exportRecord, horizontalOverflow, openDrawer, openPage, screenshots, showFigure, test, waitForEngine } from "./helpers.js";
 
 test("loads without errors and chooses an engine", async ({ page, site }, testInfo) => {
   await openPage(page, site);
@@ -29,7 +29,7 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
   await openPage(page, site);
   await waitForEngine(page);
   await openDrawer(page, "findings");
-  await expect(page.locator("#finding-cards > li")).toHaveCount(8);
+  await expect(page.locator("#finding-cards > li")).toHaveCount(13);
   await page.getByRole("button", { name: /Show recorded\s+F1/ }).click();
   await expect(page.locator("#summary-source")).toHaveText("recorded");
   await expect(page.locator('[data-finding="f1"]')).toHaveClass(/is-shown/);
@@ -61,8 +61,41 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
     await expect(figure.locator("tbody tr").first()).toBeVisible();
   }
   await openDrawer(page, "findings");
+  await page.locator("#fairness label", { hasText: "same rate" }).click();
+  await expect(page.locator("#fairness-help")).toContainText("Off the best rate of the recorded sweep: LoRA 3.3 ×, Full 33.3 ×");
   expect(await horizontalOverflow(page, 360)).toBe(0);
   await screenshots(page, testInfo, "finding");
+});
+
+test("figures alone leave the run that is shown, which lands among the recorded ones @plain", async ({ page, site }, testInfo) => {
+  await openPage(page, site);
+  await waitForEngine(page);
+  const own = await exportRecord(page);
+  own.events = own.events.filter(({ type }) => type !== "summary");
+  await page.locator("#import-json").setInputFiles({ name: "own.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(own)) });
+  await expect(page.locator("#headline")).toContainText("Off the best rate");
+  const headline = await page.locator("#headline").textContent();
+  await openDrawer(page, "findings");
+  await page.getByRole("button", { name: /Show recorded\s+Keepers$/ }).click();
+  await expect(page.locator("#summary-verdict")).toContainText("After Holm's correction");
+  await expect(page.locator("#headline")).toHaveText(headline);
+  await showFigure(page, "trade-off");
+  await page.locator("#points-of label", { hasText: "the experiment" }).click();
+  const figure = page.locator('[data-figure="trade-off"]');
+  await expect(figure.locator("figcaption")).toContainText("Area under each stepped frontier");
+  expect(await figure.locator(".curve").count()).toBe(6); // as many as arms
+  const marks = figure.locator("path", { has: page.locator("title", { hasText: "the run shown" }) });
+  await expect(marks.first()).toBeVisible();
+  expect(await marks.first().getAttribute("stroke")).toBe("var(--ink)");
+  await showFigure(page, "drift");
+  await expect(page.locator('[data-figure="drift"] figcaption')).toContainText("KL(base ‖ tuned) on the new task: R²");
+  await openDrawer(page, "findings");
+  await page.getByRole("button", { name: /Show recorded\s+Sweep/ }).click();
+  await showFigure(page, "rates");
+  const rates = page.locator('[data-figure="rates"]');
+  await expect(rates.locator("figcaption")).toContainText("LoRA's best rate is 7.1 times");
+  await expect(rates.locator("svg path:has(title)")).toHaveCount(36); // two arms, three seeds, six rates
+  await screenshots(page, testInfo, "rates");
 });
 
 test("while something trains a view gets higher and not lower, unless a reader folds it up", async ({ page, site }) => {

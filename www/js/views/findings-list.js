@@ -2,7 +2,7 @@
 import { count, duration } from "../ui/format.js";
 import { t } from "../ui/text.js";
 
-export const MOST_SEEDS = 3;
+export const MOST_SEEDS = 5;
 
 /** Below this part of an experiment nothing is said of the time that is left. */
 const TOO_EARLY = 0.02;
