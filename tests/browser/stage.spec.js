@@ -114,7 +114,7 @@ test("every chart is drawn, has a caption and a table @plain", async ({ page, si
     await expect(page.locator("#figures-body > figure:visible")).toHaveCount(1);
     await expect(figure.locator("figcaption")).not.toBeEmpty();
     if (name !== "kl-classes") await figure.locator("summary").click();
-    // A run has one rate an arm: what an experiment has is drawn in findings.spec.
+    // A run has one rate an arm: what an experiment has is drawn in page.spec.
     if (name !== "rates") await expect(figure.locator("tbody tr").first()).toBeVisible();
     expect(await beyond(page), name).toEqual({ right: 0, below: 0 });
   }
