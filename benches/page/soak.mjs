@@ -1,6 +1,6 @@
 // The built page in headless Chromium through a long run of four arms: does what it holds grow? Every few seconds, after
 // garbage was collected: the engine's memory, the worker's and the page's heap, the page's nodes and listeners, what is kept on
-// disk, and what the processes of page, GPU and browser hold. A run's events are kept, so the page's heap grows by those; its arms'
+// disk, the buffers on the GPU, and what the processes of page, GPU and browser hold. A run's events are kept, so the page's heap grows by those; its arms'
 // states are kept too, in Blobs of the browser and on disk, until they reach the room that www/js/state/arm-states.js gives them.
 //
 //   node benches/page/soak.mjs [--steps 2000] [--every 10] [--engine cpu|webgpu]
@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { countBuffers } from "../../scripts/gpu-buffers.mjs";
 import { serveStatic } from "../../scripts/static-server.mjs";
 import { WEBGPU } from "../../scripts/webgpu-flags.mjs";
 import { held, processes } from "./processes.mjs";
@@ -37,7 +38,7 @@ const SETTINGS = { measure_every: Math.ceil(STEPS / 40), batch: 2, max_len: 32, 
 const SETTLED = [0.4, 0.6];
 const END = [0.8, 1];
 /** How much more the end may hold: MB, but for nodes and listeners. */
-const MOST = { engine: 0, worker: 1, page: 2, nodes: 250, listeners: 80, kept: 60, renderer: 20, gpu: 20, browser: 60 };
+const MOST = { engine: 0, worker: 1, page: 2, nodes: 250, listeners: 80, kept: 60, buffers: 4, renderer: 20, gpu: 20, browser: 60 };
 /** Bytes in the page for a byte of its events as JSON: they are kept to be shown, exported and compared. */
 const BYTES_OF_EVENTS = 4;
 const PATIENCE_MS = 3_600_000;
@@ -89,6 +90,7 @@ try {
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error.stack ?? error)));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("worker", (worker) => worker.evaluate(countBuffers));
   const session = await context.newCDPSession(page);
   const workers = [];
   session.on("Target.attachedToTarget", ({ sessionId }) => workers.push(speaker(session, sessionId)));
@@ -116,6 +118,7 @@ try {
       nodes,
       listeners: jsEventListeners,
       kept: (await page.evaluate(() => navigator.storage.estimate())).usage / MB,
+      buffers: sum(await Promise.all(page.workers().map((worker) => worker.evaluate("gpuBytes")))) / MB,
       renderer: held(pids.page),
       gpu: held(pids.gpu),
       browser: held(pids.browser),
@@ -123,12 +126,12 @@ try {
   };
 
   console.log(`Chromium ${browser.version()}, ${engine} engine, ${STEPS} steps of ${ARMS.length} arms: ${ARMS.join(", ")}\n`);
-  console.log("| Minute | Step | Engine, MB | Worker's heap, MB | Page's heap, MB | Events, MB | Nodes | Listeners | Kept, MB | Page's process, MB | GPU's, MB | Browser's, MB |");
-  console.log("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+  console.log("| Minute | Step | Engine, MB | Worker's heap, MB | Page's heap, MB | Events, MB | Nodes | Listeners | Kept, MB | GPU buffers, MB | Page's process, MB | GPU's, MB | Browser's, MB |");
+  console.log("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
   const begun = Date.now();
   const row = (s) => {
     const heaps = [s.engine, s.worker, s.page, s.events].map((value) => value.toFixed(1));
-    const others = [s.kept, s.renderer, s.gpu, s.browser].map((value) => value.toFixed(0));
+    const others = [s.kept, s.buffers, s.renderer, s.gpu, s.browser].map((value) => value.toFixed(0));
     console.log(`| ${[((Date.now() - begun) / 60_000).toFixed(1), s.step, ...heaps, s.nodes, s.listeners, ...others].join(" | ")} |`);
   };
   await page.locator("#play").click();

@@ -5,50 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
 
+use super::buffer::{Buffer, Slice};
 use super::choices::{Choices, Share};
 use super::memory::allocation;
 use super::pipelines::{Kernel, Pipelines};
 use crate::error::{Error, Result};
-
-/// Tensors start at multiples of this many bytes, so that each can be bound by itself
-/// (WebGPU's `minStorageBufferOffsetAlignment`).
-pub const ALIGNMENT: u64 = 256;
 
 /// Read-back buffers of at most this many bytes are kept for later reads.
 const STAGING: u64 = 1 << 20;
 
 /// Bytes that are written at a time: a browser holds such a part once more, or twice, on its way.
 const PART: usize = 1 << 20;
-
-/// A range of a buffer: one tensor, or several in sequence.
-#[derive(Clone, Debug)]
-pub struct Slice {
-    pub buffer: wgpu::Buffer,
-    /// Bytes, a multiple of [`ALIGNMENT`].
-    pub offset: u64,
-    /// Bytes.
-    pub size: u64,
-}
-
-impl Slice {
-    /// Number of 4-byte words.
-    pub fn words(&self) -> usize {
-        (self.size / 4) as usize
-    }
-
-    /// `words` words from word `start` of this slice on.
-    pub fn sub(&self, start: usize, words: usize) -> Self {
-        Self { buffer: self.buffer.clone(), offset: self.offset + start as u64 * 4, size: words as u64 * 4 }
-    }
-
-    pub(crate) fn binding(&self) -> wgpu::BindingResource<'_> {
-        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-            buffer: &self.buffer,
-            offset: self.offset,
-            size: wgpu::BufferSize::new(self.size),
-        })
-    }
-}
 
 /// What went to and from the device so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +39,7 @@ pub struct Gpu {
     allocated: Cell<u64>,
     traffic: Cell<Traffic>,
     /// Read-back buffers that no read uses now.
-    staging: RefCell<Vec<wgpu::Buffer>>,
+    staging: RefCell<Vec<Buffer>>,
     /// Number of read-back buffers made so far.
     staged: Cell<u64>,
     /// First uncaptured error or loss; the next wait reports it.
@@ -160,7 +127,7 @@ impl Gpu {
         failure.map_or(Ok(()), Err)
     }
 
-    /// A zeroed storage buffer of `words` 4-byte words, rounded up to [`ALIGNMENT`].
+    /// A zeroed storage buffer of `words` 4-byte words, rounded up to [`ALIGNMENT`](super::buffer::ALIGNMENT).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] when the adapter's limits do not allow a buffer of that size.
@@ -181,7 +148,7 @@ impl Gpu {
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        Ok(Slice { buffer, offset: 0, size: size.max(4) })
+        Ok(Slice { buffer: buffer.into(), offset: 0, size: size.max(4) })
     }
 
     /// Bytes of all storage buffers made so far, those dropped since included.
@@ -265,12 +232,10 @@ impl Gpu {
         self.submit(encoder);
     }
 
-    pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> wgpu::Buffer {
-        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some(label),
-            contents: bytes,
-            usage: wgpu::BufferUsages::UNIFORM,
-        })
+    pub(crate) fn uniform(&self, label: &str, bytes: &[u8]) -> Buffer {
+        let usage = wgpu::BufferUsages::UNIFORM;
+        let descriptor = wgpu::util::BufferInitDescriptor { label: Some(label), contents: bytes, usage };
+        self.device.create_buffer_init(&descriptor).into()
     }
 
     /// Waits for all submitted work and copies the slices out, each as words of type `T`.
@@ -320,21 +285,21 @@ impl Gpu {
 
     /// A read-back buffer of at least `size` bytes, which belongs to one read until it puts it back. A read
     /// that fails or is dropped does not.
-    fn staging(&self, size: u64) -> wgpu::Buffer {
+    fn staging(&self, size: u64) -> Buffer {
         let mut free = self.staging.borrow_mut();
-        let fits = |b: &&wgpu::Buffer| b.size() >= size;
-        let smallest = free.iter().filter(fits).map(wgpu::Buffer::size).min();
+        let smallest = free.iter().map(|b| b.size()).filter(|&has| has >= size).min();
         if let Some(at) = free.iter().position(|b| Some(b.size()) == smallest) {
             return free.swap_remove(at);
         }
         self.staged.set(self.staged.get() + 1);
-        self.device.create_buffer(&wgpu::BufferDescriptor {
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("read-back"),
             // Few sizes, so that a later read finds one that fits.
             size: if size <= STAGING { size.next_power_of_two().max(1 << 12) } else { size },
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
-        })
+        });
+        buffer.into()
     }
 
     pub(crate) fn pipelines(&self) -> &Pipelines {

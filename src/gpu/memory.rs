@@ -3,7 +3,8 @@
 
 use std::cell::RefCell;
 
-use super::device::{ALIGNMENT, Gpu, Slice};
+use super::buffer::{ALIGNMENT, Slice};
+use super::device::Gpu;
 use crate::error::Result;
 
 /// Most bytes of logits that a loss holds at a time unless [`Gpu::head_bytes`] says otherwise.

@@ -1,5 +1,6 @@
 //! WebGPU through wgpu: the device, static plans of dispatches, and read-back.
 
+mod buffer;
 mod choices;
 mod device;
 mod exit;
@@ -9,8 +10,9 @@ mod plan;
 mod product;
 mod report;
 
+pub use buffer::{Buffer, Slice};
 pub use choices::{Choices, Share};
-pub use device::{Gpu, Slice, Traffic};
+pub use device::{Gpu, Traffic};
 pub use memory::{Count, HEAD_BYTES, Memory};
 pub use pipelines::Kernel;
 pub use plan::{Plan, PlanBuilder, Timed, Work};

@@ -1,7 +1,8 @@
 //! A plan: the dispatches of one forward, training or decoding step, bound once and replayed
 //! in one compute pass and one submit.
 
-use super::device::{ALIGNMENT, Gpu, Slice};
+use super::buffer::{ALIGNMENT, Buffer, Slice};
+use super::device::Gpu;
 use super::pipelines::Kernel;
 use super::product::Product;
 use crate::error::Result;
@@ -38,6 +39,8 @@ struct Dispatch {
 /// A recorded sequence of dispatches with everything they are bound to.
 pub struct Plan {
     dispatches: Vec<Dispatch>,
+    /// Those that they are bound to, which stay as long.
+    _buffers: Vec<Buffer>,
 }
 
 impl Plan {
@@ -188,6 +191,12 @@ impl<'a> PlanBuilder<'a> {
     pub fn finish(self, label: &str) -> Plan {
         let gpu = self.gpu;
         let uniforms = gpu.uniform(label, &self.uniforms);
+        let mut buffers = vec![uniforms.clone()];
+        for slice in self.recorded.iter().flat_map(|r| &r.slices) {
+            if !buffers.iter().any(|buffer| buffer.is(&slice.buffer)) {
+                buffers.push(slice.buffer.clone());
+            }
+        }
         let bind = |r: Recorded| {
             let uniform = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &uniforms,
@@ -209,6 +218,6 @@ impl<'a> PlanBuilder<'a> {
             Dispatch { label: kernel.name, work, pipeline, bindings, workgroups }
         };
         let dispatches = self.recorded.into_iter().map(bind).collect();
-        Plan { dispatches }
+        Plan { dispatches, _buffers: buffers }
     }
 }

@@ -203,7 +203,8 @@ impl GpuModel {
         divergence: Divergence,
     ) -> Result<Vec<TokenShift>> {
         let is_untrained = self.trainer.as_ref().is_none_or(|trainer| trainer.taken() == 0);
-        let is_same = self.origin.as_ref().is_some_and(|origin| origin.buffer == base.weights.values.buffer);
+        let is_same =
+            self.origin.as_ref().is_some_and(|origin| origin.buffer.is(&base.weights.values.buffer));
         if is_untrained && is_same {
             // Its logits are the base's, known to be and not computed again by kernels that may round otherwise.
             return base.compared(None, batch).await;
