@@ -10,7 +10,7 @@ test("a run's memory on the GPU goes with it @webgpu", async ({ page, site }) =>
   const held = () => page.workers()[0].evaluate(() => globalThis.gpuBytes / 1e6);
   const base = await held();
   const all = [];
-  for (let run = 0; run < 3; run += 1) {
+  for (let run = 0; run < 2; run += 1) {
     await press(page, "Reset");
     await twoSteps(page, 2);
     all.push(await held());
