@@ -51,7 +51,7 @@ fn rest(session: &mut Session) -> Vec<serde_json::Value> {
 
 /// Advances until the last arm has taken `step` steps and its measure is done, if one is due there.
 fn until(session: &mut Session, step: u32) {
-    let last = session.arms().last().unwrap().clone();
+    let last = session.arms().pop().unwrap();
     loop {
         let events = block_on(session.advance(Slice { ms: 0.0, ..Slice::WHOLE })).unwrap().unwrap();
         let is_there = |event: &Event| matches!(event, Event::Measure(m) if m.step == step && m.arm == last);
@@ -64,7 +64,7 @@ fn until(session: &mut Session, step: u32) {
 
 /// The state of every arm.
 fn states(session: &mut Session) -> Vec<Vec<u8>> {
-    let arms: Vec<ArmId> = session.arms().cloned().collect();
+    let arms = session.arms();
     arms.iter().map(|arm| block_on(session.snapshot(arm)).unwrap().bytes).collect()
 }
 

@@ -76,7 +76,7 @@ fn shares_of_a_run_are_the_run() {
 fn a_share_takes_its_arms_from_the_state_of_all() {
     let (mut one, _) = begun(&["base", "lora", "full", "near"]);
     all(&mut one, Slice { until: 2, ..Slice::WHOLE });
-    let ids: Vec<ArmId> = one.arms().cloned().collect();
+    let ids = one.arms();
     let states: Vec<_> = ids.iter().map(|id| block_on(one.snapshot(id)).unwrap().bytes).collect();
     // With other steps they are a fork's, and the rest is no longer what it would have been.
     let longer = Settings { steps: 6, ..settings() };

@@ -201,7 +201,7 @@ async fn without_intruders(session: &mut Session, shares: &[f32]) -> Result<Vec<
     if shares.is_empty() {
         return Ok(events);
     }
-    for arm in &session.arms().cloned().collect::<Vec<_>>() {
+    for arm in &session.arms() {
         session.look(arm)?;
         while session.looked().is_some() {
             session.go_on_looking().await?;

@@ -132,20 +132,15 @@ impl Experiment {
             self.current = Some(Current::new(planned, &self.preset.doses));
             return Ok(Some(vec![begun]));
         };
-        if session.is_finished()
-            && let Some((arm, strength)) = current.doses.pop_front()
-        {
-            let events = session.dose(&arm, Dose { strength, ..Dose::WHOLE }).await?;
-            events.iter().for_each(|event| current.note(event));
-            if current.doses.is_empty()
-                && let Some(done) = self.current.take()
-            {
-                return Ok(Some(self.finish(done, session).into_iter().collect()));
-            }
-            return Ok(Some(Vec::new()));
-        }
-        let mut events = session.advance(current.allowed(slice)).await?.unwrap_or_default();
+        let dose = if session.is_finished() { current.doses.pop_front() } else { None };
+        let mut events = match &dose {
+            Some((arm, strength)) => session.dose(arm, Dose { strength: *strength, ..Dose::WHOLE }).await?,
+            None => session.advance(current.allowed(slice)).await?.unwrap_or_default(),
+        };
         events.iter().for_each(|event| current.note(event));
+        if dose.is_some() {
+            events.clear(); // they are figures of the summary, not of a run's record
+        }
         if session.is_finished()
             && current.doses.is_empty()
             && let Some(done) = self.current.take()
@@ -224,14 +219,14 @@ impl Current {
 
     /// Doses begin with none of the change, the arm's start, and end with all of it.
     fn end_doses(&mut self) {
-        let of = |arm: &str| self.courses.iter().find(|course| course.arm == arm).map(|c| c.measures.clone());
-        let whole: Vec<_> = self.courses.iter().map(|c| (Doses::id(&c.arm), of(&c.arm))).collect();
-        for (id, measures) in whole {
+        let ends = |c: &Course| {
+            let ((_, first), (_, last)) = (c.measures.first()?, c.measures.last()?);
+            Some((Doses::id(&c.arm), first.clone(), last.clone()))
+        };
+        for (id, first, last) in self.courses.iter().filter_map(ends).collect::<Vec<_>>() {
             let Some(doses) = self.courses.iter_mut().find(|course| course.arm == id) else { continue };
-            let ends = measures.unwrap_or_default();
-            let (Some(first), Some(last)) = (ends.first(), ends.last()) else { continue };
-            doses.measures.insert(0, (0, first.1.clone()));
-            doses.measures.push((percent(1.0), last.1.clone()));
+            doses.measures.insert(0, (0, first));
+            doses.measures.push((percent(1.0), last));
         }
     }
 }

@@ -94,8 +94,8 @@ fn parts(progress: &Progress) -> [(&'static str, &Tensors); 3] {
     [("trained", &progress.trained), ("first", &progress.first), ("second", &progress.second)]
 }
 
-/// Puts a run that has not begun where the states say, one for each arm; those of arms that train elsewhere are left. It must have the same base and facts, and arms of the same
-/// shapes; whatever else its settings are, they hold from there on.
+/// Puts a run that has not begun where the states say, one for each arm; those of arms that train elsewhere are left. It must have the same
+/// base and facts, and arms of the same shapes; whatever else its settings are, they hold from there on.
 ///
 /// # Errors
 /// When a state is damaged or of another run; the run is not to be used then.

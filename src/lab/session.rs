@@ -92,8 +92,8 @@ impl Session {
         Ok(Event::Run(info))
     }
 
-    /// Begins a run where its arms' `states` of [`Self::snapshot`] say, also of those that train elsewhere: its next steps are those that would have followed, with these
-    /// settings, which need not be those of before. On an error the current run stays.
+    /// Begins a run where its arms' `states` of [`Self::snapshot`] say, those that train elsewhere included: its next steps are those that
+    /// would have followed, with these settings, which need not be those of before. On an error the current run stays.
     ///
     /// # Errors
     /// As [`Self::start`], and when a state is damaged or of another run.
@@ -265,8 +265,8 @@ impl Session {
     }
 
     /// Arms of the current run that train here.
-    pub fn arms(&self) -> impl Iterator<Item = &ArmId> {
-        self.run.iter().flat_map(|run| run.arms.iter().map(|arm| &arm.spec.id))
+    pub fn arms(&self) -> Vec<ArmId> {
+        self.run.iter().flat_map(|run| run.arms.iter().map(|arm| arm.spec.id.clone())).collect()
     }
 
     /// Steps that each of them has taken.
@@ -281,7 +281,7 @@ impl Session {
     /// When the chat template takes no such question.
     pub fn ask(&mut self, question: &str, asked: Asked) -> Result<()> {
         let base = self.run.as_ref().is_none_or(|run| run.has_base).then(|| BASE.to_string());
-        let models = base.into_iter().chain(self.arms().cloned()).collect();
+        let models = base.into_iter().chain(self.arms()).collect();
         self.asking = Some(Asking::new(question, models, asked, &self.subject.tokenizer)?);
         Ok(())
     }

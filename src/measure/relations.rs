@@ -17,9 +17,8 @@ pub fn frontiers(checkpoints: &[Checkpoint], arms: &[SummaryArm], goal: Metric) 
             seeds.entry(c.seed).or_default().extend(point(c));
         }
         let areas: Vec<f64> = seeds.values().map(|points| area(points, start.unwrap_or(0.0))).collect();
-        let sign = if goal == Metric::HeldoutLoss { -1.0 } else { 1.0 };
         let all: Vec<(f64, f64)> = own.iter().filter_map(point).collect();
-        let corners = corners(&all).into_iter().map(|(x, y)| [(sign * x) as f32, y as f32]).collect();
+        let corners = corners(&all).into_iter().map(|(x, y)| [goal.learned(x) as f32, y as f32]).collect();
         let seeds = areas.len() as u32;
         (seeds > 0).then(|| Frontier { arm: arm.id.clone(), area: Spread::of(&areas), seeds, corners })
     };

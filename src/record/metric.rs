@@ -178,6 +178,11 @@ impl Metric {
         self.label().contains('%')
     }
 
+    /// How much of it has been learned, more being better, where it is what is to be learned; and back.
+    pub fn learned(self, value: f64) -> f64 {
+        if self == Self::HeldoutLoss { -value } else { value }
+    }
+
     /// Its value; nothing where it was not measured or is of no tokens or facts.
     pub fn of(self, m: &Measure) -> Option<f64> {
         let share = |part: u32, whole: u32| (whole > 0).then(|| f64::from(part) / f64::from(whole));

@@ -110,6 +110,11 @@ impl Doses {
     pub fn id(arm: &str) -> ArmId {
         format!("{arm}-dose")
     }
+
+    /// The arm whose doses are called so.
+    pub fn arm_of(&self, id: &str) -> Option<&ArmId> {
+        self.arms.iter().find(|arm| Self::id(arm) == id)
+    }
 }
 
 /// The run that a record keeps whole: the first seed's.

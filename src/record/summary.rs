@@ -216,10 +216,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// How much of `goal` has been learned: more is better. None where it was not measured.
     pub fn learned(&self, goal: Metric) -> Option<f64> {
-        let learned = match goal {
-            Metric::RecallNew => f64::from(self.recall_new?),
-            _ => -f64::from(self.heldout_loss),
-        };
-        learned.is_finite().then_some(learned)
+        let value = if goal == Metric::RecallNew { self.recall_new? } else { self.heldout_loss };
+        value.is_finite().then(|| goal.learned(f64::from(value)))
     }
 }

@@ -122,7 +122,7 @@ impl Worker {
             }
             Command::Snapshot => {
                 let session = self.session()?;
-                for arm in session.arms().cloned().collect::<Vec<_>>() {
+                for arm in session.arms() {
                     requests::snapshot(session, &arm).await?;
                 }
             }
@@ -160,8 +160,8 @@ impl Worker {
                 post_state(RunState::Paused);
             }
             Command::Step { count, arm } => {
-                let is_meant = |id: &&ArmId| arm.as_ref().is_none_or(|only| only == *id);
-                let round: Vec<ArmId> = self.session()?.arms().filter(is_meant).cloned().collect();
+                let mut round = self.session()?.arms();
+                round.retain(|id| arm.as_ref().is_none_or(|only| only == id));
                 let steps = (0..count).flat_map(|_| round.clone());
                 // Pressed again before it is done, it is done again.
                 match &mut self.mode {
@@ -292,7 +292,7 @@ impl Worker {
             post(&progress(1));
         }
         if let (Some(Work::Measure { arm }), None) = (&work, &self.experiment) {
-            let id = session.arms().nth(*arm).cloned().unwrap_or_default();
+            let id = session.arms().swap_remove(*arm);
             requests::snapshot(session, &id).await?;
         }
         self.settle(work, is_finished);

@@ -1,12 +1,10 @@
 // On the CPU engine the arms of a run train in workers of their own, and to a visitor nothing is different but the time.
 import { openZip } from "../../www/js/models/zip.js";
 import {
-  ask, at, done, downloaded, expect, exportRecord, openDrawer, openPage, press, said, test, twoSteps, waitForEngine, wholeThenTwo,
+  SHORT_RUN, ask, at, done, downloaded, expect, exportRecord, openDrawer, openPage, press, said, test, twoSteps, waitForEngine, wholeThenTwo,
 } from "./helpers.js";
 
-const RUN =
-  "#v=2&engine=cpu&steps=6&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=1&answer_len=8&examples=16" +
-  "&arm=lora+lr=0.003+warmup=0&arm=full+lr=0.001+warmup=0&arm=lora+r=2+lr=0.003+warmup=0+label=narrow";
+const RUN = `${SHORT_RUN}&arm=lora+r=2+lr=0.003+warmup=0+label=narrow`;
 const ARMS = ["lora", "full", "lora-2"];
 
 /** Both workers have said that they stand still. */
@@ -15,6 +13,13 @@ const rests = (page) => expect(page.locator("html")).toHaveAttribute("data-run",
 async function open(page, site, workers) {
   await openPage(page, site, `?workers=${workers}${RUN}`);
   expect(await waitForEngine(page)).toBe("cpu");
+}
+
+/** A whole run. */
+async function trained(page, site, workers) {
+  await open(page, site, workers);
+  await press(page, "Play");
+  await done(page);
 }
 
 /** How many workers of the engine there are. */
@@ -35,9 +40,7 @@ async function events(page) {
 
 test("arms in two workers are the arms of one, to the last bit @plain", async ({ page, site }) => {
   test.setTimeout(600_000);
-  await open(page, site, 1);
-  await press(page, "Play");
-  await done(page);
+  await trained(page, site, 1);
   const one = await said(page);
   expect(workersOf(page)).toBe(1);
   await saysWorkers(page, "They train one after the other, in one worker.");
@@ -133,9 +136,7 @@ test("a fork in two workers is the fork in one @plain", async ({ page, site }) =
   const forks = [];
   for (const workers of [1, 2]) {
     await page.goto("about:blank");
-    await open(page, site, workers);
-    await press(page, "Play");
-    await done(page);
+    await trained(page, site, workers);
     await page.locator("#history").fill("3");
     await openDrawer(page, "setup");
     await page.locator("#arm-lora-lr").fill("0.0003");
@@ -155,9 +156,7 @@ test("a fork in two workers is the fork in one @plain", async ({ page, site }) =
 
 test("an adapter that the second worker made starts an arm of the first @plain", async ({ page, site }) => {
   test.setTimeout(600_000);
-  await open(page, site, 2);
-  await press(page, "Play");
-  await done(page);
+  await trained(page, site, 2);
   const all = await events(page);
   await openDrawer(page, "models");
   for (const arm of ["LoRA", "narrow"]) await page.getByRole("button", { name: `Keep ${arm} as it is now` }).click();

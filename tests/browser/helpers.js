@@ -133,7 +133,7 @@ export async function exportRecord(page) {
 
 /** A short run of two arms on the CPU engine, measured at every second step. */
 export const SHORT_RUN =
-  "#v=2&engine=cpu&steps=6&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=1&answer_len=8&examples=16" +
+  "#v=2&engine=cpu&steps=6&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=1&answer_len=8&samples=4&examples=16" +
   "&arm=lora+lr=0.003+warmup=0&arm=full+lr=0.001+warmup=0";
 
 /** Presses a button of the page. */

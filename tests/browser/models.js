@@ -8,13 +8,7 @@ import { expect, exportRecord, openDrawer, openPage, waitForEngine } from "./hel
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
 export const THEIRS = `${repository}models/atlas/`;
 export const FILES = readdirSync(THEIRS).map((name) => THEIRS + name);
-export const SMALL_RUN = { steps: 3, batch: 2, max_len: 48, measure_every: 3, probes: 4, asked: 0, shift_prompts: 1, answer_len: 8, examples: 2 };
-
-/** Two held-out texts instead of 64: a measure of a large model takes as long as they do. */
-export async function fewHeldOut(page) {
-  const body = readFileSync(`${repository}data/heldout.jsonl`, "utf8").split("\n", 2).join("\n");
-  await page.route("**/data/heldout.jsonl", (route) => route.fulfill({ body, contentType: "application/jsonl" }));
-}
+export const SMALL_RUN = { steps: 3, batch: 2, max_len: 48, measure_every: 3, probes: 4, asked: 0, shift_prompts: 1, answer_len: 8, samples: 2, examples: 2 };
 
 export async function open(page, site, engine, settings = SMALL_RUN, arms = ["lora lr=0.003"]) {
   const hash = new URLSearchParams({ v: "2", engine, ...settings });

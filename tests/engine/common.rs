@@ -11,6 +11,7 @@ use driftscope::model::lora::{AdapterStart, Lora};
 use driftscope::model::rope::Llama3Scaling;
 use driftscope::model::weights::{Array, Precision, Weights};
 use driftscope::record::Target;
+use driftscope::train::Optimizer;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -139,6 +140,19 @@ pub fn dora(rank: usize) -> Tuning {
     let alpha = 2.0 * rank as f32;
     let lora = Lora { rank, alpha, targets, rank_stabilised: false, dora: true };
     Tuning::Lora { lora, start: AdapterStart::Seed(5) }
+}
+
+/// An arm of each kind before its first step, on each back end and model: what it is called, itself, its base and a batch.
+pub fn each_arm(mut test: impl FnMut(&str, &mut Model, &mut Model, &Batch)) {
+    for backend in back_ends() {
+        for (name, config) in configs() {
+            let mut base = load(&backend, &config);
+            for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
+                let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
+                test(&format!("{name} {tuning:?}"), &mut arm, &mut base, &batch(&config, 3, 17, 1));
+            }
+        }
+    }
 }
 
 /// Relative error at most `tolerance` and cosine at least `1 - 1e-4`, for every tensor.

@@ -1,8 +1,8 @@
 //! Both divergences between an arm and its base, against sums over the logits in f64.
 
-use crate::common::{back_ends, batch, configs, dora, load, lora};
+use crate::common::{back_ends, batch, configs, each_arm, load, lora};
 use driftscope::data::batch::Sequence;
-use driftscope::engine::{Divergence, Model, Tuning};
+use driftscope::engine::{Divergence, Model};
 use driftscope::kernels::IGNORED;
 use driftscope::measure::loss;
 use driftscope::record::Target;
@@ -25,48 +25,38 @@ fn kl(of: &[f64], from: &[f64]) -> f64 {
 
 #[test]
 fn divergences_have_their_directions() {
-    for backend in back_ends() {
-        for (name, config) in configs() {
-            let mut base = load(&backend, &config);
-            for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
-                let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
-                let batch = batch(&config, 3, 17, 1);
-                let zero = block_on(arm.compare(&mut base, &batch, Divergence::FromBase)).unwrap();
-                assert!(zero.iter().all(|token| token.kl == 0.0), "{name}");
-                (0..4).for_each(|_| arm.train_step(&batch, 3e-2).unwrap());
-                // Asked in turns: neither direction may take the other's plan.
-                for _ in 0..2 {
-                    let to = block_on(arm.shift(&mut base, &batch)).unwrap();
-                    let from = block_on(arm.compare(&mut base, &batch, Divergence::FromBase)).unwrap();
-                    for (row, tokens) in batch.tokens.chunks(batch.time).enumerate() {
-                        let (own, other) = (logprobs(&mut arm, tokens), logprobs(&mut base, tokens));
-                        for t in 0..batch.time {
-                            let at = row * batch.time + t;
-                            let target = batch.targets[at];
-                            if target == IGNORED {
-                                assert_eq!(from[at].kl, 0.0);
-                                continue;
-                            }
-                            let near = |got: f32, want: f64| {
-                                assert!(
-                                    (f64::from(got) - want).abs() < 1e-4,
-                                    "{name} {tuning:?}: {got} {want}"
-                                );
-                            };
-                            near(to[at].kl, kl(&own[t], &other[t]));
-                            near(from[at].kl, kl(&other[t], &own[t]));
-                            for token in [to[at], from[at]] {
-                                near(token.logprob, own[t][target as usize]);
-                                near(token.base_logprob, other[t][target as usize]);
-                            }
-                        }
+    each_arm(|name, arm, base, batch| {
+        let zero = block_on(arm.compare(base, batch, Divergence::FromBase)).unwrap();
+        assert!(zero.iter().all(|token| token.kl == 0.0), "{name}");
+        (0..4).for_each(|_| arm.train_step(batch, 3e-2).unwrap());
+        // Asked in turns: neither direction may take the other's plan.
+        for _ in 0..2 {
+            let to = block_on(arm.shift(base, batch)).unwrap();
+            let from = block_on(arm.compare(base, batch, Divergence::FromBase)).unwrap();
+            for (row, tokens) in batch.tokens.chunks(batch.time).enumerate() {
+                let (own, other) = (logprobs(arm, tokens), logprobs(base, tokens));
+                for t in 0..batch.time {
+                    let at = row * batch.time + t;
+                    let target = batch.targets[at];
+                    if target == IGNORED {
+                        assert_eq!(from[at].kl, 0.0);
+                        continue;
                     }
-                    let differs = to.iter().zip(&from).any(|(a, b)| (a.kl - b.kl).abs() > 1e-3);
-                    assert!(differs, "{name}: nothing tells the directions apart");
+                    let near = |got: f32, want: f64| {
+                        assert!((f64::from(got) - want).abs() < 1e-4, "{name}: {got} {want}");
+                    };
+                    near(to[at].kl, kl(&own[t], &other[t]));
+                    near(from[at].kl, kl(&other[t], &own[t]));
+                    for token in [to[at], from[at]] {
+                        near(token.logprob, own[t][target as usize]);
+                        near(token.base_logprob, other[t][target as usize]);
+                    }
                 }
             }
+            let differs = to.iter().zip(&from).any(|(a, b)| (a.kl - b.kl).abs() > 1e-3);
+            assert!(differs, "{name}: nothing tells the directions apart");
         }
-    }
+    });
 }
 
 /// Means over the response tokens of all examples, however they are laid out in batches.

@@ -1,4 +1,4 @@
-use crate::common::{back_ends, batch, configs, dora, gpu, load, lora};
+use crate::common::{back_ends, batch, configs, dora, each_arm, gpu, load, lora};
 use driftscope::engine::{Backend, Tuning};
 use driftscope::kernels::SHIFT;
 use driftscope::record::Sampling;
@@ -82,20 +82,13 @@ fn a_scaled_arm_is_the_base_with_a_multiple_of_its_change() {
 
 #[test]
 fn shift_is_exactly_zero_before_the_first_step_and_grows() {
-    for backend in back_ends() {
-        for (name, config) in configs() {
-            let mut base = load(&backend, &config);
-            for tuning in [Tuning::Full, lora(2, &Target::ALL), dora(2)] {
-                let mut arm = base.tune(&tuning, Optimizer::default()).unwrap();
-                let batch = batch(&config, 3, 17, 1);
-                let before = block_on(arm.shift(&mut base, &batch)).unwrap();
-                assert!(before.iter().all(|s| s.kl == 0.0), "{name}");
-                arm.train_step(&batch, 1e-2).unwrap();
-                let after = block_on(arm.shift(&mut base, &batch)).unwrap();
-                assert!(after.iter().any(|s| s.kl > 0.0) && after.iter().all(|s| s.kl > -1e-5), "{name}");
-            }
-        }
-    }
+    each_arm(|name, arm, base, batch| {
+        let before = block_on(arm.shift(base, batch)).unwrap();
+        assert!(before.iter().all(|s| s.kl == 0.0), "{name}");
+        arm.train_step(batch, 1e-2).unwrap();
+        let after = block_on(arm.shift(base, batch)).unwrap();
+        assert!(after.iter().any(|s| s.kl > 0.0) && after.iter().all(|s| s.kl > -1e-5), "{name}");
+    });
 }
 
 /// Zero is no rounding that happens to agree, and no clamp: a base off by one rounding is not zero, of an arm that was

@@ -44,7 +44,7 @@ import { checkSentence } from "./views/summary-data.js";
  */
 
 /** What a measurement of a larger model makes do with. */
-const FEW = { probes: 24, asked: 8, shift_prompts: 4, answer_len: 24, measure_every: 20 };
+const FEW = { probes: 24, asked: 8, shift_prompts: 4, answer_len: 24, samples: 8, measure_every: 20 };
 
 export class Page {
   constructor() {

@@ -11,7 +11,7 @@ impl Comparing<'_> {
     /// How much of what is to be learned these values have; more is better.
     fn learned(&self, values: &Values) -> Option<f64> {
         let value = values.get(&self.preset.goal).copied().filter(|value| !value.is_nan())?;
-        Some(if self.preset.goal == Metric::HeldoutLoss { -value } else { value })
+        Some(self.preset.goal.learned(value))
     }
 
     /// Of a sweep over rates: each arm at the rate with which it has learned most in the end.
@@ -67,7 +67,7 @@ impl Comparing<'_> {
             let crossings = there.map(|&i| (i, self.crossings(i, &arm.id, target)));
             let kept = |values: &[Values]| mean(values, Metric::RecallCloze).unwrap_or(0.0);
             let (index, values) = crossings.reduce(|a, b| if kept(&b.1) > kept(&a.1) { b } else { a })?;
-            let of = arm.id.strip_suffix(Doses::id("").as_str()).unwrap_or(&arm.id);
+            let of = self.preset.doses.arm_of(&arm.id).unwrap_or(&arm.id);
             let side =
                 Side { condition: label.into(), fairness: Some(self.preset.equal()), arm: arm.id.clone() };
             Some(Derived { side, lr: rate(&self.preset.conditions[index], of), values })

@@ -166,7 +166,7 @@ impl Comparing<'_> {
     fn checkpoints(&self) -> Vec<Checkpoint> {
         let of = |course: &Course| {
             let c = &self.preset.conditions[course.condition];
-            let dosed = self.preset.doses.arms.iter().find(|arm| Doses::id(arm) == course.arm);
+            let dosed = self.preset.doses.arm_of(&course.arm);
             let lr = rate(c, dosed.unwrap_or(&course.arm));
             let point = move |(at, v): &(u32, Values)| {
                 let some = |metric| v.get(&metric).map(|v| *v as f32);
