@@ -1,8 +1,6 @@
 // What an arm has learned leaves the page as a zip and comes back as an arm; what is no adapter is refused.
-import { mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { openZip, writeZip } from "../../www/js/models/zip.js";
-import { ask as askArms, downloaded, expect, expectPicture, exportRecord as record, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { ask as askArms, downloaded, expect, expectPicture, exportRecord as record, leave, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const SMALL = { steps: 2, batch: 4, max_len: 48, measure_every: 2, probes: 24, asked: 2, shift_prompts: 2, answer_len: 16, examples: 8 };
 const ARMS = ["lora r=4 alpha=6 lr=0.02 warmup=0 targets=q_proj,v_proj,down_proj", "full lr=0.001 warmup=0"];
@@ -12,13 +10,6 @@ async function open(page, site, engine, settings = SMALL, arms = ARMS) {
   for (const arm of arms) hash.append("arm", arm);
   await openPage(page, site, `#${hash}`);
   expect(await waitForEngine(page)).toBe(engine);
-}
-
-/** What tests/parity/check_page.py compares with PEFT and transformers. */
-const LEFT = fileURLToPath(new URL("../../test-artifacts/adapters/", import.meta.url));
-function leave(engine, files) {
-  mkdirSync(LEFT + engine, { recursive: true });
-  for (const [name, bytes] of Object.entries(files)) writeFileSync(`${LEFT}${engine}/${name}`, bytes);
 }
 
 const play = (page) => page.getByRole("button", { name: "Play", exact: true }).click();

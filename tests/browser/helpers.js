@@ -1,6 +1,6 @@
 // What the specs share: the built page served under a sub-path, the errors it causes, screenshots.
 import { test as base, expect } from "@playwright/test";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { serveStatic } from "../../scripts/static-server.mjs";
 
@@ -124,6 +124,13 @@ export async function downloaded(page, selector) {
   await openDrawer(page, "tools");
   const [download] = await Promise.all([page.waitForEvent("download"), page.locator(selector).click()]);
   return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+}
+
+/** Leaves files for tests/parity/check_page.py, which compares them with PEFT and transformers. */
+export function leave(name, files) {
+  const folder = `${repository}test-artifacts/adapters/${name}`;
+  mkdirSync(folder, { recursive: true });
+  for (const [file, bytes] of Object.entries(files)) writeFileSync(`${folder}/${file}`, bytes);
 }
 
 /** The record that the page holds, by its own export. */

@@ -1,6 +1,6 @@
 // A visitor brings another model: it is inspected, loaded and trained.
 import { readFileSync } from "node:fs";
-import { ask, expect, exportRecord, screenshots, test } from "./helpers.js";
+import { ask, downloaded, expect, exportRecord, leave, screenshots, test } from "./helpers.js";
 import { FILES, SMALL_RUN, load, looked, open, repository, smollm2, train } from "./models.js";
 
 test("a model's folder is inspected, loaded and trained", async ({ page, site }, testInfo) => {
@@ -35,6 +35,8 @@ test("SmolLM2-135M answers as in transformers, and trains, on the CPU engine @pl
   const losses = await train(page, 1_200_000);
   console.log(`SmolLM2 on the CPU engine: losses ${losses.join(", ")}`);
   expect(losses.at(-1)).toBeLessThan(losses[0]);
+  const { bytes: zip } = await downloaded(page, '[data-save="lora"]');
+  leave("smollm2", { "lora.zip": zip, "run.json": JSON.stringify(await exportRecord(page)) });
   for (const { question, answer } of JSON.parse(readFileSync(`${repository}tests/fixtures/smollm2.json`, "utf8"))) {
     await ask(page, question);
     const base = page.locator("[data-answer=base] .answer");

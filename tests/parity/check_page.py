@@ -2,8 +2,9 @@
 """Checks what the page saved against PEFT and transformers.
 
     python3 tests/parity/check_page.py test-artifacts/adapters/cpu
+    python3 tests/parity/check_page.py test-artifacts/adapters/smollm2 MODEL.gguf
 
-tests/browser/adapters.spec.js leaves three files there: lora.zip, full.zip, and run.json, the run they were saved from. Its
+tests/browser/adapters.spec.js and model.spec.js leave files there: lora.zip, full.zip, and run.json, the run they were saved from. Its
 last answer of each arm has, at each token, the ten likeliest tokens and their log-probabilities as the page measured
 them; the unpacked folders must give the same. One line is printed per check; the exit status tells whether all passed.
 """
@@ -24,8 +25,11 @@ ATLAS = Path(__file__).resolve().parents[2] / "models" / "atlas"
 TOLERANCE = 1e-4  # nats
 
 
-def load(folder):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+def load(base, read=AutoModelForCausalLM, **options):
+    """From a folder, or from a GGUF file."""
+    if base.suffix == ".gguf":
+        return read.from_pretrained(base.parent, gguf_file=base.name, **options)
+    return read.from_pretrained(base, **options)
 
 
 def last_answer(events, arm):
@@ -56,14 +60,18 @@ def main():
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
     saved = Path(sys.argv[1])
+    base = Path(sys.argv[2]) if len(sys.argv) > 2 else ATLAS
     events = json.loads((saved / "run.json").read_text())["events"]
     failed = False
     with tempfile.TemporaryDirectory() as made:
-        for arm in ["lora", "full"]:
+        for arm in [arm for arm in ["lora", "full"] if (saved / f"{arm}.zip").exists()]:
             folder = Path(made) / arm
             zipfile.ZipFile(saved / f"{arm}.zip").extractall(folder)
-            model = PeftModel.from_pretrained(load(ATLAS), folder) if arm == "lora" else load(folder)
-            tokenizer = AutoTokenizer.from_pretrained(ATLAS if arm == "lora" else folder)
+            start = base if arm == "lora" else folder
+            model = load(start, dtype=torch.float32)
+            if arm == "lora":
+                model = PeftModel.from_pretrained(model, folder)
+            tokenizer = load(start, AutoTokenizer)
             worst, count = largest_difference(model.eval(), tokenizer, last_answer(events, arm))
             passed = count > 0 and worst <= TOLERANCE
             failed |= not passed
