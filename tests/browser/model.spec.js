@@ -1,7 +1,7 @@
 // A visitor brings another model: it is inspected, loaded and trained.
 import { readFileSync } from "node:fs";
-import { ask, downloaded, expect, exportRecord, leave, screenshots, test } from "./helpers.js";
-import { FILES, SMALL_RUN, load, looked, open, repository, smollm2, train } from "./models.js";
+import { ask, downloaded, expect, exportRecord, leave, openDrawer, screenshots, test } from "./helpers.js";
+import { FILES, SMALL_RUN, load, looked, open, repository, smollm2, train, writeShards } from "./models.js";
 
 test("a model's folder is inspected, loaded and trained", async ({ page, site }, testInfo) => {
   const engine = testInfo.project.name === "webgpu" ? "webgpu" : "cpu";
@@ -16,6 +16,25 @@ test("a model's folder is inspected, loaded and trained", async ({ page, site },
   const losses = await train(page, 300_000);
   expect(losses).toHaveLength(3);
   expect(losses[2]).toBeLessThan(losses[0]);
+});
+
+test("a folder with a model in shards is dropped, and is the same model @plain", async ({ page, site }, testInfo) => {
+  const folder = testInfo.outputPath("in-shards");
+  writeShards(folder);
+  await open(page, site, "cpu");
+  await page.locator("#model-files").setInputFiles(FILES);
+  await looked(page, /parameters: \d+ layers/);
+  await load(page, "LoRA", "Your model");
+  const losses = await train(page);
+  await page.reload();
+  await openDrawer(page, "models");
+  const { x, y } = await page.locator("#model").boundingBox();
+  const cdp = await page.context().newCDPSession(page);
+  const data = { items: [], files: [folder], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) await cdp.send("Input.dispatchDragEvent", { type, x: x + 20, y: y + 20, data });
+  await looked(page, /^in-shards, .* parameters: \d+ layers/);
+  await load(page, "LoRA", "in-shards");
+  expect(await train(page)).toEqual(losses);
 });
 
 test("SmolLM2-135M answers as in transformers, and trains, on the CPU engine @plain", async ({ page, site }, testInfo) => {

@@ -1,6 +1,6 @@
 // What the specs about models share: Atlas's files as if they were a visitor's, the steps of bringing a model, another host.
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { expect, exportRecord, openDrawer, openPage, waitForEngine } from "./helpers.js";
@@ -9,6 +9,32 @@ export const repository = fileURLToPath(new URL("../..", import.meta.url));
 export const THEIRS = `${repository}models/atlas/`;
 export const FILES = readdirSync(THEIRS).map((name) => THEIRS + name);
 export const SMALL_RUN = { steps: 3, batch: 2, max_len: 48, measure_every: 3, probes: 4, asked: 0, shift_prompts: 1, answer_len: 8, samples: 2, examples: 2 };
+
+/** Atlas in a folder of its own, its tensors in two files and an index. */
+export function writeShards(folder) {
+  mkdirSync(folder, { recursive: true });
+  for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"]) copyFileSync(THEIRS + name, `${folder}/${name}`);
+  const bytes = readFileSync(`${THEIRS}model.safetensors`);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const { __metadata__: _, ...tensors } = JSON.parse(bytes.subarray(8, start).toString("utf8"));
+  const weight_map = {};
+  for (const half of [0, 1]) {
+    const shard = `model-0000${half + 1}-of-00002.safetensors`;
+    const [header, parts] = [{}, []];
+    let end = 0;
+    for (const [name, tensor] of Object.entries(tensors).filter((_, i) => i % 2 === half)) {
+      const [from, to] = tensor.data_offsets;
+      header[name] = { ...tensor, data_offsets: [end, (end += to - from)] };
+      parts.push(bytes.subarray(start + from, start + to));
+      weight_map[name] = shard;
+    }
+    const head = Buffer.from(JSON.stringify(header));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(head.length));
+    writeFileSync(`${folder}/${shard}`, Buffer.concat([length, head, ...parts]));
+  }
+  writeFileSync(`${folder}/model.safetensors.index.json`, JSON.stringify({ weight_map }));
+}
 
 export async function open(page, site, engine, settings = SMALL_RUN, arms = ["lora lr=0.003"]) {
   const hash = new URLSearchParams({ v: "2", engine, ...settings });
