@@ -5,7 +5,7 @@
 //                             [--views loss,recall,strips,trade-off,weights] [--worst 0] [--json]
 //
 // Visits share a browser profile. The first fills its caches and is reported by itself; Play is pressed as soon as the
-// engine is ready, or `--wait` seconds later. Then the stage is traced for `--seconds` with each of the views: a chart, beside the
+// engine is ready, or `--wait` seconds later; the recorded run is on the stage before that. Then the stage is traced for `--seconds` with each of the views: a chart, beside the
 // walls and the answers, or a drawer. `--worst 5` says what the five longest frames did. scripts/bench-page builds what this needs.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -51,7 +51,7 @@ const { values: options } = parseArgs({
 
 /**
  * In the page, before its own scripts: presses Play some milliseconds after the engine is ready, and notes when the
- * first step ended and for how long at most no frame came in between.
+ * recorded run stood on the stage, when the first step ended and for how long at most no frame came in between.
  */
 function pressPlay(wait) {
   let last = 0;
@@ -64,6 +64,9 @@ function pressPlay(wait) {
   addEventListener("DOMContentLoaded", () => {
     const root = document.documentElement;
     const counter = document.querySelector("#bar [data-step]");
+    new MutationObserver(() => {
+      if (counter.dataset.step > 0) window.stageMs ??= performance.now();
+    }).observe(counter, { attributes: true });
     new MutationObserver(() => {
       if (!["cpu", "webgpu"].includes(root.dataset.engine) || window.readyMs) return;
       window.readyMs = performance.now();
@@ -90,6 +93,8 @@ async function visit(page, url) {
   await page.waitForFunction(() => window.stepMs, null, { timeout: PATIENCE_MS });
   return page.evaluate(() => ({
     engine: document.documentElement.dataset.engine,
+    paint_ms: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? NaN,
+    stage_ms: window.stageMs,
     ready_ms: window.readyMs,
     play_ms: window.playMs,
     first_step_ms: window.stepMs,
@@ -134,9 +139,9 @@ function print({ browser, engine, visits, views, load }) {
   console.log(`${browser}; engine ${engine}; load ${load.map((value) => value.toFixed(1)).join(" to ")}`);
   const row = (cells) => console.log(cells.map((cell, i) => (i ? `${cell}`.padStart(12) : cell.padEnd(14))).join(""));
   const ms = (value) => value.toFixed(1);
-  row(["", "ready, ms", "first step", "from Play", "no frame"]);
-  visits.forEach(({ ready_ms, play_ms, first_step_ms, still_ms }, i) => {
-    const times = [ready_ms, first_step_ms, first_step_ms - play_ms, still_ms];
+  row(["", "paint, ms", "stage", "ready", "first step", "from Play", "no frame"]);
+  visits.forEach(({ paint_ms, stage_ms, ready_ms, play_ms, first_step_ms, still_ms }, i) => {
+    const times = [paint_ms, stage_ms, ready_ms, first_step_ms, first_step_ms - play_ms, still_ms];
     row([i ? `visit ${i + 1}` : "first visit", ...times.map((value) => value.toFixed(0))]);
   });
   if (views.length === 0) return;

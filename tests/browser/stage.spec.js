@@ -89,6 +89,11 @@ test("one cursor: a step, a fact, a question and a token are the same in every p
   const title = await page.locator("#fact .fact-title").innerText();
   await wall.press("ArrowRight");
   await expect(page.locator("#fact .fact-title")).not.toHaveText(title);
+  // The fact that an arm is most sure of and wrong about.
+  await page.getByRole("button", { name: "Most confidently wrong" }).click();
+  await expect(page.locator("#status")).toContainText("The most confidently wrong answer: ");
+  const [, , subject] = (await page.locator("#status").innerText()).split(/: |, /);
+  await expect(page.locator("#fact .fact-title")).toContainText(subject);
   // The most shifted answer, its tokens step by step, and one of them.
   await showSaid(page, "held-out");
   const question = page.locator("#shift-question");
@@ -101,6 +106,17 @@ test("one cursor: a step, a fact, a question and a token are the same in every p
   await expect(step(page)).toHaveText("0");
   await expect(page.locator('[data-shift="full"] .token').first()).toHaveAttribute("aria-pressed", "true");
   await expect(page.locator('[data-shift="full"] table.top')).toHaveCount(2);
+});
+
+test("an explanation shows on the stage what it speaks of @plain", async ({ page, site }) => {
+  await page.setViewportSize(WIDE);
+  await openPage(page, site);
+  await shown(page);
+  await showFigure(page, "recall");
+  await page.getByRole("button", { name: "Help: keyboard and reading guide" }).click();
+  await page.getByRole("button", { name: "Step by step" }).click();
+  await expect(page.locator("#figure-choice")).toHaveValue("strips");
+  await expect(page.locator('[data-strip="full"]')).toBeVisible();
 });
 
 test("every chart is drawn, has a caption and a table @plain", async ({ page, site }) => {
@@ -118,6 +134,17 @@ test("every chart is drawn, has a caption and a table @plain", async ({ page, si
     if (name !== "rates") await expect(figure.locator("tbody tr").first()).toBeVisible();
     expect(await beyond(page), name).toEqual({ right: 0, below: 0 });
   }
+});
+
+test("a step that is asked for while the run is prepared is taken too @plain", async ({ page, site }) => {
+  await openPage(page, site, `#v=2&engine=cpu&${SMALL}`);
+  await waitForEngine(page);
+  await page.locator("#step").evaluate(async (button) => {
+    button.click();
+    for (let i = 0; i < 20 && document.documentElement.dataset.run === "preparing"; i += 1) await new Promise(requestAnimationFrame);
+    button.click();
+  });
+  await expect(step(page)).toHaveText("2");
 });
 
 test("one arm steps alone, slowly all do, and a run that is over is shown again over another @plain", async ({ page, site }) => {

@@ -46,7 +46,7 @@ export function makeControlBar(store, control, form) {
     setText(find(".label", play), isRunning ? t("control-bar.pause") : t("control-bar.play"));
     update(play.dataset, { state: isRunning ? "running" : "paused" });
     const isOver = control.isLive && control.state === "done";
-    const disabled = isOver || control.isBusy || control.isExperimenting;
+    const disabled = isOver || control.isExperimenting; // while a run is prepared, steps wait for it
     for (const name of ["#step", "#step-ten"]) update(find(name), { disabled });
     setAttributes(find("#slow"), { "aria-pressed": String(control.isSlow) });
     drawFork(store, form, control);
