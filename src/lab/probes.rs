@@ -95,7 +95,7 @@ impl Probes {
         Ok(Self { splits, wall, facts, chance, asked, known: is_known.map(count) })
     }
 
-    /// Refuses what is too long for a model of so many positions.
+    /// Refuses what is too long for a model of `positions` positions.
     ///
     /// # Errors
     /// [`Error::Format`] that names the fact.

@@ -9,7 +9,7 @@ pub struct Slice<'a> {
     pub steps: u32,
     /// This arm alone.
     pub only: Option<&'a str>,
-    /// Arms that have taken so many steps wait.
+    /// An arm waits once it has taken this many steps.
     pub until: u32,
 }
 

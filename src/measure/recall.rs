@@ -123,7 +123,7 @@ impl Probe {
     }
 }
 
-/// Which of these can be tested together by a model that reads so many `positions`, with answers of at most `max_new` tokens in the
+/// Which of these can be tested together by a model that reads `positions` tokens at most, with answers of at most `max_new` tokens in the
 /// chat template.
 pub fn fitting(probes: &[Probe], max_new: usize, positions: usize) -> Vec<bool> {
     let fits = |probe: &Probe, longest| probe.positions(longest, max_new) <= positions;

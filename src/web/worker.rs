@@ -37,7 +37,7 @@ enum Mode {
     Idle,
     /// What is due, but no step; then idle.
     Settle,
-    /// Arms that have taken so many steps wait.
+    /// An arm waits once it has taken `until` steps.
     Play { until: u32 },
     /// One step each of these arms.
     Step(VecDeque<ArmId>),

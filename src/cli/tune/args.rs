@@ -99,7 +99,7 @@ pub struct Args {
     /// Where the result goes: a PEFT adapter, or a model folder.
     #[arg(long, value_name = "DIR")]
     pub(super) save: Option<PathBuf>,
-    /// Leave what is needed to go on in the --save folder every so many steps, for --resume after an interruption.
+    /// Write a checkpoint to the --save folder every N steps, for --resume after an interruption.
     #[arg(long, value_name = "N", requires = "save", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) save_every: Option<u32>,
     /// Go on where an interrupted training was last saved; everything else must be asked for as before. The steps and

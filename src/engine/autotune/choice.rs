@@ -24,7 +24,7 @@ const LARGE: Shape = (2048, 1536, 576);
 
 /// Each side of the trial takes about this long, warm-up aside.
 const SECONDS: f64 = 0.1;
-/// In so many parts on the CPU.
+/// Parts that a trial on the CPU is split into.
 const PARTS: u32 = 4;
 
 /// A back end, and why it is used.

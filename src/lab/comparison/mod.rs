@@ -192,7 +192,7 @@ impl Comparing<'_> {
     }
 }
 
-/// A comparison in words, one of so many.
+/// A comparison in words, one of `of`.
 fn sentence(c: &Comparison, arms: &[SummaryArm], of: usize) -> String {
     let arm = |id: &str| arms.iter().find(|arm| arm.id == id).map_or("base", |arm| &arm.label);
     let side = |s: &ComparedSide| {
