@@ -79,8 +79,8 @@ pub const HELP: &[(&str, &str)] = &[
     ),
     (
         "device-lost",
-        "The graphics device went away; this happens after sleep or when a driver restarts. The engine is started \
-         again, and the run goes on from its last measure.",
+        "The graphics device went away; this happens after sleep or when a driver restarts. The engine is \
+         restarting, and the run will resume from its last measurement.",
     ),
     (
         "out-of-memory",

@@ -40,7 +40,7 @@ pub struct Subject {
     known: Option<Known>,
 }
 
-/// The facts that the base was last asked for, and which of them it completes rightly.
+/// The facts that the base was last asked for, and which of them it completes correctly.
 struct Known {
     facts: Rc<Vec<Fact>>,
     right: Rc<Vec<bool>>,
@@ -67,7 +67,7 @@ impl Subject {
         }
     }
 
-    /// Which of these facts the base completes rightly by cloze.
+    /// Which of these facts the base completes correctly by cloze.
     pub(super) async fn known(&mut self, facts: &Rc<Vec<Fact>>) -> Result<Rc<Vec<bool>>> {
         if let Some(known) = self.known.as_ref().filter(|known| known.facts == *facts) {
             return Ok(known.right.clone());
@@ -85,7 +85,7 @@ impl Subject {
         Ok(self.remember_known(facts, known))
     }
 
-    /// Keeps which of these facts the base completes rightly.
+    /// Keeps which of these facts the base completes correctly.
     pub(super) fn remember_known(&mut self, facts: &Rc<Vec<Fact>>, known: Vec<bool>) -> Rc<Vec<bool>> {
         let right = Rc::new(known);
         self.known = Some(Known { facts: facts.clone(), right: right.clone() });

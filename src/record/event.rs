@@ -65,7 +65,7 @@ pub struct RunInfo {
     pub arms: Vec<ArmInfo>,
     /// Facts on the walls, in cell order.
     pub facts: Vec<WallFact>,
-    /// How many facts the base completes rightly, and of how many; where the others were set aside.
+    /// How many facts the base completes correctly, and of how many; where the others were set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<[u32; 2]>,
     /// Training examples in use, and held-out ones.

@@ -143,7 +143,7 @@ pub const RUN_FIELDS: &[Field] = &[
         "known_only",
         Kind::Switch,
         "Only facts that the base knows",
-        "Facts that the base does not complete rightly are set aside before the run; takes one more measurement for each model.",
+        "Facts that the base does not complete correctly are set aside before the run; takes one more measurement for each model.",
     ),
     Field::new(
         "new_facts",

@@ -70,7 +70,7 @@ pub struct Settings {
     pub measure_every: u32,
     /// Facts on the knowledge walls, most of them *kept*.
     pub probes: u32,
-    /// Whether facts that the base does not complete rightly are set aside before the run.
+    /// Whether facts that the base does not complete correctly are set aside before the run.
     #[serde(default)]
     pub known_only: bool,
     /// Facts asked in the chat template at each measurement; also the most held-out questions of a conversation.

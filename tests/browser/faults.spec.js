@@ -13,7 +13,7 @@ test("a worker that ends is started again, and the run is the uninterrupted one 
   const whole = await wholeThenTwo(page, site);
   await press(page, "Play");
   await worker(page).evaluate(() => void setTimeout(() => { throw new Error("out of order"); }));
-  await expect(alert(page, "worker")).toContainText("It is started again, and the run goes on from its last measure", { timeout: 60_000 });
+  await expect(alert(page, "worker")).toContainText("It is restarting, and the run will resume from its last measurement", { timeout: 60_000 });
   await expect(alert(page, "worker")).toContainText("out of order");
   await done(page); // it trains on by itself
   expect(await said(page)).toEqual(whole);
@@ -79,7 +79,7 @@ test("a lost device is replaced, a second time by the CPU @webgpu", async ({ pag
   const crash = () => cdp.send("Browser.crashGpuProcess");
   await crash();
   await press(page, "Play");
-  await expect(alert(page, "device-lost").first()).toContainText("the run goes on from its last measure", { timeout: 60_000 });
+  await expect(alert(page, "device-lost").first()).toContainText("the run will resume from its last measurement", { timeout: 60_000 });
   await done(page);
   await press(page, "Reset");
   await twoSteps(page, 2);

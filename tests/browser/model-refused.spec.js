@@ -114,7 +114,7 @@ test("a model of twice the memory is refused with what would fit, and the model 
     const refusal = engine === "webgpu" ? /needs 8\d+\.\d MB of GPU memory, the adapter allows 1073.7 MB/ : /It takes 9\d+\.\d MB, and 4\d+\.\d MB are free/;
     await expect(ways.first()).toContainText(refusal);
     const fits = page.locator("#model-fits");
-    await expect(fits).toHaveText("Nothing of this fits here, and the model that is loaded stays. A smaller model fits, or fewer layers of this one.");
+    await expect(fits).toHaveText("None of this fits here, so the loaded model stays. Try a smaller model, or fewer layers of this one.");
     await screenshots(page, testInfo, "model-too-large");
     // Fewer layers fit, one way or another.
     await page.getByLabel("Layers kept").fill("5");

@@ -89,7 +89,7 @@ test("a newer build is offered, waits for a run that is not kept, and is never f
   await waitForEngine(other);
   await expect(brand(other), "another tab does not bring it in").toContainText("Driftscope");
   await reload.click();
-  await expect(offer).toContainText("Another tab shows the one before");
+  await expect(offer).toContainText("Another tab still shows the previous version");
   await other.close();
   expect(await page.evaluate(() => window.isSame), "nothing has reloaded the page").toBe(true);
 

@@ -58,7 +58,7 @@ test("facts are opened, asked of the base, edited and tested with", async ({ pag
   await expect(rows(page).nth(0).locator(".said")).toContainText(/asked: ✓ right .*Lima/);
   await expect(rows(page).nth(2).locator(".said")).toContainText("✗ wrong");
   await expect(page.locator("#probes-known")).toHaveText(
-    /^The base knows 2 of 4: it completes their sentences rightly\. Asked, it answers \d of 4 rightly\.$/,
+    /^The base knows 2 of 4: it completes their sentences correctly\. As questions, it answers \d of 4 correctly\.$/,
   );
   await expect(count).toHaveText("4 facts, the base knows 2");
   await expect(page.locator("#probes-relations")).toContainText(`3 relations: capital (2 objects), ${IMAGE} (1 object)`);

@@ -881,7 +881,7 @@ export type RunInfo = {
   /** Where it left another run; its steps up to there are that one's. */
   fork?: Fork | null;
   heldout: number;
-  /** How many facts the base completes rightly, and of how many; where the others were set aside. */
+  /** How many facts the base completes correctly, and of how many; where the others were set aside. */
   known?: number[] | null;
   /** "Atlas, 2,016,960 parameters". */
   model: string;
@@ -976,7 +976,7 @@ export type Settings = {
   examples: number;
   /** Which ones, where not all are. */
   filter: Filter;
-  /** Whether facts that the base does not complete rightly are set aside before the run. */
+  /** Whether facts that the base does not complete correctly are set aside before the run. */
   known_only: boolean;
   /** Tokens of an example, prompt and response; longer ones are cut at the end. */
   max_len: number;

@@ -116,7 +116,7 @@ export class ProbesEditor extends Editor {
   }
 }
 
-/** "The base knows 6 of 12: it completes their sentences rightly. Asked, it answers 5 of 12 rightly." */
+/** "The base knows 6 of 12: it completes their sentences correctly. As questions, it answers 5 of 12 correctly." */
 function scoreSentence(/** @type {ProbeAnswers} */ { engine, score }, /** @type {number} */ all) {
   if (all === 0) return "";
   if (engine === "waiting") return t("probes-editor.waiting");
