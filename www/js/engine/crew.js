@@ -18,7 +18,7 @@ import { Saves } from "./saves.js";
 import { mostWorkers } from "./shares.js";
 import { SharedRun } from "./shared-run.js";
 
-/** A run waits for further workers for so long. */
+/** A run waits this long for further workers. */
 const PATIENCE_MS = 10_000;
 /** What is said of a run, by whichever worker. */
 const OF_RUN = new Set(
