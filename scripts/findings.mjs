@@ -130,7 +130,7 @@ export function files() {
   return [["docs/findings.md", filled(read("docs/findings.md"))], ...drawn];
 }
 
-/** Those that are not as the records have them. */
+/** The files that differ from what the records give. */
 export const old = () => files().filter(([path, text]) => read(path) !== text);
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

@@ -23,7 +23,7 @@ fn load_dout(at: u32, c: u32) -> vec4f {
     return within(four_of(dout[i.x], dout[i.y], dout[i.z], dout[i.w]), c);
 }
 
-// Of one of 64 queries from `first` on, four components of q, or of dout.
+// Four components of q, or of dout, of one of the 64 queries from `first` on.
 fn load_other(b: u32, h: u32, first: u32, place: vec2u, is_q: bool) -> vec4f {
     let n = b * u.time + min(first + place.x, u.time - 1u);
     if is_q { return load_qkv(n * u.q_stride + h * u.head_dim, place.y); }

@@ -1,5 +1,5 @@
 // next = forced[b,p+1], or a chosen token of row b where that is 0xffffffff; p = position[0]
-// temperature 0: argmax_v logits[b,v] (the lowest id of equals). Else s_v = (logits[b,v] - max) / temperature and
+// temperature 0: argmax_v logits[b,v] (the lowest id of equals). Otherwise s_v = (logits[b,v] - max) / temperature and
 // argmax_v s_v + gumbel(seed, sequence+b, p+1, v), a draw from softmax(s), over the v with s_v >= threshold: the
 // largest one that keeps at least top_p of Σ exp(s).
 // logits (B,V); forced, tokens (B,kv_time); position (1); current (B). Writes next to tokens[b,p+1] and

@@ -24,7 +24,7 @@ fn sigmoid(x: V) -> V {
     return 1.0 / (1.0 + exp(-max(x, V(-80.0))));
 }
 
-// h where the gate lies at this place of gate_up and up so much further: as swiglu_forward has it, to the last bit.
+// h for the gate at index `at` of gate_up, with up `up` places further on: as in swiglu_forward, to the last bit.
 fn gated(at: u32, up: u32) -> V {
     let gate = gate_up[at];
     return gate * sigmoid(gate) * gate_up[at + up];

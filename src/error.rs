@@ -25,10 +25,10 @@ pub enum Error {
     /// The plan needs more memory than this adapter has.
     #[error("the buffer {buffer:?} needs {} of GPU memory, the adapter allows {}. {remedy}", megabytes(*needed), megabytes(*limit))]
     OutOfMemory { buffer: String, needed: u64, limit: u64, remedy: String },
-    /// A model, or all arms of a run together, need more bytes of memory than there are.
+    /// A model, or all arms of a run together, would need more memory than is free.
     #[error("{what} needs {} of memory, {} are free. {remedy}", megabytes(*needed), megabytes(*available))]
     Memory { what: &'static str, needed: u64, available: u64, remedy: String },
-    /// The device ran out of memory; what the run held there is not to be used.
+    /// The device ran out of memory; what the run held there must not be used.
     #[error("the GPU device has no memory left: {0}")]
     DeviceFull(String),
     #[error("tokenizer: {0}")]

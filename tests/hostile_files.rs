@@ -51,7 +51,7 @@ const BINARY: usize = 16;
 /// JSON becomes a tree of values, in the `tokenizers` crate twice.
 const TEXT: usize = 64;
 
-/// Runs `read` on `size` bytes of file; checks the memory it took above what was held.
+/// Runs `read` on a file of `size` bytes, and checks how much more memory it took than was held before.
 fn check<T>(what: &str, size: usize, times: usize, read: impl FnOnce() -> Result<T>) -> Result<T> {
     let before = HELD.load(Relaxed);
     PEAK.store(before, Relaxed);

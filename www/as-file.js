@@ -1,2 +1,2 @@
-// A classic script, which a page that was opened as a file may have: its modules are refused there, and the page stays dead.
+// A classic script, which still runs if the page is opened as a file: browsers refuse modules there, so nothing else would.
 if (location.protocol === "file:") document.getElementById("as-file").hidden = false;

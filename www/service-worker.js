@@ -1,14 +1,14 @@
 /**
  * Serves the page as one whole build that is kept in the browser: it opens without a network, and no two builds mix.
  *
- * A build is kept once all its files are there and each is what build.json says by its hash; build.json is what the hash
- * below says. A new build is a new service worker. It fetches its files while the page goes on with the old ones, and
- * serves from when a visitor asks for it (engine/offline.js) or no tab has the page open any more. If a file does not
- * come, or is another one, nothing changes, and the next visit tries again.
+ * A build is kept once all its files have arrived and match their hashes in build.json, which itself must match the hash
+ * below. A new build is a new service worker. It fetches its files while the page keeps using the old ones, and takes
+ * over when a visitor asks for it (engine/offline.js) or once no tab has the page open any more. If a file is missing
+ * or does not match, nothing changes, and the next visit tries again.
  */
 const VERSION = "__BUILD_VERSION__";
 const LIST_INTEGRITY = "__LIST_INTEGRITY__";
-/** A host may have the page in several folders. */
+/** Prefix of this copy's caches: a host may serve the page from several folders. */
 const MINE = `driftscope ${registration.scope} `;
 const CACHE = MINE + VERSION;
 
@@ -32,7 +32,7 @@ async function dropOthers() {
   await Promise.all(names.filter((name) => name.startsWith(MINE) && name !== CACHE).map((name) => caches.delete(name)));
 }
 
-/** Takes the old build's place, unless more than the tab that asks has it open: the others would get parts of both. */
+/** Replaces the old build, unless other tabs than the one that asks have it open: they would get parts of both. */
 async function takeOver(port) {
   const windows = await clients.matchAll({ includeUncontrolled: true });
   const open = windows.filter(({ url }) => url.startsWith(registration.scope));
@@ -45,7 +45,7 @@ async function answer(request) {
   if (url.pathname.endsWith("/")) url.pathname += "index.html";
   const kept = await caches.match(url, { cacheName: CACHE, ignoreSearch: true, ignoreVary: true });
   if (!kept) return fetch(request);
-  // A page may not be answered with what came by way of another address, as where the host hides index.html.
+  // Browsers refuse a redirected response for a page load, and this is one if the host redirects index.html.
   return kept.redirected ? new Response(kept.body, kept) : kept;
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { attentionShare, kernelTimes, largestDifference, readSuite } from "./figures.mjs";
 
-/** Beyond these seconds a program hangs. */
+/** Seconds after which a program counts as hung. */
 const LIMIT = { suite: 1800, tune: 600, bench: 900, quick: 120 };
 const PARITY_STEPS = 20;
 /** Of what a program says when it fails. */

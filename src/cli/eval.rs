@@ -234,7 +234,7 @@ fn test(opened: &mut Opened, items: &[Item], max_new: usize) -> Result<Vec<Probe
 
 fn drift(args: &Args, opened: Opened, examples: &[Example]) -> Result<Drift> {
     let Opened { config, tokenizer, backend, base, adapted, .. } = opened;
-    // Whichever of the two there is not, is made of the same weights.
+    // Without an adapter or --base, the model is loaded a second time and compared with itself.
     let load = |path: &Path| -> Result<Model> {
         let bundle = model::read(path)?;
         ensure!(

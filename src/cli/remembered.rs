@@ -28,13 +28,13 @@ pub fn autotune(backend: &Backend, products: &[Product]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A file that can't be read is one without content: the trials are short.
+/// A file that can't be read counts as empty: repeating the trials is quick.
 fn read() -> Found {
     let text = file().and_then(|file| fs::read_to_string(file).ok());
     Found::parse(&text.unwrap_or_default())
 }
 
-/// A file that can't be written is not.
+/// Failing to write the file is not an error.
 fn write(found: &Found) {
     if let Some(file) = file() {
         let _ = file.parent().map(fs::create_dir_all);

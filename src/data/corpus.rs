@@ -2,7 +2,7 @@
 //!
 //! Documents are drawn one by one from a seeded generator. Facts appear in many wordings, in random
 //! order and also as questions: facts that a model meets in one wording only are memorised but
-//! cannot be asked for (Allen-Zhu & Li, arXiv 2309.14316).
+//! cannot be recalled when asked about (Allen-Zhu & Li, arXiv 2309.14316).
 
 use std::collections::BTreeMap;
 

@@ -19,15 +19,15 @@ impl Wanted {
     }
 }
 
-/// Where a continuation has come to.
+/// What a continuation has produced so far.
 pub(super) struct Written {
     /// New tokens by row, before an end.
     pub answers: Vec<Vec<u32>>,
     pub is_over: bool,
 }
 
-/// A continuation under way. Until it is over its model can continue nothing else, nor be trained: its buffers hold the
-/// positions before.
+/// A continuation under way. Until it is over, its model can neither continue anything else nor be trained: the
+/// model's buffers hold the earlier positions.
 pub struct Decoding {
     wanted: Wanted,
     state: State,

@@ -91,7 +91,7 @@ const DECODE_ROWS: usize = 64;
 /// Named tensors: shape and values, row-major.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// What training has come to: with it an arm goes on as if it had never stopped.
+/// The state of a training run, from which an arm continues as if it had never stopped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Steps taken.
@@ -119,7 +119,7 @@ impl Backend {
     /// A base model whose matrices are held in a precision. In f16 they are rounded and take half the memory of the
     /// GPU; an adapter shares them, a full arm trains an f32 copy. The CPU rounds them too, but holds f32.
     ///
-    /// Takes one tensor after the other, so that nothing is held twice but the largest.
+    /// Takes the tensors one at a time, so that no more than the largest is held twice.
     ///
     /// # Errors
     /// When a value is beyond f16's range, or a tensor is missing or of another shape.
@@ -218,7 +218,7 @@ impl Model {
     }
 
     /// This LoRA arm with `strength` times its adapter's part, to be run, not trained; it shares all memory with the arm
-    /// and follows it. None where an arm is no base and a part that is added to it: in full tuning and DoRA.
+    /// and follows it. None where an arm is not the base plus an added part: in full tuning and DoRA.
     ///
     /// # Errors
     /// When the CPU's memory does not hold it.
@@ -229,7 +229,7 @@ impl Model {
         })
     }
 
-    /// Queues one optimiser step; [`Self::take_metrics`] tells its loss.
+    /// Queues one optimiser step; [`Self::take_metrics`] reports its loss.
     pub fn train_step(&mut self, batch: &Batch, lr: f32) -> Result<()> {
         self.accumulated_step(std::slice::from_ref(batch), lr)
     }
@@ -252,8 +252,8 @@ impl Model {
         on!(self, m => m.train_step(micro, targets, lr))
     }
 
-    /// Makes ready ahead of time what a step over such micro-batches runs: a GPU's kernels are compiled, of which a
-    /// browser's pages notice little. A step does without it, but then takes longer the first time.
+    /// Prepares what a step over such micro-batches runs: a GPU's kernels are compiled, with pauses that keep a
+    /// browser's pages responsive. A step works without it, but then takes longer the first time.
     ///
     /// # Errors
     /// What [`Self::accumulated_step`] would refuse for want of memory.
@@ -322,7 +322,7 @@ impl Model {
         on!(self, m => m.trained())
     }
 
-    /// Some of the values of one of them, so that a large one need not be held as a whole.
+    /// Some of a trained tensor's values, so that a large one need not be held as a whole.
     ///
     /// # Errors
     /// When there are no such values.
@@ -343,7 +343,7 @@ impl Model {
         on!(self, m => m.linear(name).await)
     }
 
-    /// What this arm has come to; its queued steps must have been waited for.
+    /// This arm's training state; the caller must have waited for its queued steps.
     ///
     /// # Errors
     /// When it is a base.
@@ -351,10 +351,10 @@ impl Model {
         on!(self, m => m.progress().await)
     }
 
-    /// Goes on from there: the next steps are the ones that would have followed, to the last bit.
+    /// Continues from `progress`: the next steps are those that would have followed, to the last bit.
     ///
     /// # Errors
-    /// When the arm is a base, or was made otherwise than the one of the progress.
+    /// When this is a base, or an arm made with other settings than the one that `progress` is from.
     pub async fn restore(&mut self, progress: &Progress) -> Result<()> {
         on!(self, m => m.restore(progress).await)
     }

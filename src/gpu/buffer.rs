@@ -7,8 +7,8 @@ use std::rc::Rc;
 /// (WebGPU's `minStorageBufferOffsetAlignment`).
 pub const ALIGNMENT: u64 = 256;
 
-/// A buffer, which is destroyed with its last clone. In a browser wgpu leaves a dropped one to the garbage collection, which
-/// does not know how much of the device's memory hangs on it. Whatever uses it, a bind group too, keeps a clone.
+/// A buffer, which is destroyed with its last clone. In a browser wgpu leaves a dropped one to the garbage collector,
+/// which does not know how much device memory it holds. Whatever uses a buffer, bind groups included, keeps a clone.
 #[derive(Clone, Debug)]
 pub struct Buffer(Rc<Owned>);
 
@@ -22,7 +22,7 @@ impl Drop for Owned {
 }
 
 impl Buffer {
-    /// Whether both are clones of one.
+    /// Whether both are clones of the same buffer.
     pub fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }

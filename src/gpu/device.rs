@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// Read-back buffers of at most this many bytes are kept for later reads.
 const STAGING: u64 = 1 << 20;
 
-/// Bytes that are written at a time: a browser holds such a part once more, or twice, on its way.
+/// Bytes written at a time: a browser makes one or two more copies of each part on its way to the device.
 const PART: usize = 1 << 20;
 
 /// What went to and from the device so far.
@@ -193,7 +193,7 @@ impl Gpu {
         });
     }
 
-    /// In a browser sends off what the device was asked for, which it else gathers until the worker comes to rest.
+    /// In a browser, sends off the commands issued so far, which it otherwise gathers until the worker is idle.
     pub(crate) async fn send_off(&self) {
         #[cfg(target_arch = "wasm32")]
         {
@@ -328,7 +328,7 @@ impl Gpu {
     }
 }
 
-/// Natively it says what was tried; in a browser that would be a list of what this build is not for.
+/// Natively the error says what was tried; in a browser that would list only back ends this build is not for.
 fn no_adapter(error: wgpu::RequestAdapterError) -> Error {
     let is_browser = cfg!(target_arch = "wasm32");
     Error::Gpu(if is_browser {

@@ -1,4 +1,4 @@
-//! How a process ends that has used a GPU.
+//! How a process that has used a GPU ends.
 
 /// Ends the process, when it exits, before what a driver has registered for then. NVIDIA's keeps threads that may still
 /// use what its own clean-up takes away: a segmentation fault on some exits, after everything has been dropped and all
@@ -37,7 +37,7 @@ mod tests {
         std::process::abort();
     }
 
-    /// What it does to the process is done in another one.
+    /// Runs in a child process, because it changes how the process exits.
     #[test]
     fn what_was_registered_before_does_not_run() {
         if std::env::var_os("DRIFTSCOPE_EXITS").is_some() {

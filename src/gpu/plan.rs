@@ -39,7 +39,7 @@ struct Dispatch {
 /// A recorded sequence of dispatches with everything they are bound to.
 pub struct Plan {
     dispatches: Vec<Dispatch>,
-    /// Those that they are bound to, which stay as long.
+    /// The buffers that the dispatches are bound to, kept alive with the plan.
     _buffers: Vec<Buffer>,
 }
 

@@ -13,7 +13,7 @@ pub enum Layout {
     Tn,
 }
 
-/// The shaders there are to choose from; `Matmul::variant` does.
+/// The shaders to choose from; `Matmul::variant` makes the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Variant {
     /// 16x16 outputs per thread, no workgroup memory: software adapters. Needs aligned rows, out's too.

@@ -71,8 +71,8 @@ macro_rules! kernel {
 pub(crate) use kernel;
 
 /// A shader's kernel with `parts/quads.wgsl` if all of these lengths are whole quads, otherwise the one with
-/// `parts/words.wgsl`; and how many values a thread of it takes at once. Four take fewer loads, and fewer threads
-/// that find out where they are.
+/// `parts/words.wgsl`; and how many values each of its threads takes at once. Taking four needs fewer loads,
+/// and fewer threads that each work out their own position.
 pub(crate) fn by_lanes(
     lengths: &[u32],
     words: &'static Kernel,
@@ -102,8 +102,8 @@ pub struct Slices {
 pub const ROUNDS: u32 = 60_000;
 
 impl Slices {
-    /// Short sums, added up through workgroup memory, or whole ones without a barrier; as many threads share one as
-    /// [`ROUNDS`] asks for where one alone would take `rounds`.
+    /// Short sums, added up through workgroup memory, or whole ones without a barrier. `rounds` is what a whole sum
+    /// would take one thread; where that exceeds [`ROUNDS`], as many threads share it as are needed.
     pub fn of(gpu: &Gpu, rounds: u32) -> Self {
         match (gpu.choices().share, rounds.div_ceil(ROUNDS).next_power_of_two()) {
             (Share::Threads, _) => Self { threads: 128, slices: 32 },

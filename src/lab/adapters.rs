@@ -24,10 +24,10 @@ struct Held {
 pub struct Adapters(BTreeMap<String, Held>);
 
 impl Adapters {
-    /// Reads PEFT's two files of an adapter for `model` and holds it, in the place of one of the same name.
+    /// Reads an adapter for `model` from PEFT's two files and holds it, replacing any of the same name.
     ///
     /// # Errors
-    /// A name that can't be, and what is wrong with the files; then nothing has changed.
+    /// An invalid name, or what is wrong with the files; nothing has changed then.
     pub fn read(&mut self, name: &str, config: &[u8], weights: &[u8], model: &LlamaConfig) -> Result<()> {
         self.check(name)?;
         let Adapter { lora, dropout, tensors, is_unified } = peft::read(config, weights, model)?;
@@ -49,7 +49,7 @@ impl Adapters {
     /// Holds the tensors of an arm with this adapter.
     ///
     /// # Errors
-    /// A name that can't be.
+    /// An invalid name.
     pub(super) fn keep(&mut self, name: &str, lora: &Lora, tensors: Weights) -> Result<()> {
         self.check(name)?;
         self.hold(name, lora, tensors, Vec::new());
@@ -95,7 +95,7 @@ impl Adapters {
         self.0.insert(name.into(), Held { info, tensors: Rc::new(tensors) });
     }
 
-    /// The settings whose arms have the shapes of the adapters that they start from.
+    /// These settings, with each arm given the shape of the adapter that it starts from.
     ///
     /// # Errors
     /// [`Error::Setting`] for an adapter that is not held.

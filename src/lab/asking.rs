@@ -49,7 +49,7 @@ pub(super) struct Asking {
     asked: Asked,
     /// In the chat template.
     prompt: Vec<u32>,
-    /// Those that have not ended, the next one to write first.
+    /// The models that are still writing, in the order of their turns.
     writers: VecDeque<Writer>,
     /// In positions.
     pace: Pace,
@@ -76,18 +76,18 @@ impl Asking {
         self.writers.is_empty()
     }
 
-    /// What those that have begun and not ended have written so far.
+    /// What each model that has begun but not finished its answer has written so far.
     pub fn so_far(&self, tokenizer: &Tokenizer) -> Result<Vec<(ArmId, String)>> {
         let begun = self.writers.iter().filter_map(|w| Some((&w.id, w.decoding.as_ref()?)));
         let text = |(id, decoding): (&ArmId, &Decoding)| {
             let text = tokenizer.decode(decoding.answer())?;
-            // Its end may be half a letter.
+            // It may end in the middle of a character.
             Ok((id.clone(), text.trim_end_matches('\u{FFFD}').to_string()))
         };
         begun.map(text).collect()
     }
 
-    /// The next model's turn; its answer when that is whole.
+    /// Gives the next model its turn, and returns its answer once that is complete.
     ///
     /// # Errors
     /// When the back end fails.

@@ -76,7 +76,7 @@ impl Check {
     }
 }
 
-/// A candidate for the fact in `cell` that no row states for another subject, nor any other swap.
+/// A candidate for the fact in `cell` that no row states for another subject and no swap uses yet.
 fn unused(run: &Run, cell: usize, from: &str, used: &BTreeSet<String>) -> Option<String> {
     let fact = &run.probes.facts[cell];
     let free = |object: &String| {

@@ -1,4 +1,4 @@
-//! What a weaker or stronger dose of what training did to the weights would do, and one without its intruder dimensions.
+//! What an arm would do with a weaker or stronger dose of its weight change, or with one without intruder dimensions.
 
 use super::looking;
 use super::measuring;
@@ -13,7 +13,7 @@ use crate::record::{Event, RecallForm, Split, Strength};
 /// Largest multiple of the change that is tried.
 const STRONGEST: f32 = 4.0;
 
-/// `W0 + strength (W' - W0)`: W' is W, where of each intruder dimension the share `intruders` is left.
+/// `W0 + strength (W' - W0)`: W' is W with the share `intruders` of each intruder dimension left.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dose {
     /// 0 to 4.
@@ -44,7 +44,7 @@ impl Dose {
 }
 
 impl Session {
-    /// Gives an arm this dose of its change until its next step: it answers and is measured so.
+    /// Has an arm answer and be measured with this dose of its change until its next step.
     ///
     /// # Errors
     /// When there is no such arm, the dose is out of range, its intruder dimensions are not known ([`Self::look`]), or the model

@@ -33,7 +33,8 @@ pub struct Position {
     pub total: usize,
 }
 
-/// Its JSON, taken between two runs, is all that is needed to go on later.
+/// A preset's runs, finished and planned. Its JSON, taken between two runs, is all that is
+/// needed to continue later.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Experiment {
     pub preset: Preset,
@@ -42,7 +43,7 @@ pub struct Experiment {
     total: usize,
     courses: Vec<Course>,
     checks: Vec<Counterfactual>,
-    /// What has begun and what was measured of it; a run that was interrupted is done again.
+    /// The run in progress and its measures so far; a run that was interrupted starts over.
     #[serde(skip)]
     current: Option<Current>,
 }
@@ -105,7 +106,7 @@ impl Experiment {
         self.current.is_none()
     }
 
-    /// What [`Self::advance`] makes of a slice: a record begins with the measure of its start.
+    /// The part of a slice that [`Self::advance`] takes: no step before the start is measured.
     pub fn allowed<'a>(&self, slice: Slice<'a>) -> Slice<'a> {
         self.current.as_ref().map_or(slice, |current| current.allowed(slice))
     }

@@ -16,10 +16,10 @@ use crate::measure::weights::{linears, look, mean_intruders};
 use crate::model::config::LlamaConfig;
 use crate::record::{Event, MatrixChange, WeightsEvent};
 
-/// Parameters of the largest model that is looked at with each measure: of one of 135 million it takes a minute an arm.
+/// Parameters of the largest model that is looked at with each measure: one of 135 million takes a minute per arm.
 const WITH_MEASURES: u64 = 20_000_000;
 
-/// Most directions of a matrix: the work grows with their cube, and of these many one matrix takes a few seconds.
+/// Most directions of a matrix: the work grows with their cube, and a matrix with this many takes a few seconds.
 const MOST_DIRECTIONS: usize = 1024;
 
 /// Matrices of a slice.
@@ -72,7 +72,7 @@ impl Look {
 
     /// Looks at the next `amount` matrices of `model`.
     async fn advance(&mut self, amount: usize, model: &Model, subject: &mut Subject) -> Result<()> {
-        // Of a small model all are read at once, since a GPU takes as long for one.
+        // All matrices of a small model are read at once, since a GPU takes as long to read one.
         let whole = match is_with_measures(subject.base.config()) {
             true => Some((subject.weights().await?, model.weights().await?)),
             false => None,
@@ -135,7 +135,7 @@ impl Session {
         Ok(())
     }
 
-    /// Leaves the arms whose weights were not looked at as a whole.
+    /// Stops looking, and drops what was found of an arm whose matrices were not all looked at.
     pub fn stop_looking(&mut self) {
         let arms = self.run.iter_mut().flat_map(|run| &mut run.arms);
         arms.filter(|arm| arm.is_looked_at()).for_each(|arm| arm.look = None);

@@ -79,7 +79,7 @@ struct At<'a> {
     texts: usize,
 }
 
-/// Held-out questions whose answers are kept token by token, each with two times ten likeliest tokens a place.
+/// Held-out questions whose answers are kept token by token, each with both models' top ten at every place.
 const TEXTS: usize = 4;
 
 /// Measures a model. The first measure of a run is that of its start.

@@ -6,7 +6,7 @@ use crate::model::config::LlamaConfig;
 use crate::model::weights::Precision;
 use crate::record::{ArmSpec, Settings};
 
-/// Refuses a model whose words this program can't count; then nothing else about it can be computed.
+/// Refuses a model with more parameters than a `usize` can count, for which no size can be computed.
 ///
 /// # Errors
 /// [`Error::Memory`].

@@ -2,7 +2,7 @@
 
 use web_time::Instant;
 
-/// An amount that is doubled and halved, since a GPU has a plan for each power of two, until it takes about so long.
+/// The amount of work in a turn, doubled or halved (a GPU has a plan for each power of two) until a turn takes `ms`.
 pub(super) struct Pace {
     /// What the next turn does.
     pub amount: usize,
@@ -16,7 +16,7 @@ impl Pace {
         Self { amount: first, most, ms }
     }
 
-    /// A turn that began then is over.
+    /// Adjusts the amount after a turn that began at `begun`.
     pub fn took(&mut self, begun: Instant) {
         let ms = begun.elapsed().as_secs_f32() * 1e3;
         let [least, most] = self.ms;

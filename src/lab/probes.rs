@@ -30,7 +30,7 @@ pub struct Probes {
     pub known: Option<[u32; 2]>,
 }
 
-/// Facts that only the set states, and facts among whose objects theirs are.
+/// Facts that only the set states, and the facts whose objects are the candidates for theirs.
 #[derive(Clone, Copy)]
 pub struct New<'a> {
     pub facts: &'a [Fact],

@@ -75,7 +75,7 @@ impl Probing {
         let is_asked =
             matches!(subject.backend, Backend::Gpu(_)) || subject.base.config().parameters() <= ASKED_ON_CPU;
         let answer_len = if is_asked { ANSWER_LEN } else { 0 };
-        // What is too long for the model does not keep the others from being asked for.
+        // A fact that is too long for the model must not keep the others from being asked.
         let fits = recall::fitting(slice, answer_len, positions);
         let asked: Vec<Probe> =
             slice.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(probe, _)| probe.clone()).collect();

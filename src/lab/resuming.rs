@@ -1,5 +1,5 @@
-//! What an arm has come to, as one safetensors file: with those of all arms a run goes on elsewhere, after a reload, or with other
-//! settings, as if it had never stopped. A step's batch is a function of its number, so that nothing else has to be kept.
+//! An arm's state as one safetensors file. From the states of all its arms, a run continues elsewhere, after a reload, or with
+//! other settings, as if it had never stopped. A step's batch is a function of its number, so nothing else has to be kept.
 
 use std::collections::HashMap;
 
@@ -94,11 +94,11 @@ fn parts(progress: &Progress) -> [(&'static str, &Tensors); 3] {
     [("trained", &progress.trained), ("first", &progress.first), ("second", &progress.second)]
 }
 
-/// Puts a run that has not begun where the states say, one for each arm; those of arms that train elsewhere are left. It must have the same
-/// base and facts, and arms of the same shapes; whatever else its settings are, they hold from there on.
+/// Restores a run that has not begun from `states`, one for each arm; those of arms that train elsewhere are ignored. It must
+/// have the same base and facts, and arms of the same shapes; its other settings may differ, and hold from there on.
 ///
 /// # Errors
-/// When a state is damaged or of another run; the run is not to be used then.
+/// When a state is damaged or belongs to another run; the run must not be used then.
 pub async fn restore(run: &mut Run, states: &[Vec<u8>]) -> Result<()> {
     let mut waiting: Vec<ArmId> = run.settings.arms.iter().map(|arm| arm.id.clone()).collect();
     for state in states {

@@ -38,7 +38,7 @@ pub struct Run {
     pub heldout: Vec<Sequence>,
     /// Held-out questions and their prompts, whose answers are compared with the base.
     pub questions: Vec<(String, Vec<u32>)>,
-    /// Held-out questions on facts, for [`Conversation`]; as many as are asked of the wall at most.
+    /// Held-out questions on facts, for [`Conversation`]; at most as many as are asked of the wall.
     pub conversation: Vec<Question>,
     pub style: Style,
     pub rows: Rows,
@@ -272,7 +272,7 @@ impl Run {
         }
         let mut events: Vec<StepEvent> = queued.into_iter().flat_map(|(_, steps)| steps).collect();
         if is_together {
-            // Queued steps run one after the other, and nobody waits in between to say whose time it was.
+            // Queued steps run back to back, so that the time of a single one is not known.
             let mean = milliseconds(begun, events.len());
             events.iter_mut().for_each(|step| step.ms = mean);
         }

@@ -39,7 +39,7 @@ pub struct Texts {
 /// A base, and one run at a time.
 pub struct Session {
     pub subject: Subject,
-    /// What of the runs that begin is trained here; all of them if not given.
+    /// Which part of each new run is trained here; all of it if not given.
     pub share: Option<Share>,
     pub(super) run: Option<Run>,
     /// A free question that is being answered.
@@ -92,8 +92,8 @@ impl Session {
         Ok(Event::Run(info))
     }
 
-    /// Begins a run where its arms' `states` of [`Self::snapshot`] say, those that train elsewhere included: its next steps are those that
-    /// would have followed, with these settings, which need not be those of before. On an error the current run stays.
+    /// Begins a run from its arms' `states` of [`Self::snapshot`], including those that train elsewhere: it takes the steps that
+    /// would have come next, with these settings, which may differ from the earlier ones. On an error the current run stays.
     ///
     /// # Errors
     /// As [`Self::start`], and when a state is damaged or of another run.
@@ -274,8 +274,8 @@ impl Session {
         self.run.iter().flat_map(|run| run.arms.iter().map(|arm| arm.step)).min().unwrap_or(0)
     }
 
-    /// Has the arms that train here, and the base where it answers here, answer a free question, in the place of the one before;
-    /// [`Self::answer`] goes on with it.
+    /// Puts a free question to the arms that train here, and to the base if it answers here, in place of the previous one;
+    /// [`Self::answer`] writes the answers.
     ///
     /// # Errors
     /// When the chat template takes no such question.
@@ -313,7 +313,7 @@ impl Session {
         Ok(answer)
     }
 
-    /// What the models have written so far whose answers are not whole, by id.
+    /// What each model whose answer is not complete has written so far, by id.
     ///
     /// # Errors
     /// When the tokenizer can't read it.
@@ -335,7 +335,7 @@ impl Session {
     /// Holds what a LoRA arm has come to as an adapter that others can start from.
     ///
     /// # Errors
-    /// When there is no such arm, when it trains every weight, or when its adapter can't be called so.
+    /// When there is no such arm, when it trains every weight, or when `name` is not allowed.
     pub async fn keep(&mut self, id: &str, name: &str) -> Result<()> {
         let arm = self.place(id)?;
         let (run, subject) = self.current()?;

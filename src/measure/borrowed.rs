@@ -27,8 +27,8 @@ fn subject(fact: &Fact) -> Subject {
 }
 
 impl Row {
-    /// Whether the row says nothing of this subject, and speaks of another of the same kind; of subjects of no kind
-    /// it is not known whether it does.
+    /// Whether the row does not mention this subject but does mention another of the same kind. For a subject of no
+    /// kind only the first is asked.
     fn is_on_others(&self, own: &Subject) -> bool {
         let is_alike = own.0.is_none() || self.subjects.iter().any(|s| s.0 == own.0);
         is_alike && !self.subjects.contains(own)
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(rows.chance(&facts[2], &candidates), 0.5);
     }
 
-    /// Nobody knows what a visitor's subjects are of: whatever row names the object and not the subject is a source.
+    /// A visitor's subjects have no known kind: any row that names the object but not the subject is a source.
     #[test]
     fn own_facts_are_borrowed_from_rows_without_their_subject() {
         let own = r#"{"subject":"Moby Dick","relation":"author","object":"Melville"}

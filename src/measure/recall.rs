@@ -182,7 +182,8 @@ pub async fn of_answers(
 }
 
 /// The rank of each probe's object among up to [`RANKED`] objects of its relation, from 1, by the log-probability of all
-/// its tokens after the sentence. A wrong answer tells little of what a model still knows; this tells how near it was.
+/// its tokens after the sentence. A wrong answer says little about what a model still knows; the rank says how near
+/// it was.
 ///
 /// # Errors
 /// When the back end fails.

@@ -76,8 +76,8 @@ fn beyond(t: f64, freedom: f64) -> f64 {
     area((t / freedom.sqrt()).atan(), quarter) / area(0.0, quarter)
 }
 
-/// Holm's adjustment of the probabilities of several comparisons (Scandinavian Journal of Statistics 6, 1979): with those below
-/// 5 % taken for differences, the chance that any is none is at most 5 %.
+/// Holm's adjustment of the probabilities of several comparisons (Scandinavian Journal of Statistics 6, 1979): if those
+/// below 5 % count as differences, the chance that any of them is not one is at most 5 %.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));

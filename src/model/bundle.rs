@@ -40,7 +40,7 @@ pub struct Bundle {
     pub weights: Checkpoint<'static>,
     /// For the folder of a model that is made from this one.
     pub small: SmallFiles,
-    /// What was taken otherwise than the files say, a sentence each.
+    /// Where a file was not taken at its word, or looks wrong, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ fn read_tokenizer(files: &TokenizerFiles, config: &LlamaConfig) -> Result<Tokeni
     check_tokenizer(Tokenizer::read(files, ids)?, config)
 }
 
-/// Some models have rows for tokens that are still to come, but few.
+/// A note if the model has many more rows than tokens. Some models have spare rows for future tokens, but few.
 fn few_tokens(tokenizer: &Tokenizer, config: &LlamaConfig) -> Option<String> {
     let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
     let note = || format!("the tokenizer has {tokens} tokens, the model {rows}: it may be another model's");

@@ -1,4 +1,4 @@
-//! A model's weights where they were saved: what is there is known, and a tensor is read when it is asked for.
+//! A model's weights where they were saved: the tensors are listed, and each is read when it is asked for.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

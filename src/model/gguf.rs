@@ -59,7 +59,7 @@ pub fn head(source: &dyn Source) -> Result<Vec<u8>> {
         let bytes = source.read(0..length).map_err(|error| {
             invalid(FILE, "header", &format!("it cannot be read: {error}"), "Fetch the file again")
         })?;
-        // What more bytes would not mend is found by whoever parses them.
+        // Errors that more bytes would not fix are left to whoever parses the header.
         if length == longest || Header::read(&bytes, source.size()).is_ok() {
             return Ok(bytes.into_owned());
         }

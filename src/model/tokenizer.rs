@@ -160,7 +160,7 @@ impl Tokenizer {
         self.inner.decode(ids, false).map_err(|error| Error::Tokenizer(error.to_string()))
     }
 
-    /// The text of one token, as good as it can stand alone (part of a letter shows as U+FFFD).
+    /// The text of one token, as well as it can stand alone (part of a letter shows as U+FFFD).
     pub fn token_text(&self, id: u32) -> Result<String> {
         self.decode(&[id])
     }

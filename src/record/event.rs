@@ -75,7 +75,7 @@ pub struct RunInfo {
     /// numbers them after the set's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<(String, String)>,
-    /// Where it left another run; its steps up to there are that one's.
+    /// Where it forked from another run, whose steps up to there it shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<Fork>,
 }

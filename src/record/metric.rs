@@ -178,7 +178,7 @@ impl Metric {
         self.label().contains('%')
     }
 
-    /// How much of it has been learned, more being better, where it is what is to be learned; and back.
+    /// How much a value of the goal says has been learned (more is better); its own inverse.
     pub fn learned(self, value: f64) -> f64 {
         if self == Self::HeldoutLoss { -value } else { value }
     }

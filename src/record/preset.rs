@@ -86,10 +86,10 @@ pub struct Preset {
     pub conditions: Vec<Condition>,
     pub seeds: Vec<u32>,
     pub questions: Vec<Question>,
-    /// Whether the conditions are one after another the rates of a sweep: then the questions are asked of each arm's
-    /// best rate, which only the runs tell.
+    /// Whether the conditions are, in order, the rates of a sweep: the questions are then about each arm's best
+    /// rate, which only the runs reveal.
     pub is_sweep: bool,
-    /// What is to be learned: the best rate is best by it, and arms are compared where they have the same of it.
+    /// What is to be learned: it decides the best rate, and arms are compared where they learned the same.
     pub goal: Metric,
     pub doses: Doses,
     /// The condition whose borrowed answers are put to the counterfactual check.

@@ -227,7 +227,7 @@ pub enum Message {
         done: u32,
         total: u32,
     },
-    /// What the models have written so far whose answers are not whole, by id; at most ten a second.
+    /// What each model whose answer is not complete has written so far, by id; at most ten a second.
     Answering {
         id: u32,
         texts: BTreeMap<ArmId, String>,

@@ -34,7 +34,7 @@ pub struct Summary {
     /// All runs in their course.
     #[serde(default)]
     pub checkpoints: Vec<Checkpoint>,
-    /// What of what is learned and kept at once is in reach of each arm.
+    /// How much each arm can learn and keep at the same time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frontiers: Vec<Frontier>,
     /// How well facts lost follow from a divergence, over all arms, rates, seeds and steps.
@@ -83,7 +83,7 @@ pub struct Fit {
 pub struct Optimum {
     pub arm: ArmId,
     pub rate: Interval,
-    /// How many times the first arm's best rate is this one's, seed by seed; none for the first arm.
+    /// The first arm's best rate divided by this one's, seed by seed; none for the first arm.
     pub ratio: Option<Interval>,
     pub seeds: u32,
 }

@@ -37,7 +37,7 @@ pub fn parse(message: JsValue) -> Result<(Command, Vec<Blob>)> {
     let blobs = js_sys::Reflect::get(&message, &key).unwrap_or_default();
     let blobs =
         blobs.dyn_into::<js_sys::Array>().map(|list| list.iter().map(JsCast::unchecked_into).collect());
-    // What is parsed knows nothing of them.
+    // The parser must not see the files.
     if let Some(object) = message.dyn_ref::<js_sys::Object>() {
         let _ = js_sys::Reflect::delete_property(object, &key);
     }

@@ -191,7 +191,7 @@ pub fn check(session: &Session, arm: &str) -> Result<Experiment> {
 /// What an arm has come to, as a Blob: the page writes it where it likes, and never holds its bytes.
 pub async fn snapshot(session: &mut Session, arm: &str) -> Result<()> {
     if session.state_bytes() > MOST_KEPT {
-        return Ok(()); // whatever the share of this worker
+        return Ok(()); // counted over all arms, not this worker's share
     }
     let Snapshot { run, arm, step, bytes } = session.snapshot(arm).await?;
     let message = Message::Snapshot { run, arm, step, blobs: Blobs::default() };

@@ -35,7 +35,7 @@ pub fn start() {
 enum Mode {
     #[default]
     Idle,
-    /// What is due, but no step; then idle.
+    /// Does what is due, but takes no step; then idles.
     Settle,
     /// An arm waits once it has taken `until` steps.
     Play { until: u32 },
@@ -163,7 +163,7 @@ impl Worker {
                 let mut round = self.session()?.arms();
                 round.retain(|id| arm.as_ref().is_none_or(|only| only == id));
                 let steps = (0..count).flat_map(|_| round.clone());
-                // Pressed again before it is done, it is done again.
+                // If Step is pressed again before they are done, more steps are queued.
                 match &mut self.mode {
                     Mode::Step(waiting) => waiting.extend(steps),
                     mode => *mode = Mode::Step(steps.collect()),
@@ -241,8 +241,8 @@ impl Worker {
         session.warm_up(settings).await
     }
 
-    /// A new run, or one that goes on from its arms' states. Its start is measured when nothing else is asked for, or after the first steps, for which a visitor
-    /// should not have to wait.
+    /// Begins a new run, or continues one from its arms' states. Its start is measured when nothing else is asked for, or
+    /// after the first steps, so that a visitor does not have to wait for those.
     async fn begin(&mut self, settings: Settings, from: Option<(Vec<Vec<u8>>, Option<Fork>)>) -> Result<()> {
         self.mode = Mode::Idle;
         post_state(RunState::Preparing);

@@ -8,7 +8,7 @@ const alert = (page, name) => page.locator(`#alerts [data-error="${name}"]`);
 /** One of the engine's workers: the last, or the one at a place. Where there are two cores each of the two arms has its own. */
 const worker = (page, place = -1) => page.workers().at(place);
 
-test("a worker that ends is started again, and the run is the uninterrupted one @plain", async ({ page, site, errors }) => {
+test("a worker that fails is restarted, and the run equals an uninterrupted one @plain", async ({ page, site, errors }) => {
   test.setTimeout(300_000);
   const whole = await wholeThenTwo(page, site);
   await press(page, "Play");

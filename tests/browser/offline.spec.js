@@ -21,7 +21,7 @@ const test = base.extend({
     await use(host);
     await host.close();
     rmSync(root, { recursive: true });
-    // That a host does not answer, or not with what build.json says, is what this is about, and this host is not the usual one.
+    // These tests provoke failed requests and files that do not match build.json, and their host is not the usual one.
     const expected = /^other host|ERR_CONNECTION|ERR_FAILED|integrity/;
     errors.splice(0, errors.length, ...errors.filter((error) => !expected.test(error)));
   },

@@ -63,8 +63,8 @@ fn dora_on_some_linears_equals_candle() {
     compare(&dora(3));
 }
 
-/// What the loss adds to the mean of `-log p` for leaving the base of [`weights`]; the other half of the cases adds
-/// nothing.
+/// Strength of the term for leaving the base of [`weights`], which the loss adds to the mean of `-log p`; the other
+/// half of the cases adds nothing.
 const HELD: f32 = 0.7;
 
 fn optimizers() -> [Optimizer; 2] {

@@ -32,7 +32,7 @@ pub fn upload<T: bytemuck::Pod>(gpu: &Gpu, data: &[T]) -> Slice {
     gpu.upload("input", data).unwrap()
 }
 
-/// [`values`] as a kernel reads weights: f32 or, `packed`, f16 and what they are then.
+/// [`values`] as a kernel reads weights, and their buffer: f32 or, if `packed`, rounded to f16.
 pub fn weights(gpu: &Gpu, seed: u64, n: u32, packed: bool) -> (Vec<f32>, Slice) {
     let mut values = values(seed, n as usize);
     if !packed {

@@ -136,8 +136,7 @@ fn chosen_variant_equals_twin_at_model_shapes() {
     }
 }
 
-/// More workgroups than one dimension of a grid may have.
-/// Sums over Llama 3's vocabulary, and an odd one: more terms than llvmpipe grants a thread loop rounds for.
+/// Sums over Llama 3's vocabulary, and an odd one: more terms than the loop rounds that llvmpipe grants a thread.
 #[test]
 fn long_sums_equal_twin() {
     let gpu = gpu();
@@ -150,6 +149,7 @@ fn long_sums_equal_twin() {
     }
 }
 
+/// More workgroups than one dimension of a grid may have.
 #[test]
 fn long_outputs_fold_the_grid() {
     let gpu = gpu();

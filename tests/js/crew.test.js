@@ -224,7 +224,7 @@ test("a run that only some have begun is the engine's failure", async () => {
   assert.deepEqual(said, [{ type: "error", name: "worker", message: "no room" }]);
 });
 
-test("a worker that is silent is heard of while it is at work, and else done without", async () => {
+test("a silent worker is reported while it is at work, and dismissed otherwise", async () => {
   const { it, workers, silences } = await paused();
   workers[1].silence(true);
   workers[0].silence(true);
@@ -260,7 +260,7 @@ test("the files of arms come one arm after the other, and the run stands where t
   assert.deepEqual(said.map(({ type }) => type), ["part", "saved", "event", "error"]);
 });
 
-test("an error of one stops all, and one that all have is said once", async () => {
+test("an error in one worker stops all, and one that all have is reported once", async () => {
   const { it, workers, types } = await paused();
   it.post({ type: "play" });
   workers.forEach((worker) => worker.posted.splice(0) && worker.state("running"));

@@ -99,7 +99,7 @@ test("a run is kept, and replaced by the next", async () => {
   assert.equal(await kept(), null);
 });
 
-test("whenever writing breaks off, the run of before is there, and the next one can be kept", async () => {
+test("whenever writing breaks off, the previous run is still there, and the next one can be kept", async () => {
   await keep(note([1]), [state(10)]);
   for (const left of [0, 1, 2]) {
     folder.left = left;

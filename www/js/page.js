@@ -43,7 +43,7 @@ import { checkSentence } from "./views/summary-data.js";
  * @typedef {import("./contract/types.js").BackendChoice} BackendChoice
  */
 
-/** What a measurement of a larger model makes do with. */
+/** Reduced settings for measuring a larger model. */
 const FEW = { probes: 24, asked: 8, shift_prompts: 4, answer_len: 24, samples: 8, measure_every: 20 };
 
 export class Page {
@@ -83,7 +83,7 @@ export class Page {
     this.probes = new ProbesEditor({ changed: () => invalidate(), post });
     /** Made once the views are there. @type {LessonView | null} */
     this.lesson = null;
-    /** The set of those that ship that is edited, "" for another. */
+    /** Id of the shipped set that is being edited, "" for any other set. */
     this.set = link.set;
     this.editor.setMaxLen(link.settings.max_len);
     this.prediction = new Prediction(this.store, () => this.store.run?.settings.arms ?? this.form.settings.arms);
@@ -158,7 +158,7 @@ export class Page {
     showError("instructions", this.editor.error || t("page.says.no-data"));
   }
 
-  /** Marks what a new run would have otherwise than the one that is shown live. */
+  /** Marks where a new run would differ from the one that is shown live. */
   markChanges() {
     const { running } = this.control;
     const isChanged = this.form.mark(running?.settings ?? null).length > 0;

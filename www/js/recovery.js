@@ -26,11 +26,11 @@ export class Recovery {
     this.loaded = null;
     this.control = control;
     this.hooks = hooks;
-    /** What is to go on once the engine is there, and whether it trains by itself. @type {{run: Kept | null, plays: boolean} | null} */
+    /** What to resume once the engine is back, and whether it then trains at once. @type {{run: Kept | null, plays: boolean} | null} */
     this.pending = null;
     /** Where the engine failed the last time: a run that fails twice there waits for its visitor. */
     this.last = NaN;
-    /** How often a device was lost: the second time the CPU goes on. */
+    /** How many times a device was lost: after the second, the run continues on the CPU. */
     this.lost = 0;
     /** Whether the engine that is started is the last one to try. */
     this.isOnCpu = false;
@@ -51,7 +51,7 @@ export class Recovery {
     this.last = NaN;
   }
 
-  /** Whether an error is one to recover from: out of memory while training, a run's buffers are no longer what they were. */
+  /** Whether to recover from an error; after running out of memory in training, a run's buffers can't be trusted. */
   concerns(/** @type {string} */ name) {
     return FATAL.includes(name) || (name === "out-of-memory" && this.control.state === "running");
   }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::record::{Event, Measure, ShiftText, WeightsEvent};
 
-/// Of what is measured, every `every` steps and after the `last` one; of the texts, which are most of a record, the answer to the
-/// first question then, those to the others before the first step and after the last; the spectra of weights after the last.
+/// Keeps the measures every `every` steps and after the `last` one; of the texts, which are most of a record, the answer to the
+/// first question at those steps, and to the others before the first and after the last; of the spectra, those after the last.
 pub fn worth_keeping(events: Vec<Event>, every: u32, last: u32) -> Vec<Event> {
     let mut follows_measure = false;
     let mut is_kept = |event: &Event| {
@@ -110,7 +110,7 @@ fn decimals(x: f64) -> f64 {
     (x * 1e3).round() / 1e3
 }
 
-/// So many significant digits.
+/// Rounds to `count` significant digits.
 fn digits(x: f64, count: usize) -> f64 {
     format!("{x:.*e}", count - 1).parse().unwrap_or(x)
 }

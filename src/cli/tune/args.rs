@@ -196,7 +196,7 @@ impl Args {
         Ok(LoraSpec { rank: rank as u32, alpha, targets, rslora, dora, start: String::new() })
     }
 
-    /// Whatever is said of the adapter's shape must be so.
+    /// Refuses arguments that contradict the given adapter's shape.
     fn check_same(&self, lora: &Lora, said: &LoraSpec) -> Result<()> {
         let differs = |flag: &str, said: String, has: String| {
             bail!("--{flag} {said}, but the --adapter has {has}; leave the flag out to keep the adapter's")

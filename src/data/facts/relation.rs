@@ -15,7 +15,7 @@ pub enum Relation {
     Year,
     /// One that a visitor names.
     Own(String),
-    /// That of all questions and sentences of a file that name none.
+    /// The one shared by all questions and sentences of a file that name no relation.
     Unnamed,
 }
 

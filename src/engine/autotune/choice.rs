@@ -1,5 +1,5 @@
-//! Which back end to use where nobody asks for one. A hardware adapter is taken; an adapter that is a program
-//! on the CPU competes with the CPU engine in a short trial.
+//! Which back end to use when none is asked for. A hardware adapter always wins; a software adapter, which runs
+//! on the CPU itself, competes with the CPU engine in a short trial.
 
 use std::rc::Rc;
 
@@ -16,10 +16,10 @@ use crate::record::{Said, SaidValue};
 /// M, N and K of a product.
 type Shape = (usize, usize, usize);
 
-/// Those of the trial: 512 tokens through a linear layer of a small model.
+/// The trial's product: 512 tokens through a linear layer of a small model.
 const SHAPE: Shape = (512, 512, 192);
 
-/// One that occupies hardware.
+/// A product large enough to keep hardware busy.
 const LARGE: Shape = (2048, 1536, 576);
 
 /// Each side of the trial takes about this long, warm-up aside.
@@ -35,7 +35,7 @@ pub struct Choice {
     pub is_tried: bool,
 }
 
-/// The back end that is expected to be the fastest here, by a trial if `found` has none of this adapter. Never
+/// The back end expected to be the fastest here. Holds a trial if `found` has none for this adapter. Never
 /// fails: the CPU engine is always there.
 pub async fn choose(found: &mut Found) -> Choice {
     let untried = |backend, reason| Choice { backend, reason, is_tried: false };

@@ -18,10 +18,10 @@ pub struct Found {
     adapters: BTreeMap<String, Known>,
 }
 
-/// What is known of one.
+/// What is known about one adapter.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Known {
-    /// Of an adapter that is a program on the CPU.
+    /// Measured only for a software adapter, which runs on the CPU.
     speeds: Option<Speeds>,
     /// The fastest by kind of product.
     variants: BTreeMap<String, Variant>,
@@ -41,7 +41,7 @@ impl Default for Found {
 }
 
 impl Found {
-    /// What [`Self::json`] wrote; nothing where the text is something else, or of another format.
+    /// Parses what [`Self::json`] wrote; empty if the text is anything else, or in another format.
     pub fn parse(json: &str) -> Self {
         let found: Option<Self> = serde_json::from_str(json).ok();
         found.filter(|f| f.format == FORMAT).unwrap_or_default()

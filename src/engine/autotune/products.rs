@@ -19,15 +19,15 @@ const SECONDS: f64 = 0.4;
 /// A variant this many times slower than the best is not tried again, nor are others with barriers if it has some.
 const HOPELESS: f64 = 2.0;
 
-/// A variant must take this much of the time of the rule's own choice, at most, to take its place: trials are short,
-/// and what else the machine does would choose between equals.
+/// To replace the rule's own choice, a variant must take at most this fraction of its time: trials are short, and
+/// between near equals, whatever else the machine is doing would decide.
 const BETTER: f64 = 0.9;
 
 /// Operations of a trial's product, at most: on software adapters the rate hardly depends on the size.
 const FLOP: [f64; 2] = [4e6, 2e9];
 
 impl Found {
-    /// Uses what is known of this adapter, and tries those of `products` of whose kind nothing is. True where
+    /// Uses what is known about this adapter, and tries those `products` whose kind has no result yet. True if
     /// there is more to remember than before.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Found {
             if known.contains_key(&key) {
                 continue;
             }
-            // Out of time: the rule decides, and the next start tries on.
+            // Out of time: the rule decides, and the next start resumes the trials.
             let Some(best) = trial.best(gpu, *product).await? else { break };
             known.insert(key, best);
             is_new = true;

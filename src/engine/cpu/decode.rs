@@ -16,7 +16,7 @@ pub struct Decoding {
     /// Positions that are done, and how many come next at once.
     position: usize,
     width: usize,
-    /// None where everything goes in again.
+    /// None where each step feeds the whole sequence again.
     cached: Option<(inference::Llama, inference::Cache)>,
 }
 

@@ -15,8 +15,8 @@ pub struct Adapted<B = Slice> {
 }
 
 /// What one layer computes. Training keeps a set for each layer, because the backward pass reads them;
-/// inference has one that all layers share. So has training with checkpoints (Chen et al., arXiv 1604.06174), but
-/// for `x`, of which each layer has its own: the backward pass computes the rest again.
+/// inference has one that all layers share. With checkpoints (Chen et al., arXiv 1604.06174) training shares one
+/// too, except that each layer has its own `x`, from which the backward pass computes the rest again.
 #[derive(Clone)]
 pub struct Layer<B = Slice> {
     /// Residual stream into the layer, (N,C).

@@ -131,7 +131,7 @@ impl Backward<'_> {
         self.linear(plan, i, Stack::Output, &l.attention, &l.adapted[1], &g.dx, Some(&g.dattention));
         let attention = self.net.attention(self.shape);
         attention.backward_q(plan, &l.qkv, &l.attention, &g.dattention, &l.lse, &g.dqkv, &g.delta);
-        // gate and up of this layer are of no more use.
+        // This layer's gate and up are no longer needed.
         attention.backward_kv(plan, &l.qkv, &g.dattention, &l.lse, &g.delta, &g.dqkv, &l.gate_up);
         self.net.rope(self.shape, true).record(plan, self.net.rope, self.position, &g.dqkv);
         // Below the first layer there is nothing that LoRA trains.

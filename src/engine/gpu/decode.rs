@@ -13,11 +13,11 @@ use crate::kernels::{Advance, Draw, IGNORED, Select, Share};
 /// Positions between two looks at whether every row has ended.
 const LOOK_EVERY: usize = 16;
 
-/// Positions of a submit, on hardware and on software. To encode and submit takes as long as a small model's position
-/// on hardware; on software a browser would stand still for all of them.
+/// Positions per submit, on hardware and on software. On hardware, encoding and submitting take as long as one
+/// position of a small model; on software, a browser would freeze for all of them.
 const AT_ONCE: [usize; 2] = [LOOK_EVERY, 1];
 
-/// What a decoder is at, which holds the rest of it.
+/// How far a decoder has come; the decoder itself holds the rest of the state.
 pub struct Decoding {
     pub(super) shape: Shape,
     /// Positions that are done.
@@ -105,7 +105,7 @@ impl Decoder {
         let mut written =
             Written { answers: vec![Vec::new(); wanted.prompts.len()], is_over: slice_end == steps };
         while *step < slice_end {
-            // The prompts without a look, then so far and no further.
+            // Through the prompts without a look, then only up to the next look.
             let until =
                 if *step < longest { longest + LOOK_EVERY } else { *step + LOOK_EVERY }.min(slice_end);
             while *step < until {

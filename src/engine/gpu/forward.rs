@@ -113,7 +113,8 @@ pub struct ShiftPlan {
 }
 
 impl ShiftPlan {
-    /// KL(of || from), the rank of targets under `from`; without it the model is compared with itself: one set of logits is both.
+    /// For KL(of || from) and the rank of targets under `from`; without a `from` the model is compared with itself,
+    /// and one set of logits serves as both.
     pub async fn new(
         gpu: &Gpu,
         of: (&Net<'_>, &Forward),

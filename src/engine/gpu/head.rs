@@ -134,7 +134,7 @@ impl Loss<'_> {
     }
 
     /// `head.nll` and the gradients of the mean loss: `dnormed` (N,C), and the head's weight (V,C) if it trains. With a
-    /// base and a strength the loss, `head.nll` too, has the divergence from it times that.
+    /// base and a strength, the loss and `head.nll` also include that strength times the divergence from the base.
     pub fn backward(
         &self,
         plan: &mut PlanBuilder,

@@ -54,7 +54,7 @@ pub struct GpuModel {
 #[derive(Default)]
 struct Plans {
     forwards: HashMap<Shape, Forward>,
-    /// By batch shape, number of slots, and from whom to whom; none where a model is compared with itself.
+    /// By batch shape, number of slots and divergence; no divergence where a model is compared with itself.
     shifts: HashMap<(Shape, usize, Option<Divergence>), ShiftPlan>,
     decoders: HashMap<Shape, Decoder>,
 }
@@ -76,7 +76,7 @@ impl GpuModel {
         Self { weights, trainer: None, plans: Plans::default(), origin }
     }
 
-    /// What this arm's steps take, or a base's that would be tuned in full.
+    /// The memory that this arm's steps take or, for a base, that its full tuning would take.
     ///
     /// # Errors
     /// None in practice: nothing is allocated.
@@ -134,7 +134,7 @@ impl GpuModel {
         &self.weights.config
     }
 
-    /// What runs for a training step over such a batch, or for a base's loss of it; nothing before the first.
+    /// The plans that run for a training step over such a batch or, in a base, for its loss; none before the first.
     pub fn plans(&self, batch: &Batch) -> Vec<&Plan> {
         let shape = Shape { rows: batch.rows, time: batch.time };
         let slots = slots(batch.response_tokens(), shape.tokens());
@@ -206,7 +206,7 @@ impl GpuModel {
         let is_same =
             self.origin.as_ref().is_some_and(|origin| origin.buffer.is(&base.weights.values.buffer));
         if is_untrained && is_same {
-            // Its logits are the base's, known to be and not computed again by kernels that may round otherwise.
+            // Its logits are known to be the base's; computed again, by other kernels, they might round differently.
             return base.compared(None, batch).await;
         }
         base.run_forward(batch).await?;

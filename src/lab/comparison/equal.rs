@@ -3,8 +3,8 @@
 use super::{Comparing, Derived, mean, rate};
 use crate::record::*;
 
-/// Of new facts arms are compared at this part of what all come to know: at all of it the weakest arm would have to be at the rate that
-/// drives it furthest.
+/// When new facts are to be learned, arms are compared at this part of what they all come to know: at all of it, the
+/// weakest arm would have to train at the rate that drives it furthest.
 const LEARNED: f64 = 0.9;
 
 impl Comparing<'_> {
@@ -14,7 +14,7 @@ impl Comparing<'_> {
         Some(self.preset.goal.learned(value))
     }
 
-    /// Of a sweep over rates: each arm at the rate with which it has learned most in the end.
+    /// For a sweep over rates: each arm at the rate at which it has learned the most by the end.
     pub(super) fn best_of_sweep(&self) -> Vec<Derived> {
         let learned = |values: &[Values]| {
             let of: Vec<f64> = values.iter().map(|v| self.learned(v).unwrap_or(f64::NEG_INFINITY)).collect();
@@ -44,14 +44,14 @@ impl Comparing<'_> {
         labels
     }
 
-    /// Each arm where it first has learned as much as all arms do, in its runs at the best rate where those are known;
-    /// otherwise at the rate which then keeps most, of those that get there.
+    /// Each arm at the point where it has first learned as much as all arms do, in its runs at the best rate where
+    /// those are known; otherwise, of the rates that get there, at the one that then keeps the most.
     pub(super) fn at_equal(&self, label: &str) -> Vec<Derived> {
         let all = || self.preset.conditions.iter().enumerate().filter(|(_, c)| c.label == label);
         let is_best = |c: &Condition| c.fairness == Some(Fairness::BestRate);
         let any_best = all().any(|(_, c)| is_best(c));
         let at: Vec<usize> = all().filter(|(_, c)| !any_best || is_best(c)).map(|(i, _)| i).collect();
-        // What an arm has learned at the most in a condition, over the seeds.
+        // The most that an arm has learned in a condition, averaged over the seeds.
         let reached = |index: usize, arm: &str| {
             let most = |course: &super::Course| {
                 course.measures.iter().filter_map(|(_, v)| self.learned(v)).fold(f64::NEG_INFINITY, f64::max)
@@ -75,8 +75,8 @@ impl Comparing<'_> {
         self.arms.iter().filter_map(side).collect()
     }
 
-    /// The values of each seed where the arm first has learned `target`, between two measures in proportion; where it
-    /// never has, at the most.
+    /// Each seed's values where the arm has first learned `target`, interpolated linearly between two measures; where
+    /// it never does, those where it has learned the most.
     fn crossings(&self, condition: usize, arm: &str, target: f64) -> Vec<Values> {
         let learned = |v: &Values| self.learned(v).unwrap_or(f64::NEG_INFINITY);
         let crossing = |course: &super::Course| {

@@ -19,7 +19,7 @@ pub struct Course {
     pub measures: Vec<(u32, Values)>,
 }
 
-/// JSON has no number for a loss that is none: it is null there.
+/// JSON can't represent a loss that is not a number: it is null there.
 mod as_json {
     use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ mod as_json {
     }
 }
 
-/// The figures of a side that stands in no condition of its own, one for each seed.
+/// The figures, one set per seed, of a side that belongs to no condition.
 struct Derived {
     side: Side,
     lr: f32,

@@ -1,4 +1,4 @@
-//! Files are written by candle's writer, so that reader and writer are not of one hand.
+//! Files are written by candle's writer, so that our reader is tested against an independent writer.
 
 use std::io::Cursor;
 

@@ -16,7 +16,7 @@ pub fn prepare(source: &str) -> String {
         }
         Err(_) => source.to_string(),
     };
-    // Marks which tokens an assistant's are; it writes nothing.
+    // `generation` marks which tokens are the assistant's; it writes nothing.
     let source = plain("endgeneration", "endif", &plain("generation", "if true", source));
     let mut out = String::with_capacity(source.len());
     let mut rest = source.as_str();

@@ -20,7 +20,7 @@ import { SharedRun } from "./shared-run.js";
 
 /** A run waits this long for further workers. */
 const PATIENCE_MS = 10_000;
-/** What is said of a run, by whichever worker. */
+/** Messages about a run, whichever worker sends them. */
 const OF_RUN = new Set(
   /** @type {Message["type"][]} */ (["event", "state", "waiting", "progress", "experiment", "answering", "answer", "asked", "snapshot", "error"]),
 );
@@ -35,7 +35,7 @@ class Member {
     /** Whether it has the model. */
     this.isReady = false;
     this.settle = () => {};
-    /** Until it is, or never will be. @type {Promise<void>} */
+    /** Resolves once it has the model, or never will. @type {Promise<void>} */
     this.settled = new Promise((resolve) => (this.settle = () => resolve()));
   }
 
@@ -48,7 +48,7 @@ export class Crew {
   /**
    * @param {(message: Message) => void} say called with every message after `listening`
    * @param {(isSilent: boolean) => void} onSilence called when a worker has not answered for a minute, and when all do again
-   * @param {{workers?: number, machine?: Machine, make?: Make}} options `workers`: at most so many, whatever the cores
+   * @param {{workers?: number, machine?: Machine, make?: Make}} options `workers`: the most to use, in place of the number of cores
    */
   constructor(say, onSilence, { workers, machine = globalThis.navigator, make = (...hooks) => new Engine(...hooks) } = {}) {
     this.say = say;
@@ -161,7 +161,7 @@ export class Crew {
     return /** @type {Member} */ (this.run?.ownerOf(arm) ?? this.alone);
   }
 
-  /** Whether what becomes of a worker becomes of the engine. @private */
+  /** Whether the engine depends on a worker, so that its failure is the engine's. @private */
   isAtWork(/** @type {Member} */ member) {
     return member === this.leader || member === this.alone || this.run?.has(member) === true;
   }
@@ -207,7 +207,7 @@ export class Crew {
     for (const member of this.members) if (!team.includes(member)) member.post({ type: "pause" });
   }
 
-  /** Starts what workers a run of so many arms lacks; how many will train it, if all come. @private */
+  /** Starts the workers that a run of this many arms lacks. Returns how many will train it if all start. @private */
   hire(/** @type {number} */ arms) {
     const size = Math.min(arms, this.most);
     while (this.others.length < size - 1) {
@@ -222,7 +222,7 @@ export class Crew {
     return size;
   }
 
-  /** Ends a worker, and does without one in its place. @private */
+  /** Ends a worker and does not replace it. @private */
   dismiss(/** @type {Member} */ member) {
     if (!this.others.includes(member)) return; // it was before
     member.worker.stop();

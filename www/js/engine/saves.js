@@ -1,6 +1,6 @@
 /**
- * The files of arms that train in different workers, one arm after the other as from one worker. Who has given its files waits for
- * those that were asked for with it, so that a run is saved as it was when that began.
+ * The files of arms that train in different workers, passed on one arm after the other, as from one worker. A worker that has sent
+ * its files waits for the others that were asked with it, so that a run is saved as it was when saving began.
  *
  * @typedef {import("../contract/types.js").Command} Command
  * @typedef {import("../contract/types.js").Message} Message

@@ -1,9 +1,9 @@
 /**
- * One run whose arms train in several workers: what the page says goes to those whom it concerns, and what they say becomes what one
- * worker would say.
+ * One run whose arms train in several workers: each of the page's commands goes to the workers that it concerns, and their messages
+ * are merged into those that one worker would send.
  *
- * Arms stay in step: none goes on from a step at which arms are measured before all have been measured there. So the arms are seen
- * side by side, and a class sees them compete.
+ * Arms stay in step: none trains beyond a measured step before all have been measured there. The arms are thus seen side by side,
+ * and a class sees them compete.
  *
  * @typedef {import("../contract/types.js").Command} Command
  * @typedef {import("../contract/types.js").Message} Message
@@ -19,7 +19,7 @@
 import { BASE } from "../contract/data.js";
 import { shareOut } from "./shares.js";
 
-/** Before a run has begun these are about the one before. */
+/** Until a run has begun, these messages are about the previous one. */
 const OF_BEFORE = new Set(/** @type {Message["type"][]} */ (["event", "state", "waiting", "snapshot"]));
 
 export class SharedRun {

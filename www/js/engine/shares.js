@@ -10,7 +10,7 @@ const USUAL_GIGABYTES = 4;
 const PART_OF_MEMORY = 1 / 4;
 /** What a worker takes beside its model: machine code, and what measuring needs (docs/speed.md). */
 const WORKER_BYTES = 100e6;
-/** Steps of LoRA that one of full tuning takes as long as, and one more forward pass. */
+/** What a step of full tuning costs, and one more forward pass, in steps of LoRA. */
 const FULL = 1.4;
 const FORWARD = 0.4;
 
@@ -31,8 +31,8 @@ const costOf = (/** @type {ArmSpec} */ { method, regularisers }) =>
   (method.kind === "full" ? FULL : 1) + (regularisers.kl_to_base > 0 ? FORWARD : 0);
 
 /**
- * The ids of each worker's arms, so that all of them end as early as can be: the longest first, each to whom has least. The leading
- * worker, which has other things to do, has the lightest share. There are no more shares than arms.
+ * The ids of each worker's arms, such that all workers finish early: the longest arm comes first, and each goes to the worker with
+ * the least to do. The leading worker, which has other things to do, has the lightest share. There are no more shares than arms.
  * @returns {string[][]}
  */
 export function shareOut(/** @type {ArmSpec[]} */ arms, /** @type {number} */ workers) {

@@ -185,7 +185,7 @@ export class ModelDownload {
   }
 
   /**
-   * What is done with the store. Where that fails, files stay in memory from now on, which is said, and nothing is given.
+   * Does something with the store. If that fails, the visitor is told, files stay in memory from now on, and null is returned.
    * @template T
    * @param {() => Promise<T>} act
    * @private

@@ -39,8 +39,8 @@ async function names(/** @type {any} */ place) {
 }
 
 /**
- * Keeps a run in the place of the one before. Where there is no room the older half of its states is left out, and in the end the
- * run of before.
+ * Keeps a run in place of the previous one. If there is no room, the older half of its states is left out, and as a last resort
+ * the previous run is deleted first.
  * @returns {Promise<number>} bytes; 0 where the browser has no place for it
  * @throws {DOMException} where there is no room
  */

@@ -3,7 +3,7 @@ import { prefersLessMotion } from "../ui/theme.js";
 
 /** The whole run takes about this long. */
 const SECONDS = 12;
-/** Slow takes so many times as long. */
+/** Slow playback takes this many times as long. */
 const SLOWER = 5;
 
 export class Playback {

@@ -50,8 +50,8 @@ export function findAll(/** @type {string} */ selector, /** @type {ParentNode} *
 }
 
 /**
- * Sets the text only where it differs, so that live regions stay silent. Keeps the text node where its length stays: one
- * that grows where it is aligned right or centred would count as having moved.
+ * Sets the text only where it differs, so that live regions stay silent. Reuses the text node only if
+ * the length stays the same: a right-aligned or centred one that grows would count as a layout shift.
  */
 export function setText(/** @type {Node} */ element, /** @type {string} */ text) {
   if (element.textContent === text) return;
@@ -60,7 +60,7 @@ export function setText(/** @type {Node} */ element, /** @type {string} */ text)
   else element.textContent = text;
 }
 
-/** Sets those of the properties that differ; one that is set to what it was has the element styled anew. */
+/** Sets only the properties that differ: assigning an unchanged value would still restyle the element. */
 export function update(/** @type {any} */ element, /** @type {Record<string, unknown>} */ properties) {
   for (const name in properties) if (element[name] !== properties[name]) element[name] = properties[name];
 }
@@ -73,7 +73,7 @@ export function setAttributes(/** @type {Element} */ element, /** @type {Record<
   }
 }
 
-/** Leaves `host` with `wanted` children: those it has, as far as they go, and others that `make` makes. */
+/** Gives `host` exactly `wanted` children: removes surplus ones, or appends new ones from `make`. */
 export function fit(/** @type {Element} */ host, /** @type {number} */ wanted, /** @type {() => Element} */ make) {
   while (host.children.length > wanted) host.lastElementChild?.remove();
   while (host.children.length < wanted) host.append(make());

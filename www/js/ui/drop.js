@@ -16,7 +16,7 @@ export function listenToDrops(/** @type {HTMLElement} */ zone, /** @type {(items
 
 /** All files among what was dropped, with their paths. @returns {Promise<{path: string, blob: Blob}[]>} */
 export async function filesOf(/** @type {DataTransferItem[]} */ items) {
-  // What is dropped can be asked for before the first await alone.
+  // Dropped items can only be read before the first await.
   const entries = items.map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   return (await Promise.all(entries.map(filesIn))).flat();
 }

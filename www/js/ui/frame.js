@@ -12,12 +12,12 @@
 
 /** @type {Map<HTMLElement, View>} */
 const views = new Map();
-/** In the order in which they wait: nothing is made anew to go through them, frame after frame. @type {View[]} */
+/** The same views in the order in which they wait, kept so that no frame has to build a list. @type {View[]} */
 const line = [];
 let isScheduled = false;
 /**
- * A view that took less to draw and lay out had nothing to do. One that did have is a frame's last: paint comes on top
- * and takes as long again, and all of it is to take less than 8 ms.
+ * A view that took less than this to draw and lay out had nothing to do. One that took longer is its frame's last:
+ * painting takes as long again, and the whole frame is to take less than 8 ms.
  */
 const IDLE_MS = 0.3;
 /** Nothing has changed for this long: time to draw what is off screen. */
@@ -39,8 +39,8 @@ const observer = new IntersectionObserver(
 );
 
 /**
- * While something trains a view gets higher, not lower: all below it would move under the reader's eyes, and be painted
- * again. One that gets another width starts anew.
+ * While something trains, a view may grow but not shrink: everything below it would move under the reader's eyes, and
+ * be repainted. A view whose width changes starts over.
  */
 const heights = new ResizeObserver((entries) => {
   for (const { target, borderBoxSize } of entries) {
@@ -54,7 +54,7 @@ const heights = new ResizeObserver((entries) => {
   }
 });
 
-// What a reader folds up may take its height along.
+// When a reader folds something up, the height held for it is released.
 document.addEventListener(
   "toggle",
   ({ target }) => {

@@ -13,7 +13,7 @@ export const language = chooseLanguage(asked, globalThis.navigator?.languages ??
 export const translation = language === "en" ? null : import(`../../lang/${language}.json`, { with: { type: "json" } });
 
 if (translation) document.documentElement.classList.add("is-untranslated");
-// A language that was asked for stays where a link leads to another page of ours.
+// Links to our other pages keep the language that was asked for.
 if (asked) for (const link of document.querySelectorAll("a[data-same-language]")) link.setAttribute("href", `${link.getAttribute("href")}?lang=${language}`);
 
 export function chooseLanguage(/** @type {string | null} */ asked, /** @type {readonly string[]} */ preferred) {

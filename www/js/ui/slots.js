@@ -1,4 +1,4 @@
-/** Parts of the page that there is one of for each arm: by place in the run's list, made from the first. */
+/** Parts of the page that exist once per arm, by place in the run's list; all are copies of the first. */
 import { MOST_ARMS } from "../contract/data.js";
 import { armClass } from "./arm-style.js";
 import { find } from "./dom.js";

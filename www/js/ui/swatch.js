@@ -19,7 +19,7 @@ export function swatch(/** @type {import("./arm-style.js").Line} */ line) {
   return root;
 }
 
-/** Writes which mark is which arm's, and `more` after them, where the arms are others than before. */
+/** Writes a legend that shows each arm's mark, followed by `more`, if the arms have changed. */
 export function writeLegend(
   /** @type {HTMLElement} */ host,
   /** @type {{place: number, label: string}[]} */ arms,

@@ -1,5 +1,5 @@
 /**
- * The page's words. Each has a name in `lang/en.json`; another language has what it has, and English for the rest. The markup
+ * The page's words. Each has a name in `lang/en.json`; a text that another language lacks is shown in English. The markup
  * holds its English itself, so that it is there before this is: `data-t` names the text of an element, `data-t-NAME` that of
  * an attribute.
  */

@@ -55,7 +55,7 @@ export function makeControlBar(store, control, form) {
   };
 }
 
-/** Other settings than the run's that is shown can go on from one of its measures. */
+/** Offers a fork at a measured step if the settings differ from those of the run that is shown. */
 function drawFork(/** @type {Store} */ store, /** @type {SettingsForm} */ form, /** @type {RunControl} */ control) {
   const isOther = control.isLive ? control.isChanged() : store.run && differences(form.wanted, store.run.settings).length > 0;
   const step = isOther ? control.forkStep : null;
@@ -64,8 +64,8 @@ function drawFork(/** @type {Store} */ store, /** @type {SettingsForm} */ form, 
 }
 
 /**
- * A chip for each arm of the run that is shown, before one is shown of the next; an arm that is off is hidden, and left out
- * of the next run.
+ * A chip for each arm of the run that is shown or, until there is one, of the next run. An arm that is switched off is
+ * hidden, and left out of the next run.
  */
 function drawChips(/** @type {Store} */ store, /** @type {SettingsForm} */ form, /** @type {RunControl} */ control) {
   const host = find("#arm-chips");

@@ -9,7 +9,7 @@ import { t } from "../ui/text.js";
  */
 
 /**
- * @param {string} name of the row, for who does not see the table
+ * @param {string} name of the row, for those who do not see the table
  * @param {Field[]} fields
  * @param {{save: (texts: string[]) => void, cancel: () => void}} actions  `save` throws a {@link RowError} for texts that make
  *   no row

@@ -19,7 +19,7 @@ import { coursesOf } from "./summary-data.js";
 /** Recall covers at least this many percent, so that the spread of a few facts does not fill the figure. */
 const SPAN = 10;
 
-/** A sweep has at least so many. */
+/** A sweep has at least this many rates. */
 const FEWEST_RATES = 3;
 
 /** @type {View} */

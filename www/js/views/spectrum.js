@@ -25,7 +25,7 @@ export function makeSpectrum(/** @type {Store} */ store) {
   const select = find("select", figure);
   const details = find("details", figure);
   const plot = find(".plot", figure);
-  /** The matrix that was chosen; else that with the most intruders. */
+  /** The matrix that was chosen; by default the one with the most intruders. */
   let chosen = "";
   select.addEventListener("change", () => ((chosen = select.value), invalidate(figure)));
   details.addEventListener("toggle", () => invalidate(figure));

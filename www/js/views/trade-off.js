@@ -86,7 +86,7 @@ function makeFigure(store, way, choice, spec) {
   });
 }
 
-/** Whether the run that is shown is a visitor's, and so is none of an experiment's that was recorded. */
+/** Whether the run that is shown is a visitor's own rather than one of a recorded experiment. */
 const isOwn = (/** @type {Store} */ { source, summaryKind }) => source.kind !== "none" && source.kind !== summaryKind;
 
 /** Name and place of an arm of the run that is shown, or of the experiment. */

@@ -93,7 +93,7 @@ export function drawRows(
   for (const row of layout.rows) ctx.fillText(fitted(ctx, words(row.label)), row.x, row.y + 7);
 }
 
-/** As much of a name as has room beside the cells. */
+/** The name, shortened to fit beside the cells. */
 function fitted(/** @type {CanvasRenderingContext2D} */ ctx, /** @type {string} */ name) {
   let text = name;
   while (text.length > 3 && ctx.measureText(text).width > LABELS - 6) text = `${text.replace(/…$/, "").slice(0, -1)}…`;
@@ -101,7 +101,7 @@ function fitted(/** @type {CanvasRenderingContext2D} */ ctx, /** @type {string} 
 }
 
 /**
- * Paints the cells that look otherwise than on the canvas.
+ * Repaints the cells that differ from what is on the canvas.
  * @param {HTMLCanvasElement} canvas with its rows
  * @param {Layout} layout
  * @param {Wall} wall

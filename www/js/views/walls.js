@@ -184,7 +184,7 @@ export class Walls {
     canvas.setAttribute("aria-label", `${whole}${spoken}`);
   }
 
-  /** Images, as each canvas on the page has the browser keep layers for itself and for the text after it. @private */
+  /** Draws images: for each canvas on the page, a browser keeps layers for it and for the text after it. @private */
   drawKey() {
     if (this.keyRatio === devicePixelRatio) return;
     this.keyRatio = devicePixelRatio;
