@@ -755,7 +755,7 @@ export type NamedProduct = {
 export type Optimum = {
   arm: string;
   rate: Interval;
-  /** How many times the first arm's best rate is this one's, seed by seed; none for the first arm. */
+  /** The first arm's best rate divided by this one's, seed by seed; none for the first arm. */
   ratio?: Interval | null;
   seeds: number;
 };
@@ -878,7 +878,7 @@ export type RunInfo = {
   examples: number;
   /** Facts on the walls, in cell order. */
   facts: WallFact[];
-  /** Where it left another run; its steps up to there are that one's. */
+  /** Where it forked from another run, whose steps up to there it shares. */
   fork?: Fork | null;
   heldout: number;
   /** How many facts the base completes correctly, and of how many; where the others were set aside. */
@@ -1134,7 +1134,7 @@ export type Summary = {
   counterfactual?: Counterfactual[];
   /** How well facts lost follow from a divergence, over all arms, rates, seeds and steps. */
   fits?: Fit[];
-  /** What of what is learned and kept at once is in reach of each arm. */
+  /** How much each arm can learn and keep at the same time. */
   frontiers?: Frontier[];
   /** What was to be learned; held-out loss in older records. */
   goal: Metric;
