@@ -31,7 +31,7 @@ use crate::record::{ArmSpec, Event, Metric, Preset, Record, Settings, Shown, Str
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// The experiment: one of the paper's findings f1 to f5, lora-vs-full (rates), harder, ranks, places, kl-to-base, keepers,
-    /// keepers-facts, or pretrained.
+    /// keepers-facts, pretrained, or keepers-pretrained.
     #[arg(long, required_unless_present = "arms", conflicts_with = "arms")]
     preset: Option<String>,
     /// An arm, up to six times: "lora" or "full" and its settings, as r, alpha, targets, lr, schedule, warmup, kl,

@@ -1,5 +1,6 @@
 //! What keeps full tuning from forgetting.
 
+use super::pretrained::{SMOLLM2, large_model, lora_of};
 use super::{FULL, LORA, RICH, SAME_RATE, condition, few_questions, preset, side, with_new_facts};
 use crate::record::arm::{ArmSpec, Regularisers};
 use crate::record::metric::Metric;
@@ -43,6 +44,8 @@ pub(super) fn near_base() -> Preset {
 pub(super) fn keepers() -> Preset {
     let settings = |arms| Settings { measure_every: 10, ..few_questions(arms, 80) };
     remedies(
+        [ArmSpec::full(SAME_RATE), ArmSpec::lora(SAME_RATE)],
+        30.0,
         preset(
             "keepers",
             "Keepers",
@@ -64,21 +67,44 @@ pub(super) fn keepers_of_facts() -> Preset {
         "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
         [0, 10],
     );
-    remedies(Preset { goal: Metric::RecallNew, ..asked }, settings)
+    let arms = [ArmSpec::full(SAME_RATE), ArmSpec::lora(SAME_RATE)];
+    remedies(arms, 30.0, Preset { goal: Metric::RecallNew, ..asked }, settings)
 }
 
-fn remedies(preset: Preset, settings: impl Fn(Vec<ArmSpec>) -> Settings) -> Preset {
+/// The same with a model that was pre-trained on the web, at rates where it forgets half of what it knows; in fewer steps, so the pull
+/// is stronger.
+pub(super) fn keepers_of_pretrained() -> Preset {
+    let settings = |arms| Settings { steps: 24, measure_every: 6, probes: 48, ..large_model(arms) };
+    let lora = ArmSpec { id: LORA.into(), label: "LoRA r 16".into(), ..lora_of(16, 1e-3) };
+    let asked = preset(
+        "keepers-pretrained",
+        "Keepers, pretrained",
+        "What keeps knowledge of a model that was pre-trained on the web, where all have learned the instructions equally well?",
+        "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
+        [0, 6],
+    );
+    let asked = Preset { model: Some(SMOLLM2.into()), seeds: vec![1, 2], ..asked };
+    remedies([ArmSpec::full(1e-4), lora], 300.0, asked, settings)
+}
+
+/// Plain full tuning, with one remedy each and in weaker doses, and LoRA. `pull`: times the rate.
+fn remedies(
+    [full, lora]: [ArmSpec; 2],
+    pull: f32,
+    preset: Preset,
+    settings: impl Fn(Vec<ArmSpec>) -> Settings,
+) -> Preset {
     let with = |id: &str, label: &str, regularisers: Regularisers| ArmSpec {
         id: format!("full-{id}"),
         label: format!("Full, {label}"),
         regularisers,
-        ..ArmSpec::full(SAME_RATE)
+        ..full.clone()
     };
     let none = Regularisers::default();
     let kept = [
         with("kl", "KL 1", Regularisers { kl_to_base: 1.0, ..none }),
         with("replay", "replay 4", Regularisers { replay: 4, ..none }),
-        with("pull", "pull 30", Regularisers { pull: 30.0, ..none }),
+        with("pull", &format!("pull {pull}"), Regularisers { pull, ..none }),
     ];
     let doses = Doses { arms: vec![FULL.into()], strengths: vec![0.1, 0.2, 0.3, 0.45, 0.7] };
     let mut against: Vec<String> = kept.iter().map(|arm| arm.id.clone()).collect();
@@ -90,7 +116,7 @@ fn remedies(preset: Preset, settings: impl Fn(Vec<ArmSpec>) -> Settings) -> Pres
         let ask = |arm: &String| Question { metric, a: equal(FULL), b: equal(arm), other: None, expect };
         against.iter().map(ask).collect::<Vec<_>>()
     });
-    let arms = [vec![ArmSpec::full(SAME_RATE)], kept.to_vec(), vec![ArmSpec::lora(SAME_RATE)]].concat();
+    let arms = [vec![full], kept.to_vec(), vec![lora]].concat();
     Preset {
         questions: questions.collect(),
         conditions: vec![condition(RICH, Some(Fairness::SameRate), settings(arms))],

@@ -43,6 +43,7 @@ impl Preset {
             keeping::keepers(),
             keeping::keepers_of_facts(),
             pretrained::pretrained(),
+            keeping::keepers_of_pretrained(),
         ]
     }
 

@@ -135,6 +135,7 @@ export const PRESETS = [
   {"claim":"A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.","data":null,"model":null,"name":"keepers","runs":1,"short":"Keepers","title":"What keeps knowledge, where all have learned the instructions equally well?"},
   {"claim":"A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.","data":null,"model":null,"name":"keepers-facts","runs":1,"short":"Keepers, new facts","title":"What keeps knowledge, where all have learned as many new facts?"},
   {"claim":"Full tuning drifts further from the base and forgets more than LoRA.","data":null,"model":"SmolLM2-135M-Instruct","name":"pretrained","runs":3,"short":"Pretrained","title":"LoRA against full tuning of a model that was pre-trained on the web"},
+  {"claim":"A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.","data":null,"model":"SmolLM2-135M-Instruct","name":"keepers-pretrained","runs":1,"short":"Keepers, pretrained","title":"What keeps knowledge of a model that was pre-trained on the web, where all have learned the instructions equally well?"},
 ];
 
 /** What to do about an error, by its name. @type {Record<string, string>} */
