@@ -74,7 +74,8 @@ pub(super) fn keepers_of_facts() -> Preset {
 /// The same with a model that was pre-trained on the web, at rates where it forgets half of what it knows; in fewer steps, so the pull
 /// is stronger.
 pub(super) fn keepers_of_pretrained() -> Preset {
-    let settings = |arms| Settings { steps: 24, measure_every: 6, probes: 48, ..large_model(arms) };
+    let settings =
+        |arms| Settings { steps: 24, measure_every: 6, probes: 48, samples: 8, ..large_model(arms) };
     let lora = ArmSpec { id: LORA.into(), label: "LoRA r 16".into(), ..lora_of(16, 1e-3) };
     let asked = preset(
         "keepers-pretrained",
