@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { expect, openDrawer, openPage, showFigure, showSaid, test, waitForEngine } from "./helpers.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const SETTINGS = { steps: 4, batch: 2, max_len: 32, measure_every: 2, probes: 20, asked: 2, shift_prompts: 1, answer_len: 8 };
+const SETTINGS = { steps: 4, batch: 2, max_len: 32, measure_every: 2, probes: 20, asked: 2, shift_prompts: 1, answer_len: 8, samples: 4 };
 const ARMS = ["lora r=1", "lora r=4", "lora r=64", "full", "full kl=0.1", "full kl=1"];
 
 async function expectNothingFound(page, state) {

@@ -2,7 +2,7 @@
 import { openZip, writeZip } from "../../www/js/models/zip.js";
 import { ask as askArms, downloaded, expect, expectPicture, exportRecord as record, leave, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
-const SMALL = { steps: 2, batch: 4, max_len: 48, measure_every: 2, probes: 24, asked: 2, shift_prompts: 2, answer_len: 16, examples: 8 };
+const SMALL = { steps: 2, batch: 4, max_len: 48, measure_every: 2, probes: 24, asked: 2, shift_prompts: 2, answer_len: 16, samples: 4, examples: 8 };
 const ARMS = ["lora r=4 alpha=6 lr=0.02 warmup=0 targets=q_proj,v_proj,down_proj", "full lr=0.001 warmup=0"];
 
 async function open(page, site, engine, settings = SMALL, arms = ARMS) {

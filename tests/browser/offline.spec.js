@@ -10,7 +10,7 @@ import { expect, openDrawer, openPage, test as base, waitForEngine } from "./hel
 
 const dist = fileURLToPath(new URL("../../dist", import.meta.url));
 const RUN =
-  "#v=2&engine=cpu&steps=4&batch=2&max_len=32&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&examples=16";
+  "#v=2&engine=cpu&steps=4&batch=2&max_len=32&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&examples=16";
 
 /** `host`: a copy of the page, served, whose files a test may change. */
 const test = base.extend({
@@ -111,7 +111,8 @@ test("an offer may be declined, and holds once no tab has the page open @plain",
   const next = await context.newPage();
   await page.close();
   await expect(async () => {
-    await next.goto("about:blank"); // a browser takes a moment to notice that none has
+    await next.goto("about:blank");
+    await next.waitForTimeout(2000); // a browser takes a moment to notice that none has, and lets what is asked of the old worker end
     await openPage(next, host);
     await expect(brand(next)).toContainText("newer", { timeout: 1000 });
   }).toPass({ timeout: 60_000 });

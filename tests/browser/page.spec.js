@@ -29,7 +29,7 @@ test("a recorded finding shows its comparisons, and the switch filters them", as
   await openPage(page, site);
   await waitForEngine(page);
   await openDrawer(page, "findings");
-  await expect(page.locator("#finding-cards > li")).toHaveCount(13);
+  await expect(page.locator("#finding-cards > li")).toHaveCount(14);
   await page.getByRole("button", { name: /Show recorded\s+F1/ }).click();
   await expect(page.locator("#summary-source")).toHaveText("recorded");
   await expect(page.locator('[data-finding="f1"]')).toHaveClass(/is-shown/);

@@ -20,6 +20,6 @@ export default defineConfig({
   forbidOnly: true,
   reporter: [["list"], ["./count-reporter.js"]],
   // Files come from the server of the test, not from an earlier visit; offline.spec.js allows what it is about.
-  use: { trace: "retain-on-failure", serviceWorkers: "block" },
+  use: { trace: { mode: "retain-on-failure", screenshots: false }, serviceWorkers: "block" },
   projects: [visitor("webgpu", WEBGPU, /@plain/), visitor("plain", [], /@webgpu/)],
 });

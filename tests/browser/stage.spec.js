@@ -3,7 +3,7 @@ import { expect, expectPicture, exportRecord, openDrawer, openPage, screenshots,
 
 const WIDE = { width: 1280, height: 720 };
 const PHONE = { width: 390, height: 844 };
-const SMALL = "steps=4&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=2&answer_len=8&examples=8";
+const SMALL = "steps=4&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=2&answer_len=8&samples=4&examples=8";
 
 /** What of the page lies outside the window, in CSS pixels. */
 const beyond = (page) =>

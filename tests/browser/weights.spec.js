@@ -1,7 +1,7 @@
 // What happened in the weights: intruder dimensions, found between two measures and scaled down live.
 import { expect, exportRecord, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
-const SETTINGS = { steps: 4, batch: 4, max_len: 48, measure_every: 4, probes: 24, asked: 2, shift_prompts: 2, answer_len: 16, examples: 8 };
+const SETTINGS = { steps: 4, batch: 4, max_len: 48, measure_every: 4, probes: 24, asked: 2, shift_prompts: 2, answer_len: 16, samples: 4, examples: 8 };
 
 test("intruders are looked for where the arm stands, and scaled down", async ({ page, site }, testInfo) => {
   const engine = testInfo.project.name === "webgpu" ? "webgpu" : "cpu";

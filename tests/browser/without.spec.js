@@ -3,7 +3,7 @@
 import { downloaded, expect, openDrawer, openPage, test, waitForEngine } from "./helpers.js";
 
 const RUN =
-  "#v=2&engine=cpu&steps=2&batch=2&max_len=32&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&examples=16&arm=lora";
+  "#v=2&engine=cpu&steps=2&batch=2&max_len=32&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&examples=16&arm=lora";
 
 /** Takes away properties, such as "Navigator.prototype.storage", of every document to come. */
 const takeAway = (page, ...paths) =>

@@ -18,7 +18,7 @@ from marionette_driver.marionette import Marionette
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / "test-artifacts" / "firefox"
 RUN = (
-    "#v=2&engine=cpu&batch=4&max_len=32&measure_every=5&probes=20&asked=0&shift_prompts=1&answer_len=4&examples=16"
+    "#v=2&engine=cpu&batch=4&max_len=32&measure_every=5&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&examples=16"
     "&arm=lora+lr=0.003+warmup=0&arm=full+lr=0.001+warmup=0&steps="
 )
 
