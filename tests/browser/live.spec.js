@@ -4,7 +4,7 @@ import { ask, expect, exportRecord, openDrawer, openPage, screenshots, test, wai
 const STEPS = 20;
 // Small enough for an adapter in software; the higher rate makes 20 steps show.
 const SETTINGS = {
-  steps: STEPS, batch: 4, max_len: 48, measure_every: 10, probes: 20, asked: 4, shift_prompts: 2, answer_len: 24,
+  steps: STEPS, batch: 4, max_len: 48, measure_every: 10, probes: 20, asked: 4, shift_prompts: 2, answer_len: 24, samples: 8,
   // Four batches are all the examples, so that the first four losses and the last four are on the same ones.
   examples: 16,
 };

@@ -1,7 +1,7 @@
 // A visitor brings another model: it is inspected, loaded and trained.
 import { readFileSync } from "node:fs";
 import { ask, downloaded, expect, exportRecord, leave, openDrawer, screenshots, test } from "./helpers.js";
-import { FILES, SMALL_RUN, load, looked, open, repository, smollm2, train, writeShards } from "./models.js";
+import { FILES, SMALL_RUN, fewHeldOut, load, looked, open, repository, smollm2, train, writeShards } from "./models.js";
 
 test("a model's folder is inspected, loaded and trained", async ({ page, site }, testInfo) => {
   const engine = testInfo.project.name === "webgpu" ? "webgpu" : "cpu";
@@ -41,6 +41,7 @@ test("SmolLM2-135M answers as in transformers, and trains, on the CPU engine @pl
   const path = smollm2();
   test.skip(path === null, "SmolLM2-135M is not here and can't be fetched");
   test.setTimeout(1_800_000);
+  await fewHeldOut(page);
   await open(page, site, "cpu", { ...SMALL_RUN, probes: 2, answer_len: 2 }, ["lora lr=0.001"]);
   const begun = Date.now();
   await page.locator("#model-files").setInputFiles(path);
@@ -89,6 +90,7 @@ test("two layers of SmolLM2 train on WebGPU @webgpu", async ({ page, site }) => 
   const path = smollm2();
   test.skip(path === null, "SmolLM2-135M is not here and can't be fetched");
   test.setTimeout(1_200_000);
+  await fewHeldOut(page);
   await open(page, site, "webgpu", { ...SMALL_RUN, probes: 2, answer_len: 2 });
   await page.locator("#model-files").setInputFiles(path);
   await looked(page, /30 layers/);

@@ -143,6 +143,7 @@ pub fn dora(rank: usize) -> Tuning {
 }
 
 /// An arm of each kind before its first step, on each back end and model: what it is called, itself, its base and a batch.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn each_arm(mut test: impl FnMut(&str, &mut Model, &mut Model, &Batch)) {
     for backend in back_ends() {
         for (name, config) in configs() {
