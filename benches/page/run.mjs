@@ -64,6 +64,7 @@ function pressPlay(wait) {
   addEventListener("DOMContentLoaded", () => {
     const root = document.documentElement;
     const counter = document.querySelector("#bar [data-step]");
+    if (!counter) return; // not the page
     new MutationObserver(() => {
       if (counter.dataset.step > 0) window.stageMs ??= performance.now();
     }).observe(counter, { attributes: true });
