@@ -136,16 +136,18 @@ test("every chart is drawn, has a caption and a table @plain", async ({ page, si
   }
 });
 
-test("a step that is asked for while the run is prepared is taken too @plain", async ({ page, site }) => {
-  await openPage(page, site, `#v=2&engine=cpu&${SMALL}`);
-  await waitForEngine(page);
-  await page.locator("#step").evaluate(async (button) => {
-    button.click();
-    for (let i = 0; i < 20 && document.documentElement.dataset.run === "preparing"; i += 1) await new Promise(requestAnimationFrame);
-    button.click();
+for (const name of ["Step", "+1: one update of Full alone"]) {
+  test(`a step that is asked for while the run is prepared is taken too, by "${name}" @plain`, async ({ page, site }) => {
+    await openPage(page, site, `#v=2&engine=cpu&${SMALL}`);
+    await waitForEngine(page);
+    await page.getByRole("button", { name, exact: true }).evaluate(async (button) => {
+      button.click();
+      for (let i = 0; i < 20 && document.documentElement.dataset.run === "preparing"; i += 1) await new Promise(requestAnimationFrame);
+      button.click();
+    });
+    await expect(step(page)).toHaveText("2");
   });
-  await expect(step(page)).toHaveText("2");
-});
+}
 
 test("one arm steps alone, slowly all do, and a run that is over is shown again over another @plain", async ({ page, site }) => {
   test.setTimeout(300_000);

@@ -76,8 +76,7 @@ function drawChips(/** @type {Store} */ store, /** @type {SettingsForm} */ form,
     host.dataset.key = key;
     host.replaceChildren(...arms.map(({ id, label }, place) => makeChip(id, label, place, { store, form, control })));
   }
-  const isReady = control.usesEngine && !control.isRunning && !control.isBusy && !control.isExperimenting;
-  const isOpen = isReady && control.state !== "done";
+  const isOpen = control.usesEngine && !control.isRunning && !control.isExperimenting && control.state !== "done";
   const trained = control.isLive ? control.running?.settings?.arms : form.wanted.arms;
   const isOnly = arms.filter(({ id }) => !store.muted.includes(id)).length === 1;
   arms.forEach(({ id }, place) => {
