@@ -5,8 +5,9 @@
 //                             [--views loss,recall,strips,trade-off,weights] [--worst 0] [--json]
 //
 // Visits share a browser profile. The first fills its caches and is reported by itself; Play is pressed as soon as the
-// engine is ready, or `--wait` seconds later; the recorded run is on the stage before that. Then the stage is traced for `--seconds` with each of the views: a chart, beside the
-// walls and the answers, or a drawer. `--worst 5` says what the five longest frames did. scripts/bench-page builds what this needs.
+// engine is ready, or `--wait` seconds later; the recorded run is on the stage before that. Then the stage is traced for
+// `--seconds` with each of the views: a chart, beside the walls and the answers, or a drawer. `--worst 5` says what the five
+// longest frames did. scripts/bench-page builds what this needs.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { loadavg, tmpdir } from "node:os";
@@ -64,7 +65,7 @@ function pressPlay(wait) {
   addEventListener("DOMContentLoaded", () => {
     const root = document.documentElement;
     const counter = document.querySelector("#bar [data-step]");
-    if (!counter) return; // not the page
+    if (!counter) return; // about:blank, before the page
     new MutationObserver(() => {
       if (counter.dataset.step > 0) window.stageMs ??= performance.now();
     }).observe(counter, { attributes: true });

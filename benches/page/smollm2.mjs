@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { fewHeldOut } from "../../scripts/held-out.mjs";
 import { serveStatic } from "../../scripts/static-server.mjs";
 import { WEBGPU } from "../../scripts/webgpu-flags.mjs";
 import { computed, forgetPeak, held, peak, processes } from "./processes.mjs";
@@ -46,8 +47,7 @@ async function inTab({ engine, way }) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", ...(engine === "cpu" ? [] : WEBGPU)] });
   try {
     const page = await (await browser.newContext({ serviceWorkers: "block" })).newPage();
-    const body = (await readFile(`${repository}data/heldout.jsonl`, "utf8")).split("\n")[0];
-    await page.route("**/data/heldout.jsonl", (route) => route.fulfill({ body, contentType: "application/jsonl" }));
+    await fewHeldOut(page, 1);
     await page.goto(`${site.url}#${new URLSearchParams({ ...SETTINGS, engine })}`);
     await page.waitForFunction((engine) => document.documentElement.dataset.engine === engine, engine, { timeout: PATIENCE_MS });
     await page.locator('#dock [data-open="models"]').click();

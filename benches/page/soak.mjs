@@ -6,7 +6,6 @@
 //   node benches/page/soak.mjs [--steps 2000] [--every 10] [--engine cpu|webgpu]
 //
 // Prints a table in Markdown, and ends with an error where something grows. scripts/soak builds what this needs.
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -14,6 +13,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { countBuffers } from "../../scripts/gpu-buffers.mjs";
+import { fewHeldOut } from "../../scripts/held-out.mjs";
 import { serveStatic } from "../../scripts/static-server.mjs";
 import { WEBGPU } from "../../scripts/webgpu-flags.mjs";
 import { held, processes } from "./processes.mjs";
@@ -96,8 +96,7 @@ try {
   session.on("Target.attachedToTarget", ({ sessionId }) => workers.push(speaker(session, sessionId)));
   await session.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
 
-  const body = readFileSync(`${repository}data/heldout.jsonl`, "utf8").split("\n", 2).join("\n"); // a short measurement
-  await page.route("**/data/heldout.jsonl", (route) => route.fulfill({ body, contentType: "application/jsonl" }));
+  await fewHeldOut(page); // a short measurement
   const arms = ARMS.map((arm) => `&${new URLSearchParams({ arm })}`).join("");
   await page.goto(`${site.url}#v=2&engine=${options.engine}&steps=${STEPS}&${new URLSearchParams(SETTINGS)}${arms}`);
   await page.waitForFunction(() => document.documentElement.dataset.engine, null, { timeout: PATIENCE_MS });

@@ -2,10 +2,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createRequire } from "node:module";
-import { expect, openDrawer, openPage, showFigure, showSaid, test, waitForEngine } from "./helpers.js";
+import { LITTLE_ASKED, expect, openDrawer, openPage, showFigure, showSaid, test, waitForEngine } from "./helpers.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const SETTINGS = { steps: 4, batch: 2, max_len: 32, measure_every: 2, probes: 20, asked: 2, shift_prompts: 1, answer_len: 8, samples: 4 };
 const ARMS = ["lora r=1", "lora r=4", "lora r=64", "full", "full kl=0.1", "full kl=1"];
 
 async function expectNothingFound(page, state) {
@@ -45,7 +44,7 @@ async function expectNothingAnywhere(page, state) {
 
 test("axe-core finds nothing, before a run and after one of six arms @plain", async ({ page, site }) => {
   test.setTimeout(600_000);
-  const link = new URLSearchParams({ v: "2", engine: "cpu", examples: 8, mute: "lora", ...SETTINGS });
+  const link = new URLSearchParams(`v=2&engine=cpu&steps=4&${LITTLE_ASKED}&examples=8&mute=lora`);
   for (const arm of ARMS) link.append("arm", arm);
   await openPage(page, site, `#${link}`);
   await waitForEngine(page);

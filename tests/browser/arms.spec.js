@@ -1,5 +1,5 @@
 // Arms as a list: a visitor adds, copies, names, mutes and removes them, and the link and the run follow.
-import { expect, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { LITTLE_ASKED, expect, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const card = (page, id) => page.locator(`[data-arm-card="${id}"]`);
 /** What the arms of the next run are called. */
@@ -48,8 +48,7 @@ test("arms are added, copied, named, muted and removed @plain", async ({ page, s
 });
 
 test("six arms train, and each is drawn @plain", async ({ page, site }, testInfo) => {
-  const settings = { steps: 4, batch: 2, max_len: 32, measure_every: 2, probes: 20, asked: 2, shift_prompts: 1, answer_len: 8, samples: 4 };
-  const link = new URLSearchParams({ v: "2", engine: "cpu", examples: 8, ...settings });
+  const link = new URLSearchParams(`v=2&engine=cpu&steps=4&${LITTLE_ASKED}&examples=8`);
   for (const rank of [1, 4, 64]) link.append("arm", `lora r=${rank} label="Rank ${rank}"`);
   for (const penalty of [0, 0.1, 1]) link.append("arm", `full kl=${penalty} label="Full, KL ${penalty}"`);
   await openPage(page, site, `#${link}`);

@@ -1,7 +1,7 @@
 // Data of one's own: recognised, searched, edited, undone; tokens counted; sets that ship; and the engine trains on them.
-import { expect, horizontalOverflow, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { LITTLE_MEASURED, expect, horizontalOverflow, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
-const SMALL = "steps=2&batch=2&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&arm=lora";
+const SMALL = `steps=2&${LITTLE_MEASURED}&arm=lora`;
 const LONG = "a very long question about nothing in particular ".repeat(8);
 const CSV = [
   "instruction,input,output",

@@ -1,7 +1,7 @@
 // The page in another one: as an element with attributes, telling how far it is.
-import { expect, test } from "./helpers.js";
+import { LITTLE_MEASURED, expect, test } from "./helpers.js";
 
-const SETTINGS = "arm=lora+r=4&steps=2&batch=2&max_len=32&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&engine=cpu";
+const SETTINGS = `arm=lora+r=4&steps=2&max_len=32&${LITTLE_MEASURED}&engine=cpu`;
 
 test("a course page embeds a lesson's step and hears of its run @plain", async ({ page, site }) => {
   await page.route("**/course.html", (route) =>

@@ -138,10 +138,13 @@ export async function exportRecord(page) {
   return JSON.parse((await downloaded(page, "#export-json")).bytes.toString("utf8"));
 }
 
-/** A short run of two arms on the CPU engine, measured at every second step. */
-export const SHORT_RUN =
-  "#v=2&engine=cpu&steps=6&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=1&answer_len=8&samples=4&examples=16" +
-  "&arm=lora+lr=0.003+warmup=0&arm=full+lr=0.001+warmup=0";
+/** Measured at every second step, for tests that are not about a run's figures; no arm is asked. */
+export const LITTLE_MEASURED = "batch=2&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4";
+/** The same, with two questions for each arm. */
+export const LITTLE_ASKED = "batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=1&answer_len=8&samples=4";
+
+/** A short run of two arms on the CPU engine. */
+export const SHORT_RUN = `#v=2&engine=cpu&steps=6&${LITTLE_ASKED}&examples=16&arm=lora+lr=0.003+warmup=0&arm=full+lr=0.001+warmup=0`;
 
 /** Presses a button of the page. */
 export const press = (page, name) => page.getByRole("button", { name, exact: true }).click();

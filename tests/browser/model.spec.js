@@ -1,7 +1,8 @@
 // A visitor brings another model: it is inspected, loaded and trained.
 import { readFileSync } from "node:fs";
+import { fewHeldOut } from "../../scripts/held-out.mjs";
 import { ask, downloaded, expect, exportRecord, leave, openDrawer, screenshots, test } from "./helpers.js";
-import { FILES, SMALL_RUN, fewHeldOut, load, looked, open, repository, smollm2, train, writeShards } from "./models.js";
+import { FILES, SMALL_RUN, load, looked, open, repository, smollm2, train, writeShards } from "./models.js";
 
 test("a model's folder is inspected, loaded and trained", async ({ page, site }, testInfo) => {
   const engine = testInfo.project.name === "webgpu" ? "webgpu" : "cpu";

@@ -10,12 +10,6 @@ export const THEIRS = `${repository}models/atlas/`;
 export const FILES = readdirSync(THEIRS).map((name) => THEIRS + name);
 export const SMALL_RUN = { steps: 3, batch: 2, max_len: 48, measure_every: 3, probes: 4, asked: 0, shift_prompts: 1, answer_len: 8, samples: 2, examples: 2 };
 
-/** Two held-out texts instead of 64, which are most of what a measure of a large model takes. */
-export async function fewHeldOut(page) {
-  const body = readFileSync(`${repository}data/heldout.jsonl`, "utf8").split("\n", 2).join("\n");
-  await page.route("**/data/heldout.jsonl", (route) => route.fulfill({ body, contentType: "application/jsonl" }));
-}
-
 /** Atlas in a folder of its own, its tensors in two files and an index. */
 export function writeShards(folder) {
   mkdirSync(folder, { recursive: true });

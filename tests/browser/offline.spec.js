@@ -6,11 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { listBuild } from "../../scripts/list-build.mjs";
 import { serveStatic } from "../../scripts/static-server.mjs";
-import { expect, openDrawer, openPage, test as base, waitForEngine } from "./helpers.js";
+import { LITTLE_MEASURED, expect, openDrawer, openPage, test as base, waitForEngine } from "./helpers.js";
 
 const dist = fileURLToPath(new URL("../../dist", import.meta.url));
-const RUN =
-  "#v=2&engine=cpu&steps=4&batch=2&max_len=32&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&examples=16";
+const RUN = `#v=2&engine=cpu&steps=4&max_len=32&${LITTLE_MEASURED}&examples=16`;
 
 /** `host`: a copy of the page, served, whose files a test may change. */
 const test = base.extend({

@@ -1,7 +1,7 @@
 // Facts of one's own: read, asked of the base, edited, tested with in a run. And answers that are read while they grow.
-import { expect, horizontalOverflow, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { LITTLE_MEASURED, expect, horizontalOverflow, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
-const SMALL = "steps=2&batch=2&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&arm=lora";
+const SMALL = `steps=2&${LITTLE_MEASURED}&arm=lora`;
 const IMAGE = "<img src=x onerror=alert(1)>";
 const CSV = [
   "subject,relation,object,sentence,question",

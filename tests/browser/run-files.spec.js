@@ -1,9 +1,9 @@
 // A run leaves the page with its adapters as one zip, and comes back as both.
 import { openZip, writeZip } from "../../www/js/models/zip.js";
-import { downloaded, expect, exportRecord, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
+import { LITTLE_ASKED, downloaded, expect, exportRecord, openDrawer, openPage, screenshots, test, waitForEngine } from "./helpers.js";
 
 const RUN =
-  "#v=2&engine=cpu&steps=2&batch=2&max_len=32&measure_every=2&probes=20&asked=2&shift_prompts=1&answer_len=8&samples=4&examples=8" +
+  `#v=2&engine=cpu&steps=2&${LITTLE_ASKED}&examples=8` +
   "&arm=lora+r=4+lr=0.02+warmup=0&arm=lora+id=wide+r=8+lr=0.02+warmup=0&arm=full+lr=0.001+warmup=0";
 
 const zipFile = (name, bytes) => ({ name, mimeType: "application/zip", buffer: Buffer.from(bytes) });

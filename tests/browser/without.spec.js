@@ -1,9 +1,8 @@
 // Browsers that lack what others have, or refuse it: the page trains all the same, and says what it cannot do. Each test takes
 // things away before the page's scripts run; docs/browsers.md says which browser lacks what.
-import { downloaded, expect, openDrawer, openPage, test, waitForEngine } from "./helpers.js";
+import { LITTLE_MEASURED, downloaded, expect, openDrawer, openPage, test, waitForEngine } from "./helpers.js";
 
-const RUN =
-  "#v=2&engine=cpu&steps=2&batch=2&max_len=32&measure_every=2&probes=20&asked=0&shift_prompts=1&answer_len=4&samples=4&examples=16&arm=lora";
+const RUN = `#v=2&engine=cpu&steps=2&max_len=32&${LITTLE_MEASURED}&examples=16&arm=lora`;
 
 /** Takes away properties, such as "Navigator.prototype.storage", of every document to come. */
 const takeAway = (page, ...paths) =>

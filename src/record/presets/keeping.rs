@@ -39,22 +39,26 @@ pub(super) fn near_base() -> Preset {
     }
 }
 
+const REMEDIES_KEEP_MORE: &str =
+    "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.";
+
+/// Full tuning and LoRA at one rate, far above full tuning's best.
+fn at_same_rate() -> [ArmSpec; 2] {
+    [ArmSpec::full(SAME_RATE), ArmSpec::lora(SAME_RATE)]
+}
+
 /// Full tuning at a rate where it forgets, with one remedy each, and weaker doses of its whole change; compared where all have
 /// learned equally much.
 pub(super) fn keepers() -> Preset {
     let settings = |arms| Settings { measure_every: 10, ..few_questions(arms, 80) };
-    remedies(
-        [ArmSpec::full(SAME_RATE), ArmSpec::lora(SAME_RATE)],
-        30.0,
-        preset(
-            "keepers",
-            "Keepers",
-            "What keeps knowledge, where all have learned the instructions equally well?",
-            "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
-            [0, 10],
-        ),
-        settings,
-    )
+    let asked = preset(
+        "keepers",
+        "Keepers",
+        "What keeps knowledge, where all have learned the instructions equally well?",
+        REMEDIES_KEEP_MORE,
+        [0, 10],
+    );
+    remedies(at_same_rate(), 30.0, asked, settings)
 }
 
 /// The same where new facts are to be learned.
@@ -64,11 +68,10 @@ pub(super) fn keepers_of_facts() -> Preset {
         "keepers-facts",
         "Keepers, new facts",
         "What keeps knowledge, where all have learned as many new facts?",
-        "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
+        REMEDIES_KEEP_MORE,
         [0, 10],
     );
-    let arms = [ArmSpec::full(SAME_RATE), ArmSpec::lora(SAME_RATE)];
-    remedies(arms, 30.0, Preset { goal: Metric::RecallNew, ..asked }, settings)
+    remedies(at_same_rate(), 30.0, Preset { goal: Metric::RecallNew, ..asked }, settings)
 }
 
 /// The same with a model that was pre-trained on the web, at rates where it forgets half of what it knows; in fewer steps, so the pull
@@ -81,7 +84,7 @@ pub(super) fn keepers_of_pretrained() -> Preset {
         "keepers-pretrained",
         "Keepers, pretrained",
         "What keeps knowledge of a model that was pre-trained on the web, where all have learned the instructions equally well?",
-        "A penalty, replay, a pull to the base, a weaker dose and LoRA each keep more than plain full tuning.",
+        REMEDIES_KEEP_MORE,
         [0, 6],
     );
     let asked = Preset { model: Some(SMOLLM2.into()), seeds: vec![1, 2], ..asked };

@@ -1,6 +1,6 @@
 //! The experiment for a model that was pre-trained on the web.
 
-use super::{RICH, condition, preset};
+use super::{RICH, condition, of_rank, preset};
 use crate::record::arm::{ArmSpec, LoraSpec, Method, Regularisers};
 use crate::record::preset::{Fairness, Preset};
 use crate::record::settings::Settings;
@@ -28,8 +28,7 @@ pub(super) fn large_model(arms: Vec<ArmSpec>) -> Settings {
 /// LoRA of this rank, scaled by 2.
 pub(super) fn lora_of(r: u32, rate: f32) -> ArmSpec {
     let spec = LoraSpec { rank: r, alpha: 2.0 * r as f32, ..LoraSpec::default() };
-    let (id, label) = (format!("lora-{r}"), format!("LoRA r {r}"));
-    ArmSpec { id, label, method: Method::Lora(spec), ..ArmSpec::lora(rate) }
+    ArmSpec { method: Method::Lora(spec), ..of_rank(r, rate) }
 }
 
 /// A model that was pre-trained on the web, on the facts that it knows: LoRA of two ranks, full tuning, and full tuning that
